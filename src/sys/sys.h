@@ -1,0 +1,85 @@
+#ifndef SYS_SYS_H
+#define SYS_SYS_H
+
+/*
+ * Files, sync, clock and randomness behind one table of functions, so that
+ * tests can fail, record or simulate each call. Storage modules are given a
+ * const struct sys * and call nothing else. The functions behave as their
+ * namesakes in POSIX: they set errno and return -1.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct err;
+
+struct sys {
+	void *cookie;	/* passed as first argument */
+	int (*open)(void *, const char *path, int flags, int mode);
+	int (*close)(void *, int fd);
+	ssize_t (*pread)(void *, int fd, void *, size_t, int64_t off);
+	ssize_t (*pwrite)(void *, int fd, const void *, size_t, int64_t off);
+	int (*fsync)(void *, int fd);
+	int (*fdatasync)(void *, int fd);
+	int (*ftruncate)(void *, int fd, int64_t len);
+	int64_t (*fsize)(void *, int fd);
+	int (*rename)(void *, const char *from, const char *to);
+	int (*link)(void *, const char *from, const char *to);
+	int (*unlink)(void *, const char *path);
+	int (*mkdir)(void *, const char *path, int mode);
+	int64_t (*now_ticks)(void *);		/* wall clock, base/ticks.h */
+	int64_t (*mono_us)(void *);		/* monotonic, microseconds */
+	uint64_t (*random)(void *);
+};
+
+/* The real thing. */
+const struct sys *sys_posix(void);
+
+/* --- helpers above the table: whole operations with messages ------------ */
+
+/* All n bytes or an error; EINTR and short transfers are handled. */
+int sys_pwrite_all(const struct sys *, int fd, const void *, size_t n,
+    int64_t off, struct err *);
+/* Exactly n bytes; ERR_CORRUPT at an early end of the file. */
+int sys_pread_all(const struct sys *, int fd, void *, size_t n, int64_t off,
+    struct err *);
+/* mkdir -p; ERR_CREATE/... with the path named. Syncs parents it adds to. */
+int sys_mkdirs(const struct sys *, const char *path, struct err *);
+/* fsync of a directory, so that names in it are durable. */
+int sys_sync_dir(const struct sys *, const char *path, struct err *);
+/*
+ * A new file, whole or not at all: path.tmp-XXXX, write, fsync, then rename
+ * over (replace = true) or link (false: ERR_EXISTS when path is there), and
+ * sync of the directory.
+ */
+int sys_write_file(const struct sys *, const char *path, const void *,
+    size_t n, bool replace, struct err *);
+/* Whole file, at most max bytes (ERR_LIMIT); caller frees *data, which has
+ * a NUL after its end. ERR_NOTFOUND when it is not there. */
+int sys_read_file(const struct sys *, const char *path, size_t max,
+    char **data, size_t *n, struct err *);
+bool sys_exists(const struct sys *, const char *path);
+
+/* Names in a directory, sorted bytewise, without "." and ".."; a missing
+ * directory gives none. Free with sys_list_free(). */
+int sys_list_dir(const char *path, char ***names, size_t *n, struct err *);
+void sys_list_free(char **names, size_t n);
+/* Sum of the sizes of the regular files below path; 0 when missing. */
+uint64_t sys_tree_bytes(const char *path);
+/* rm -r of a directory of ours. */
+int sys_remove_tree(const char *path, struct err *);
+
+/*
+ * An advisory lock on path (created, never removed), held until released or
+ * the process ends; the file names its owner: "pid N\n". A second taker
+ * gets ERR_BUSY at once, with the owner's pid in the message.
+ */
+int sys_lock(const char *path, int *fd, struct err *);
+void sys_unlock(int fd);
+
+/* 128 random bits as a UUID text, version 4; buf of 37 bytes. */
+const char *sys_uuid(const struct sys *, char *buf);
+
+#endif
