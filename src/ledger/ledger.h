@@ -1,0 +1,119 @@
+#ifndef LEDGER_LEDGER_H
+#define LEDGER_LEDGER_H
+
+/*
+ * The ledger: what has been read, and where it lies. Catalogue of objects,
+ * coverage, journal positions, counters, in one LMDB environment; the only
+ * user of LMDB (no WRITEMAP, no NOSYNC). Several processes may have it open.
+ *
+ * One transaction per commit, after the journal's sync: coverage, journal
+ * position and counters move together or not at all.
+ *
+ * A transaction belongs to the thread that began it; readers live for one
+ * turn. The map grows by itself, between transactions: a write that does
+ * not fit returns ERR_BUSY from ledger_commit() or the put, and the caller
+ * runs the whole transaction again (ledger_write() does that).
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/ranges.h"
+#include "journal/journal.h"
+
+struct err;
+struct ledger;
+struct ledger_txn;
+
+/* dir is created. ERR_CONFIG when its format is newer than ours. */
+int ledger_open(const char *dir, bool readonly, struct ledger **,
+    struct err *);
+void ledger_close(struct ledger *);
+const char *ledger_instance(const struct ledger *);	/* UUID, made once */
+
+/* Run fn in a write transaction and commit; again after growing the map. A
+ * non-zero return of fn aborts and is returned. */
+typedef int ledger_fn(struct ledger_txn *, void *cookie, struct err *);
+int ledger_write(struct ledger *, ledger_fn *, void *cookie, struct err *);
+int ledger_read_begin(struct ledger *, struct ledger_txn **, struct err *);
+void ledger_read_end(struct ledger_txn *);
+
+/*
+ * Objects: the catalogue. Each table that others walk or that is read as
+ * streams has its objects here. Ids are small, dense and stable: an object
+ * that vanishes and comes back has its old id, so groups by range of ids
+ * never move.
+ */
+struct ledger_object {
+	uint32_t id;		/* from 1, order of first sight, per table */
+	const char *key;	/* WebId; borrowed until the transaction ends */
+	const char *name;
+	const char *parent;	/* key of the parent object, or "" */
+	const char *kind;	/* e.g. PointType; "" when unknown */
+	bool gone;		/* missing at the last complete walk */
+};
+
+/* Insert or update by key; *id is filled in. Marks it present. */
+int ledger_object_put(struct ledger_txn *, const char *table,
+    const struct ledger_object *, uint32_t *id, struct err *);
+/* After a complete walk: all of `table` that ledger_object_put() did not see
+ * with this generation (see ledger_walk_begin) are marked gone. */
+int ledger_walk_begin(struct ledger_txn *, const char *table,
+    uint64_t *generation, struct err *);
+int ledger_walk_end(struct ledger_txn *, const char *table,
+    uint64_t generation, uint64_t *gone, struct err *);
+typedef int ledger_object_fn(const struct ledger_object *, void *cookie);
+/* In order of id, ids in [from, to]; fn's non-zero return stops and is
+ * returned. */
+int ledger_object_each(struct ledger_txn *, const char *table, uint32_t from,
+    uint32_t to, ledger_object_fn *, void *cookie, struct err *);
+int ledger_object_count(struct ledger_txn *, const char *table,
+    uint32_t *count, uint32_t *max_id, struct err *);
+
+/* Coverage and what was learnt of a stream of a table. Missing: empty. */
+struct ledger_stream {
+	struct ranges covered;	/* owned: ledger_stream_fini() */
+	double per_second;	/* density; < 0 unknown */
+	uint64_t values;	/* delivered so far */
+	int32_t fail_code;	/* ERR_* it was set aside for, or 0 */
+	int64_t fail_at;	/* ticks */
+};
+
+void ledger_stream_init(struct ledger_stream *);
+void ledger_stream_fini(struct ledger_stream *);
+int ledger_stream_get(struct ledger_txn *, const char *table, uint32_t id,
+    struct ledger_stream *, struct err *);
+int ledger_stream_put(struct ledger_txn *, const char *table, uint32_t id,
+    const struct ledger_stream *, struct err *);
+
+/* A group's journal of a table. Missing: zeros. */
+struct ledger_group {
+	struct journal_pos pos;		/* durable end; start of compaction */
+	struct journal_pos run;		/* snapshot tables: where the last
+					 * complete walk begins */
+	uint64_t batches;		/* commits so far */
+	uint64_t rows;
+	uint64_t bytes;
+	uint64_t requests;
+	int64_t committed;		/* ticks of the last commit */
+};
+
+int ledger_group_get(struct ledger_txn *, const char *table, uint32_t group,
+    struct ledger_group *, struct err *);
+int ledger_group_put(struct ledger_txn *, const char *table, uint32_t group,
+    const struct ledger_group *, struct err *);
+typedef int ledger_group_fn(const char *table, uint32_t group,
+    const struct ledger_group *, void *cookie);
+/* All groups of a table, or of all tables when NULL; ordered. */
+int ledger_group_each(struct ledger_txn *, const char *table,
+    ledger_group_fn *, void *cookie, struct err *);
+
+/* Small named values ("source", "cap.items", "last_harvest"): up to 4 KiB.
+ * Get: copies into out (NUL terminated), ERR_NOTFOUND when missing. */
+int ledger_note_put(struct ledger_txn *, const char *name, const char *text,
+    struct err *);
+int ledger_note_get(struct ledger_txn *, const char *name, char *out,
+    size_t size, struct err *);
+
+#endif
