@@ -1,0 +1,160 @@
+#ifndef FETCH_FETCH_H
+#define FETCH_FETCH_H
+
+/*
+ * The exchange: one request and its answer, tried until it succeeds or is
+ * final, as a job machine over a transport. The only user of libcurl.
+ *
+ * States of a job, in the order of a good life: queued, send, receive, done;
+ * then wait (before a retry), failed, cancelled. One struct fetch serves one
+ * origin: its in-flight ceiling, rate, credentials and connections.
+ *
+ * fetch_start() never calls back from inside; `done` runs exactly once on
+ * the loop's thread, later, unless the job was cancelled: then never.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+
+struct fetch;
+struct fetch_job;
+struct loop;
+struct sys;
+
+struct fetch_options {
+	const char *origin;		/* "https://host:port": scheme and
+					 * authority; jobs give the rest */
+	unsigned in_flight;		/* most at once, >= 1 */
+	double rate;			/* requests/s, 0: no limit */
+	int64_t connect_timeout_ms;
+	int64_t timeout_ms;		/* one try, in total */
+	int64_t low_speed_ms;		/* no byte for that long */
+	size_t body_max;		/* after decompression */
+	unsigned tries;			/* >= 1 */
+	int64_t retry_base_ms;		/* doubling, full jitter */
+	int64_t retry_cap_ms;		/* also bounds Retry-After */
+	const char *user_agent;
+	const char *ca_file;		/* or NULL: the system's */
+	const char *user;		/* basic, with `password`; or NULL */
+	const char *password;
+	const char *token;		/* bearer; or NULL */
+	bool plain_http_auth;		/* Authorization over plain http to
+					 * others than loopback */
+	bool compressed;
+	bool http2;
+	uint64_t seed;			/* of jitter */
+};
+
+/* ERR_CONFIG when the options cannot be (e.g. credentials over plain http).
+ * The strings are copied; secrets are wiped by fetch_free(). */
+int fetch_new(struct loop *, const struct fetch_options *, struct fetch **,
+    struct err *);
+/* Cancels every job. */
+void fetch_free(struct fetch *);
+
+struct fetch_request {
+	const char *method;	/* "GET"; "POST" only where it reads */
+	const char *target;	/* path and query, percent-encoded */
+	const char *body;	/* POST, JSON; borrowed until done */
+	size_t body_len;
+	int priority;		/* lower goes first; FIFO within one */
+	unsigned tries;		/* 0: as the options say */
+};
+
+struct fetch_answer {
+	struct err err;		/* err.code: 0 when status is 2xx and the body
+				 * came whole; else by the table below */
+	int status;		/* HTTP status of the last try, 0 if none */
+	bool json;		/* Content-Type says JSON */
+	char *body;		/* owned by the answer, padded by 16 zero
+				 * bytes; take it over by setting it NULL */
+	size_t len;
+	unsigned tries;
+	int64_t total_us;	/* of the last try */
+	int64_t first_byte_us;
+	int64_t wire_bytes;	/* as received, of the last try */
+};
+
+/*
+ *  err.code        when                                   tried again
+ *  ERR_CONNECT     resolve, connect, reset, early close   yes
+ *  ERR_TIMEOUT     408, 504, connect, low speed, total    yes
+ *  ERR_TLS         handshake, certificate (cause named)   no
+ *  ERR_RATE        429                                    yes, Retry-After
+ *  ERR_SERVER      500, 502, 503, other 5xx               yes, Retry-After
+ *  ERR_UNSUPPORTED 501                                    no
+ *  ERR_AUTH        401                                    no
+ *  ERR_FORBIDDEN   403                                    no
+ *  ERR_NOTFOUND    404                                    no
+ *  ERR_GONE        410                                    no
+ *  ERR_REQUEST     400, 409, 413, 414, 431, other 4xx,    no
+ *                  redirects (never followed)
+ *  ERR_LIMIT       body above body_max                    no
+ *  ERR_ANSWER      bad content encoding, lying length     yes
+ *
+ * The text names method, target (cut), status and what the server said.
+ */
+typedef void fetch_done_fn(void *cookie, struct fetch_answer *);
+
+struct fetch_job *fetch_start(struct fetch *, const struct fetch_request *,
+    fetch_done_fn *, void *cookie);
+/* Legal in every state before done has run. */
+void fetch_cancel(struct fetch_job *);
+
+struct fetch_stats {
+	uint64_t requests;	/* sent, each try counted */
+	uint64_t retries;
+	uint64_t failed;	/* final */
+	uint64_t wire_bytes;
+	uint64_t body_bytes;
+	uint64_t connects;
+	unsigned in_flight;
+	unsigned queued;
+};
+void fetch_stats(const struct fetch *, struct fetch_stats *);
+
+/* What the server said, from an error body in any of PI Web API's shapes
+ * ({"Errors":[..]}, {"Message":..}, a JSON string) or HTML's title, escaped,
+ * one line; "" when nothing can be read. */
+void fetch_server_text(const char *body, size_t len, struct buf *);
+
+/*
+ * The transport: libcurl in the program, a scripted one in tests. A
+ * transfer is one try. finished() is called on the loop's thread, never
+ * from inside start() or stop(); after stop() never.
+ */
+struct fetch_transfer {
+	const char *method;
+	const char *url;		/* whole */
+	const char *body;
+	size_t body_len;
+	/* result */
+	int rc;				/* 0 the body came whole, or ERR_* */
+	char reason[256];
+	int status;
+	int64_t retry_after_ms;		/* -1 none; dates resolved */
+	bool json;
+	struct buf in;
+	int64_t total_us, first_byte_us, wire_bytes;
+	bool connected;			/* a new connection was made */
+	void (*finished)(struct fetch_transfer *);
+	void *owner;
+	void *handle;			/* the transport's own */
+};
+
+struct fetch_transport {
+	void *cookie;
+	int (*start)(void *, struct fetch_transfer *);
+	void (*stop)(void *, struct fetch_transfer *);
+	void (*free)(void *);
+};
+
+/* Takes the transport over. fetch_new() is this with libcurl's. */
+int fetch_new_on(struct loop *, const struct fetch_options *,
+    const struct fetch_transport *, struct fetch **, struct err *);
+
+#endif
