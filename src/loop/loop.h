@@ -28,10 +28,13 @@ struct loop *loop_new(unsigned workers);
 void loop_free(struct loop *);	/* waits for running tasks, drops the rest */
 /* For modules that use another part of libevent (bufferevent, evhttp). */
 struct event_base *loop_event_base(struct loop *);
-/* Until loop_stop(), or nothing is pending any more. */
+/* Until loop_stop(), or nothing is pending any more; sockets, set timers,
+ * signals, deferred calls and tasks are. May be run again afterwards. */
 void loop_run(struct loop *);
+/* After the running callback; before loop_run() it makes that return at
+ * once. */
 void loop_stop(struct loop *);
-/* Monotonic, microseconds, cached for the turn. */
+/* Monotonic, microseconds, cached for the running callback. */
 int64_t loop_now_us(struct loop *);
 /* Longest time in microseconds one callback has held the loop so far. */
 int64_t loop_stall_max_us(const struct loop *);
@@ -42,7 +45,8 @@ int64_t loop_stall_max_us(const struct loop *);
 typedef void loop_io_fn(void *cookie, int fd, int what);
 typedef void loop_fn(void *cookie);
 
-/* Persistent interest in fd; `what` is LOOP_READ | LOOP_WRITE. */
+/* Persistent interest in fd; `what` is LOOP_READ | LOOP_WRITE, or 0. Free
+ * it before closing fd: numbers are reused at once. */
 struct loop_io *loop_io_new(struct loop *, int fd, int what, loop_io_fn *,
     void *cookie);
 void loop_io_set(struct loop_io *, int what);
@@ -67,7 +71,7 @@ void loop_signal_free(struct loop_signal *);
  * `done` on the loop's thread. Input and result live behind cookie, which
  * nobody touches in between. Tasks of one `lane` (0..63) run one after the
  * other in order; different lanes may run side by side. A task keeps
- * loop_run() from ending. Not cancellable.
+ * loop_run() from ending. Not cancellable. `done` may be NULL.
  */
 void loop_work(struct loop *, unsigned lane, loop_fn *work, loop_fn *done,
     void *cookie);

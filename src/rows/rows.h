@@ -108,6 +108,8 @@ int rows_reserve(struct rows *, uint32_t n);
 uint32_t rows_add(struct rows *);
 /* Forget all rows from index n on (dictionaries stay). */
 void rows_truncate(struct rows *, uint32_t n);
+/* Take out rows [from, from + n), the ones behind move up. */
+void rows_drop(struct rows *, uint32_t from, uint32_t n);
 
 static inline void
 rows_set_bool(struct rows *r, uint32_t c, uint32_t i, bool x)

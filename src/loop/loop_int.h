@@ -1,0 +1,38 @@
+#ifndef LOOP_LOOP_INT_H
+#define LOOP_LOOP_INT_H
+
+/* What loop.c and loop_work.c share. */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "loop/loop.h"
+
+struct event_base;
+struct loop_defer;
+struct loop_pool;
+
+struct loop {
+	uint32_t magic;
+	struct event_base *base;
+	struct event *defer_ev;		/* zero timer, pending with a queue */
+	struct loop_defer *defer_head;
+	struct loop_defer **defer_tail;
+	struct loop_pool *pool;
+	int64_t now_us;			/* valid while in_callback */
+	int64_t stall_max_us;
+	unsigned in_callback;
+	bool running;
+	bool stopping;
+};
+
+#define LOOP_MAGIC 0x4c4f4f50u	/* LOOP */
+
+/* Around every callback: the turn's clock, and how long it held us. */
+int64_t loop_enter(struct loop *);
+void loop_leave(struct loop *, int64_t entered_us);
+
+struct loop_pool *loop_pool_new(struct loop *, unsigned workers);
+void loop_pool_free(struct loop_pool *);
+
+#endif

@@ -1,0 +1,153 @@
+#ifndef SOURCE_SOURCE_H
+#define SOURCE_SOURCE_H
+
+/*
+ * Connectors: a kind of API as data. A connector file (YAML, see
+ * conf/connectors/pi.yaml) tells the tables of an API: which requests, how
+ * to page, how an answer becomes rows. This module reads it, builds request
+ * targets and decodes bodies. It does no I/O but reading the file.
+ *
+ * Three kinds of tables:
+ *	SOURCE_WALK	a list, whole each time (ingestion snapshot): asked
+ *			once, or once for each object of a parent table,
+ *			paged by index
+ *	SOURCE_SERIES	values of streams in a window of time; several
+ *			streams a request; cut silently at a count
+ *	SOURCE_FRAMES	a list in a window of time, for each object of the
+ *			streams table, paged by index (event frames)
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct buf;
+struct err;
+struct rows;
+struct rows_schema;
+struct source;
+
+enum source_kind { SOURCE_WALK, SOURCE_SERIES, SOURCE_FRAMES };
+enum source_ingestion { SOURCE_SNAPSHOT, SOURCE_APPEND, SOURCE_CDC };
+
+struct source_table {
+	const char *name;
+	const char *about;		/* one line */
+	const char *category;
+	enum source_kind kind;
+	enum source_ingestion ingestion;
+	const struct rows_schema *schema;	/* of the journal */
+	uint32_t nkey;
+	const uint32_t *key;		/* column indices */
+	int cursor;			/* column index of the time, or -1 */
+	int ordinal;			/* series: column of $ordinal, or -1 */
+	const struct source_table *over;	/* parent of a walk, streams
+						 * of a series; or NULL */
+	bool is_parent;			/* others walk it: it has objects */
+	int object_key;			/* columns of the object, or -1 */
+	int object_name;
+	int object_kind;
+	uint32_t page_size;		/* walks and frames */
+	void *plan;			/* source's own */
+};
+
+/* Read a connector file; ERR_CONFIG names file, line and reason. */
+int source_load(const char *path, struct source **, struct err *);
+void source_free(struct source *);
+const char *source_name(const struct source *);
+/* Path to append to a URL that has none: "/piwebapi". */
+const char *source_base_path(const struct source *);
+/* In the order of the file, parents before children. */
+size_t source_tables(const struct source *);
+const struct source_table *source_table_at(const struct source *, size_t);
+const struct source_table *source_table_find(const struct source *,
+    const char *name);
+
+/* The server's clock: target to ask, and reading of the answer; no clock in
+ * the connector: false, and the local one is used. */
+bool source_clock_target(const struct source *, const char *base,
+    struct buf *);
+int source_clock_decode(const struct source *, char *body, size_t len,
+    int64_t *now, struct err *);
+
+/* --- walks and frames ---------------------------------------------------- */
+
+struct source_walk {
+	const char *parent;		/* key of the parent object, or NULL */
+	const char *parent_name;
+	const char *filter;		/* user's name filter, or NULL, only
+					 * where the table has one */
+	int64_t a, b;			/* SOURCE_FRAMES: the window */
+	uint32_t start;			/* index of the first item */
+	uint32_t count;			/* items asked for */
+};
+
+void source_walk_target(const struct source_table *, const char *base,
+    const struct source_walk *, struct buf *);
+/*
+ * Decode one page (destroys body, which has 16 writable bytes after its
+ * end). Appends a row per item, *items counts what was received (a page
+ * shorter than asked ends the walk). ERR_ANSWER when it is no such answer:
+ * HTML, cut JSON, Errors or WebException inside.
+ */
+int source_walk_decode(const struct source_table *,
+    const struct source_walk *, char *body, size_t len, struct rows *,
+    uint32_t *items, struct err *);
+/* After the last page of a parent: columns that need the whole walk (the
+ * parent of an element by its path), for rows from `first` on. */
+void source_walk_finish(const struct source_table *, struct rows *,
+    uint32_t first);
+
+/* --- series -------------------------------------------------------------- */
+
+struct source_stream {
+	const char *key;		/* WebId as the catalogue has it */
+	const char *name;
+};
+
+/* Characters a stream adds to a set target, and of a target without any. */
+uint32_t source_stream_len(const struct source_table *,
+    const struct source_stream *);
+uint32_t source_series_base_len(const struct source_table *,
+    const char *base);
+/* [a, b): asked as a..b inclusive, seven digits, UTC. One stream is asked by
+ * the single form. */
+void source_series_target(const struct source_table *, const char *base,
+    const struct source_stream *const *, uint32_t n, int64_t a, int64_t b,
+    uint32_t max_count, struct buf *);
+
+struct source_page {			/* one stream of an answer */
+	bool present;			/* the answer had it */
+	int code;			/* 0, or ERR_* for an error inside:
+					 * no rows of it were appended */
+	char text[120];			/* of the error */
+	uint32_t n;			/* items received, before filtering */
+	int64_t first, last;		/* ticks, n > 0 */
+	uint32_t row_from, row_n;	/* rows appended: a <= t < b */
+};
+
+/*
+ * Decode an answer for the streams that were asked (same order as in the
+ * request; pages[n]). Streams are matched by WebID: text first, then by the
+ * decoded fields. Items must not descend in time. Rows of one stream are
+ * contiguous; ordinals count equal timestamps. On an error (ERR_ANSWER:
+ * not JSON, cut, WebException at the top, a stream nobody asked for) no
+ * rows stay.
+ */
+int source_series_decode(const struct source_table *,
+    const struct source_stream *const *, uint32_t n, int64_t a, int64_t b,
+    char *body, size_t len, struct rows *, struct source_page *pages,
+    struct err *);
+
+/* "maxCount is greater than the maximum allowed (150000)": the number, or
+ * 0 when the text says no such thing. */
+uint32_t source_cap_from_text(const char *);
+
+/* --- WebIDs (PI Web API 2.0), protocol reference section 10 -------------- */
+
+/* The IDOnly form of a Full or IDOnly WebID into out (at least 128 bytes),
+ * or a copy when it cannot be decoded. Returns out. */
+const char *source_webid_short(const char *, size_t len, char *out,
+    size_t size);
+
+#endif
