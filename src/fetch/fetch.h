@@ -135,6 +135,8 @@ struct fetch_transfer {
 	/* result */
 	int rc;				/* 0 the body came whole, or ERR_* */
 	char reason[256];
+	bool origin_fault;		/* reason names the origin, not the
+					 * target */
 	int status;
 	int64_t retry_after_ms;		/* -1 none; dates resolved */
 	bool json;

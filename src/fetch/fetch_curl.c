@@ -1,0 +1,665 @@
+/*
+ * The transport of the program: libcurl's multi interface on the loop. The
+ * only user of libcurl.
+ *
+ * libcurl tells which sockets and what timer it wants; we tell it of their
+ * events; it then tells which transfers are over. Three rules of its manual
+ * shape this file: no call into libcurl from its timer callback; the event of
+ * a socket is deleted in CURL_POLL_REMOVE itself, since the number is reused
+ * at once; a timer of 0 is a timer, not a call.
+ *
+ * Easy handles are set up once and pooled; a transfer sets what is its own.
+ */
+#include "config.h"
+
+#include <ctype.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include <curl/curl.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/must.h"
+#include "base/text.h"
+#include "fetch/fetch.h"
+#include "fetch/fetch_int.h"
+#include "loop/loop.h"
+
+#define CURL_MAGIC 0x4355524cu
+#define WIRE_MAGIC 0x57495245u
+/* Read at once from a socket. */
+#define READ_BYTES 65536L
+/* An answer's memory is made at once when its length is told, up to this. */
+#define AHEAD_MAX (4u << 20)
+
+struct transport {
+	uint32_t magic;
+	struct loop *loop;
+	struct loop_timer *timer;
+	CURLM *multi;
+	struct curl_slist *headers;
+	struct curl_slist *headers_post;
+	struct wire *pool;		/* at rest */
+	struct wire *wires;		/* all */
+
+	char *origin;
+	char *user_agent;
+	char *ca_file;
+	char *user;
+	char *password;
+	char *token;
+	long connect_timeout_ms;
+	long timeout_ms;
+	long low_speed_s;
+	size_t body_max;
+	unsigned in_flight;
+	bool compressed;
+	bool http2;
+};
+
+/* An easy handle and the transfer it carries. */
+struct wire {
+	uint32_t magic;
+	struct wire *next;		/* in the pool */
+	struct wire *all;
+	struct transport *c;
+	CURL *easy;
+	struct fetch_transfer *t;	/* NULL at rest */
+	size_t header_bytes;
+	bool too_big;
+	char words[CURL_ERROR_SIZE];
+};
+
+/* --- libcurl's callbacks ------------------------------------------------- */
+
+static size_t
+on_body(char *p, size_t size, size_t n, void *cookie)
+{
+	struct wire *w = cookie;
+	struct buf *in = &w->t->in;
+	curl_off_t told = 0;
+
+	n *= size;
+	if (n > w->c->body_max - in->len) {
+		w->too_big = true;
+		return (0);
+	}
+	if (in->len == 0 && curl_easy_getinfo(w->easy,
+	    CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &told) == CURLE_OK &&
+	    told > 0)
+		buf_reserve(in, (told < (curl_off_t)AHEAD_MAX ?
+		    (size_t)told : AHEAD_MAX) + FETCH_PADDING);
+	buf_put(in, p, n);
+	return (in->error == 0 ? n : 0);
+}
+
+static size_t
+on_header(char *p, size_t size, size_t n, void *cookie)
+{
+	struct wire *w = cookie;
+
+	(void)p;
+	n *= size;
+	w->header_bytes += n;
+	if (w->header_bytes > FETCH_HEADER_MAX) {
+		w->too_big = true;
+		return (0);
+	}
+	return (n);
+}
+
+static void reap(struct transport *);
+
+static void
+on_io(void *cookie, int fd, int what)
+{
+	struct transport *c = cookie;
+	int bits = 0, running;
+
+	MAGIC_CHECK(c, CURL_MAGIC);
+	if (what & LOOP_READ)
+		bits |= CURL_CSELECT_IN;
+	if (what & LOOP_WRITE)
+		bits |= CURL_CSELECT_OUT;
+	curl_multi_socket_action(c->multi, fd, bits, &running);
+	reap(c);
+}
+
+static void
+on_timer(void *cookie)
+{
+	struct transport *c = cookie;
+	int running;
+
+	MAGIC_CHECK(c, CURL_MAGIC);
+	curl_multi_socket_action(c->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+	reap(c);
+}
+
+static int
+on_socket_wish(CURL *easy, curl_socket_t fd, int wish, void *cookie,
+    void *socket_cookie)
+{
+	struct transport *c = cookie;
+	struct loop_io *io = socket_cookie;
+	int what;
+
+	(void)easy;
+	MAGIC_CHECK(c, CURL_MAGIC);
+	if (wish == CURL_POLL_REMOVE) {
+		loop_io_free(io);
+		curl_multi_assign(c->multi, fd, NULL);
+		return (0);
+	}
+	what = (wish & CURL_POLL_IN ? LOOP_READ : 0) |
+	    (wish & CURL_POLL_OUT ? LOOP_WRITE : 0);
+	if (io != NULL)
+		loop_io_set(io, what);
+	else
+		curl_multi_assign(c->multi, fd,
+		    loop_io_new(c->loop, fd, what, on_io, c));
+	return (0);
+}
+
+static int
+on_timer_wish(CURLM *multi, long after_ms, void *cookie)
+{
+	struct transport *c = cookie;
+
+	(void)multi;
+	MAGIC_CHECK(c, CURL_MAGIC);
+	if (after_ms < 0)
+		loop_timer_clear(c->timer);
+	else
+		loop_timer_set(c->timer, (int64_t)after_ms * 1000);
+	return (0);
+}
+
+/* --- results ------------------------------------------------------------- */
+
+static void __attribute__((format(printf, 2, 3)))
+reason(struct fetch_transfer *t, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(t->reason, sizeof(t->reason), fmt, ap);
+	va_end(ap);
+}
+
+static bool
+connected(CURL *easy, const char *origin)
+{
+	curl_off_t at = 0;
+
+	curl_easy_getinfo(easy, strncasecmp(origin, "https:", 6) == 0 ?
+	    CURLINFO_APPCONNECT_TIME_T : CURLINFO_CONNECT_TIME_T, &at);
+	return (at > 0);
+}
+
+static void
+explain_connect(struct wire *w, struct fetch_transfer *t)
+{
+	long why = 0;
+	char text[128];
+
+	curl_easy_getinfo(w->easy, CURLINFO_OS_ERRNO, &why);
+	snprintf(text, sizeof(text), "%s", why != 0 ? strerror((int)why) :
+	    "no address answers");
+	text[0] = (char)tolower((unsigned char)text[0]);
+	reason(t, "cannot connect to %s: %s", fetch_authority(w->c->origin),
+	    text);
+}
+
+static int
+explain_timeout(struct wire *w, struct fetch_transfer *t)
+{
+	const struct transport *c = w->c;
+
+	if (!connected(w->easy, c->origin)) {
+		t->origin_fault = true;
+		reason(t, "cannot connect to %s: no answer within %g s",
+		    fetch_authority(c->origin),
+		    (double)c->connect_timeout_ms / 1000);
+	} else if (strstr(w->words, "too slow") != NULL)
+		reason(t, "no data for %ld s", c->low_speed_s);
+	else
+		reason(t, "not finished within %g s",
+		    (double)c->timeout_ms / 1000);
+	return (ERR_TIMEOUT);
+}
+
+/* libcurl's words, escaped: parts of them come from the other side. */
+static void
+explain_words(struct wire *w, struct fetch_transfer *t, CURLcode rc,
+    const char *before)
+{
+	const char *words = w->words[0] != '\0' ? w->words :
+	    curl_easy_strerror(rc);
+	struct buf text;
+
+	buf_init(&text, 4096);
+	text_escape(&text, words, strlen(words), 180);
+	reason(t, "%s%s", before, buf_str(&text));
+	buf_fini(&text);
+}
+
+static int
+explain_cut(struct wire *w, struct fetch_transfer *t, CURLcode rc)
+{
+	curl_off_t told = -1, got = 0;
+
+	curl_easy_getinfo(w->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &told);
+	curl_easy_getinfo(w->easy, CURLINFO_SIZE_DOWNLOAD_T, &got);
+	if (rc == CURLE_GOT_NOTHING)
+		reason(t, "the server closed the connection without an "
+		    "answer");
+	else if (told >= 0)
+		reason(t, "the connection was closed after %lld of %lld "
+		    "bytes", (long long)got, (long long)told);
+	else
+		explain_words(w, t, rc, "");
+	return (ERR_CONNECT);
+}
+
+static int
+explain_stop(struct wire *w, struct fetch_transfer *t)
+{
+	if (t->in.error == ERR_NOMEM) {
+		reason(t, "out of memory for the answer");
+		return (ERR_NOMEM);
+	}
+	if (w->header_bytes > FETCH_HEADER_MAX)
+		reason(t, "the answer's headers are larger than %u bytes",
+		    FETCH_HEADER_MAX);
+	else
+		reason(t, "the answer is larger than %zu bytes",
+		    w->c->body_max);
+	return (ERR_LIMIT);
+}
+
+/* ERR_* of libcurl's verdict, with t->reason. */
+static int
+explain(struct wire *w, struct fetch_transfer *t, CURLcode rc)
+{
+	if (rc == CURLE_OK)
+		return (0);
+	if (w->too_big || t->in.error != 0)
+		return (explain_stop(w, t));
+	switch (rc) {
+	case CURLE_COULDNT_RESOLVE_HOST:
+	case CURLE_COULDNT_RESOLVE_PROXY:
+		t->origin_fault = true;
+		reason(t, "cannot find the address of %s",
+		    fetch_authority(w->c->origin));
+		return (ERR_CONNECT);
+	case CURLE_COULDNT_CONNECT:
+		t->origin_fault = true;
+		explain_connect(w, t);
+		return (ERR_CONNECT);
+	case CURLE_OPERATION_TIMEDOUT:
+		return (explain_timeout(w, t));
+	case CURLE_SSL_CONNECT_ERROR:
+	case CURLE_PEER_FAILED_VERIFICATION:
+	case CURLE_SSL_CACERT_BADFILE:
+	case CURLE_SSL_CERTPROBLEM:
+	case CURLE_SSL_CIPHER:
+	case CURLE_SSL_ISSUER_ERROR:
+	case CURLE_SSL_INVALIDCERTSTATUS:
+	case CURLE_SSL_PINNEDPUBKEYNOTMATCH:
+	case CURLE_USE_SSL_FAILED:
+		t->origin_fault = true;
+		explain_words(w, t, rc, "TLS: ");
+		return (ERR_TLS);
+	case CURLE_GOT_NOTHING:
+	case CURLE_PARTIAL_FILE:
+	case CURLE_RECV_ERROR:
+	case CURLE_SEND_ERROR:
+		return (explain_cut(w, t, rc));
+	case CURLE_HTTP2:
+	case CURLE_HTTP2_STREAM:
+		explain_words(w, t, rc, "");
+		return (ERR_CONNECT);
+	case CURLE_URL_MALFORMAT:
+	case CURLE_UNSUPPORTED_PROTOCOL:
+		explain_words(w, t, rc, "");
+		return (ERR_REQUEST);
+	case CURLE_OUT_OF_MEMORY:
+		reason(t, "out of memory");
+		return (ERR_NOMEM);
+	default:
+		explain_words(w, t, rc, "");
+		return (ERR_ANSWER);
+	}
+}
+
+static bool
+is_json(CURL *easy)
+{
+	const char *type = NULL;
+	size_t n;
+
+	curl_easy_getinfo(easy, CURLINFO_CONTENT_TYPE, &type);
+	if (type == NULL)
+		return (false);
+	n = strcspn(type, "; \t");
+	return ((n >= 4 && strncasecmp(type + n - 4, "json", 4) == 0));
+}
+
+static void
+collect(struct wire *w, struct fetch_transfer *t, CURLcode rc)
+{
+	curl_off_t total = 0, first = 0, body = 0, after = 0;
+	long status = 0, header = 0, request = 0, connects = 0;
+
+	curl_easy_getinfo(w->easy, CURLINFO_RESPONSE_CODE, &status);
+	curl_easy_getinfo(w->easy, CURLINFO_TOTAL_TIME_T, &total);
+	curl_easy_getinfo(w->easy, CURLINFO_STARTTRANSFER_TIME_T, &first);
+	curl_easy_getinfo(w->easy, CURLINFO_SIZE_DOWNLOAD_T, &body);
+	curl_easy_getinfo(w->easy, CURLINFO_HEADER_SIZE, &header);
+	curl_easy_getinfo(w->easy, CURLINFO_REQUEST_SIZE, &request);
+	curl_easy_getinfo(w->easy, CURLINFO_NUM_CONNECTS, &connects);
+	curl_easy_getinfo(w->easy, CURLINFO_RETRY_AFTER, &after);
+	t->status = (int)status;
+	t->total_us = total;
+	t->first_byte_us = first;
+	t->wire_bytes = body + header;
+	t->connected = connects > 0;
+	t->retry_after_ms = after > 0 && after < INT64_MAX / 1000 ?
+	    after * 1000 : -1;
+	t->json = is_json(w->easy);
+	t->rc = explain(w, t, rc);
+}
+
+/* --- wires --------------------------------------------------------------- */
+
+static void
+wire_options(struct wire *w)
+{
+	struct transport *c = w->c;
+	CURL *h = w->easy;
+
+	curl_easy_setopt(h, CURLOPT_PRIVATE, w);
+	curl_easy_setopt(h, CURLOPT_ERRORBUFFER, w->words);
+	curl_easy_setopt(h, CURLOPT_WRITEFUNCTION, on_body);
+	curl_easy_setopt(h, CURLOPT_WRITEDATA, w);
+	curl_easy_setopt(h, CURLOPT_HEADERFUNCTION, on_header);
+	curl_easy_setopt(h, CURLOPT_HEADERDATA, w);
+	curl_easy_setopt(h, CURLOPT_NOSIGNAL, 1L);
+	curl_easy_setopt(h, CURLOPT_PROTOCOLS_STR, "http,https");
+	curl_easy_setopt(h, CURLOPT_FOLLOWLOCATION, 0L);
+	curl_easy_setopt(h, CURLOPT_PATH_AS_IS, 1L);
+	curl_easy_setopt(h, CURLOPT_TCP_KEEPALIVE, 1L);
+	curl_easy_setopt(h, CURLOPT_BUFFERSIZE, READ_BYTES);
+	curl_easy_setopt(h, CURLOPT_CONNECTTIMEOUT_MS, c->connect_timeout_ms);
+	curl_easy_setopt(h, CURLOPT_TIMEOUT_MS, c->timeout_ms);
+	if (c->low_speed_s > 0) {
+		curl_easy_setopt(h, CURLOPT_LOW_SPEED_LIMIT, 1L);
+		curl_easy_setopt(h, CURLOPT_LOW_SPEED_TIME, c->low_speed_s);
+	}
+	if (c->user_agent != NULL)
+		curl_easy_setopt(h, CURLOPT_USERAGENT, c->user_agent);
+	if (c->ca_file != NULL)
+		curl_easy_setopt(h, CURLOPT_CAINFO, c->ca_file);
+	if (c->compressed)
+		curl_easy_setopt(h, CURLOPT_ACCEPT_ENCODING, "");
+	curl_easy_setopt(h, CURLOPT_HTTP_VERSION, c->http2 ?
+	    (long)CURL_HTTP_VERSION_2TLS : (long)CURL_HTTP_VERSION_1_1);
+	if (c->http2)
+		curl_easy_setopt(h, CURLOPT_PIPEWAIT, 1L);
+	if (fetch_origin_loopback(c->origin))
+		curl_easy_setopt(h, CURLOPT_PROXY, "");
+}
+
+/* One method only, so that it goes with the first request. */
+static void
+wire_credentials(struct wire *w)
+{
+	struct transport *c = w->c;
+
+	if (c->token != NULL) {
+		curl_easy_setopt(w->easy, CURLOPT_HTTPAUTH,
+		    (long)CURLAUTH_BEARER);
+		curl_easy_setopt(w->easy, CURLOPT_XOAUTH2_BEARER, c->token);
+	} else if (c->user != NULL) {
+		curl_easy_setopt(w->easy, CURLOPT_HTTPAUTH,
+		    (long)CURLAUTH_BASIC);
+		curl_easy_setopt(w->easy, CURLOPT_USERNAME, c->user);
+		curl_easy_setopt(w->easy, CURLOPT_PASSWORD,
+		    c->password != NULL ? c->password : "");
+	}
+}
+
+static struct wire *
+wire_get(struct transport *c)
+{
+	struct wire *w;
+
+	if ((w = c->pool) != NULL) {
+		c->pool = w->next;
+		w->next = NULL;
+		return (w);
+	}
+	w = must_calloc(1, sizeof(*w));
+	w->magic = WIRE_MAGIC;
+	w->c = c;
+	if ((w->easy = curl_easy_init()) == NULL) {
+		free(w);
+		return (NULL);
+	}
+	w->all = c->wires;
+	c->wires = w;
+	wire_options(w);
+	wire_credentials(w);
+	return (w);
+}
+
+static void
+wire_rest(struct wire *w)
+{
+	curl_multi_remove_handle(w->c->multi, w->easy);
+	if (w->t != NULL)
+		w->t->handle = NULL;
+	w->t = NULL;
+	w->next = w->c->pool;
+	w->c->pool = w;
+}
+
+static void
+reap(struct transport *c)
+{
+	struct fetch_transfer *t;
+	struct wire *w;
+	CURLMsg *m;
+	CURLcode rc;
+	char *private;
+	int left;
+
+	while ((m = curl_multi_info_read(c->multi, &left)) != NULL) {
+		if (m->msg != CURLMSG_DONE)
+			continue;
+		rc = m->data.result;
+		curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, &private);
+		w = (struct wire *)(void *)private;
+		MAGIC_CHECK(w, WIRE_MAGIC);
+		t = w->t;
+		collect(w, t, rc);
+		wire_rest(w);
+		t->finished(t);
+	}
+}
+
+/* --- the table of functions ---------------------------------------------- */
+
+static int
+transport_start(void *cookie, struct fetch_transfer *t)
+{
+	struct transport *c = cookie;
+	struct wire *w;
+	bool post = strcmp(t->method, "POST") == 0;
+
+	MAGIC_CHECK(c, CURL_MAGIC);
+	MUST(post || strcmp(t->method, "GET") == 0);
+	if ((w = wire_get(c)) == NULL)
+		return (ERR_NOMEM);
+	w->t = t;
+	w->header_bytes = 0;
+	w->too_big = false;
+	w->words[0] = '\0';
+	t->handle = w;
+	curl_easy_setopt(w->easy, CURLOPT_URL, t->url);
+	curl_easy_setopt(w->easy, CURLOPT_HTTPHEADER, post ?
+	    c->headers_post : c->headers);
+	if (post) {
+		curl_easy_setopt(w->easy, CURLOPT_POST, 1L);
+		curl_easy_setopt(w->easy, CURLOPT_POSTFIELDSIZE_LARGE,
+		    (curl_off_t)t->body_len);
+		curl_easy_setopt(w->easy, CURLOPT_POSTFIELDS,
+		    t->body != NULL ? t->body : "");
+	} else
+		curl_easy_setopt(w->easy, CURLOPT_HTTPGET, 1L);
+	if (curl_multi_add_handle(c->multi, w->easy) == CURLM_OK)
+		return (0);
+	wire_rest(w);
+	return (ERR_INTERNAL);
+}
+
+static void
+transport_stop(void *cookie, struct fetch_transfer *t)
+{
+	struct transport *c = cookie;
+	struct wire *w = t->handle;
+
+	MAGIC_CHECK(c, CURL_MAGIC);
+	if (w == NULL)
+		return;
+	MAGIC_CHECK(w, WIRE_MAGIC);
+	wire_rest(w);
+}
+
+static void
+secret_free(char *s)
+{
+	if (s != NULL)
+		explicit_bzero(s, strlen(s));
+	free(s);
+}
+
+static void
+transport_free(void *cookie)
+{
+	struct transport *c = cookie;
+	struct wire *w;
+
+	MAGIC_CHECK(c, CURL_MAGIC);
+	while ((w = c->wires) != NULL) {
+		c->wires = w->all;
+		if (w->t != NULL)
+			wire_rest(w);
+		curl_easy_cleanup(w->easy);
+		w->magic = 0;
+		free(w);
+	}
+	curl_multi_cleanup(c->multi);
+	curl_slist_free_all(c->headers);
+	curl_slist_free_all(c->headers_post);
+	loop_timer_free(c->timer);
+	free(c->origin);
+	free(c->user_agent);
+	free(c->ca_file);
+	secret_free(c->user);
+	secret_free(c->password);
+	secret_free(c->token);
+	c->magic = 0;
+	free(c);
+	curl_global_cleanup();
+}
+
+/* --- making one ---------------------------------------------------------- */
+
+static struct curl_slist *
+headers_new(bool post)
+{
+	static const char *const lines[] = {
+		"Accept: application/json",
+		"X-Requested-With: garner",	/* CSRF defence of PI Web API */
+		"Content-Type: application/json",
+		"Expect:",			/* no 100-continue round trip */
+	};
+	struct curl_slist *list = NULL, *more;
+	size_t i;
+
+	for (i = 0; i < (post ? 4 : 2); i++) {
+		if ((more = curl_slist_append(list, lines[i])) == NULL)
+			break;
+		list = more;
+	}
+	return (list);
+}
+
+static char *
+copy(const char *s)
+{
+	return (s == NULL ? NULL : must_strdup(s));
+}
+
+static long
+clamp_ms(int64_t ms)
+{
+	return (ms < 0 ? 0 : ms > INT32_MAX ? (long)INT32_MAX : (long)ms);
+}
+
+static void
+multi_options(struct transport *c)
+{
+	CURLM *m = c->multi;
+
+	curl_multi_setopt(m, CURLMOPT_SOCKETFUNCTION, on_socket_wish);
+	curl_multi_setopt(m, CURLMOPT_SOCKETDATA, c);
+	curl_multi_setopt(m, CURLMOPT_TIMERFUNCTION, on_timer_wish);
+	curl_multi_setopt(m, CURLMOPT_TIMERDATA, c);
+	curl_multi_setopt(m, CURLMOPT_PIPELINING, (long)CURLPIPE_MULTIPLEX);
+	curl_multi_setopt(m, CURLMOPT_MAX_HOST_CONNECTIONS,
+	    (long)c->in_flight);
+	curl_multi_setopt(m, CURLMOPT_MAXCONNECTS, (long)c->in_flight);
+}
+
+int
+fetch_curl_new(struct loop *loop, const struct fetch_options *o,
+    struct fetch_transport *out, struct err *e)
+{
+	struct transport *c;
+
+	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
+		return (err_set(e, ERR_INTERNAL, "cannot start libcurl"));
+	c = must_calloc(1, sizeof(*c));
+	c->magic = CURL_MAGIC;
+	c->loop = loop;
+	c->timer = loop_timer_new(loop, on_timer, c);
+	c->origin = must_strdup(o->origin);
+	c->user_agent = copy(o->user_agent);
+	c->ca_file = copy(o->ca_file);
+	c->user = copy(o->user);
+	c->password = copy(o->password);
+	c->token = copy(o->token);
+	c->connect_timeout_ms = clamp_ms(o->connect_timeout_ms);
+	c->timeout_ms = clamp_ms(o->timeout_ms);
+	c->low_speed_s = (clamp_ms(o->low_speed_ms) + 999) / 1000;
+	c->body_max = o->body_max;
+	c->in_flight = o->in_flight;
+	c->compressed = o->compressed;
+	c->http2 = o->http2;
+	c->headers = headers_new(false);
+	c->headers_post = headers_new(true);
+	MUST((c->multi = curl_multi_init()) != NULL);
+	multi_options(c);
+	*out = (struct fetch_transport){
+		.cookie = c, .start = transport_start,
+		.stop = transport_stop, .free = transport_free,
+	};
+	return (0);
+}
