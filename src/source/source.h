@@ -70,6 +70,15 @@ bool source_clock_target(const struct source *, const char *base,
 int source_clock_decode(const struct source *, char *body, size_t len,
     int64_t *now, struct err *);
 
+/* Small reads that tell about the server, for `garner check`: a list in the
+ * connector file of name, path and the field to show. */
+size_t source_probes(const struct source *);
+const char *source_probe_target(const struct source *, size_t i,
+    const char *base, struct buf *);	/* returns its name */
+/* Text of the field in the answer, escaped; ERR_ANSWER. */
+int source_probe_decode(const struct source *, size_t i, char *body,
+    size_t len, struct buf *, struct err *);
+
 /* --- walks and frames ---------------------------------------------------- */
 
 struct source_walk {

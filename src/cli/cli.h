@@ -1,0 +1,130 @@
+#ifndef CLI_CLI_H
+#define CLI_CLI_H
+
+/*
+ * The command line. One row of cli_commands a command, one row of its
+ * option table an option: it feeds parsing, --help and the check against
+ * the manual page. A command is one file, cmd_<name>.c, with one entry.
+ *
+ * Results go to stdout, messages to stderr; a command returns its exit
+ * status (garner(1), EXIT STATUS).
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct buf;
+struct err;
+
+#define CLI_OPTIONS_MAX 16
+
+struct cli_option {
+	const char *name;	/* long name; NULL ends the table */
+	char letter;		/* or 0 */
+	const char *arg;	/* name of the argument, NULL: a flag */
+	const char *help;
+};
+
+struct cli {			/* what every command is given */
+	const char *command;
+	const struct cli_option *options;	/* of the command */
+	const char *value[CLI_OPTIONS_MAX];	/* by row; flags: "" */
+	const char *config;	/* -c, or NULL */
+	bool json;
+	bool quiet;
+	int argc;		/* operands */
+	char **argv;
+};
+
+struct cli_command {
+	const char *name;
+	const char *operands;	/* for the usage: "TABLE" or "" */
+	int operands_min, operands_max;
+	const char *summary;	/* one line */
+	const struct cli_option *options;
+	int (*run)(struct cli *);
+};
+
+extern const struct cli_command cmd_cat;
+extern const struct cli_command cmd_check;
+extern const struct cli_command cmd_compact;
+extern const struct cli_command cmd_config;
+extern const struct cli_command cmd_discover;
+extern const struct cli_command cmd_harvest;
+extern const struct cli_command cmd_init;
+extern const struct cli_command cmd_status;
+
+/* NULL terminated, in the order of a first use. */
+extern const struct cli_command *const cli_commands[];
+/* Options every command takes. */
+extern const struct cli_option cli_common[];
+
+/* Argument of an option of the command, "" for a set flag, NULL: not given.
+ * The name must be in its table. */
+const char *cli_get(const struct cli *, const char *name);
+/* Print the error and return its exit status. */
+int cli_fail(const struct cli *, const struct err *);
+/* Flush stdout; a failed write is an error (exit 74), a closed pipe not. */
+int cli_flush(const struct cli *, int status);
+int cli_main(int argc, char **argv);
+
+/* --- the parts a command works with (cli_app.c) --------------------------- */
+
+struct conf;
+struct harvest;
+struct harvest_stats;
+struct ledger;
+struct loop;
+struct source;
+struct source_table;
+struct sys;
+
+struct app {
+	const struct cli *cli;
+	const struct sys *sys;
+	struct conf *conf;
+	struct source *source;
+	struct ledger *ledger;
+	struct loop *loop;
+	struct harvest *harvest;
+	const char *data;	/* data directory; borrowed from conf */
+	const char *name;	/* of the source; borrowed from conf */
+	char *origin;		/* "https://host:port" */
+	char *base;		/* "/piwebapi" */
+	const struct source_table **tables;	/* configured; NULL ended */
+	struct app_secrets *secrets;
+	struct app_signals *signals;
+	struct app_progress *progress;
+};
+
+enum app_want {
+	APP_CONF = 0,		/* configuration and connector */
+	APP_LEDGER_READ = 1,
+	APP_LEDGER = 2,
+	APP_HARVEST = 4,	/* ledger, loop, fetch; signals stop it */
+};
+
+int app_open(struct app *, const struct cli *, unsigned want, struct err *);
+void app_close(struct app *);
+/* One of the connector's tables; ERR_USAGE names the nearest. */
+int app_table(const struct app *, const char *name,
+    const struct source_table **, struct err *);
+/* --table A,B (NULL: all configured); free the array. */
+int app_tables(const struct app *, const char *list,
+    const struct source_table ***, struct err *);
+/* Signals asked the run to stop: which, or 0. */
+int app_signal(const struct app *);
+/* Report streams set aside; 1 when there are any, else 0. */
+int app_report_failures(const struct app *);
+/* <data>/silver/<source>/<table>; caller frees. */
+char *app_silver_dir(const struct app *, const char *table);
+
+/* A progress bar on a terminal, a plain line each few seconds otherwise,
+ * nothing when quiet. (cli_progress.c) */
+struct app_progress *app_progress_new(const struct cli *, const char *what);
+void app_progress_harvest(void *progress, const struct harvest_stats *);
+void app_progress_rows(void *progress, uint64_t done, uint64_t all);
+void app_progress_free(struct app_progress *);
+
+#endif

@@ -1,0 +1,480 @@
+/*
+ * What commands work with: configuration, connector, ledger, loop and
+ * engine, opened in that order and closed in the other. The first SIGINT or
+ * SIGTERM stops a run (what was answered is made durable, at most
+ * STOP_GRACE), the second ends the program at once, which is as safe as a
+ * kill.
+ */
+
+#include "config.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "base/msg.h"
+#include "base/must.h"
+#include "base/text.h"
+#include "base/ticks.h"
+#include "cli/cli.h"
+#include "conf/conf.h"
+#include "fetch/fetch.h"
+#include "harvest/harvest.h"
+#include "ledger/ledger.h"
+#include "loop/loop.h"
+#include "source/source.h"
+#include "sys/sys.h"
+
+#define STOP_GRACE_US 10000000
+
+struct app_secrets {
+	char *password;
+	char *token;
+};
+
+struct app_signals {
+	struct app *app;
+	struct loop_signal *on_int;
+	struct loop_signal *on_term;
+	struct loop_timer *grace;
+	int caught;
+};
+
+/* --- signals ------------------------------------------------------------- */
+
+static void
+stop_now(void *cookie)
+{
+	struct app_signals *s = cookie;
+
+	msg_warn(s->app->cli->command, "not done in time, stopping at once; "
+	    "nothing committed is lost");
+	_exit(128 + s->caught);
+}
+
+static void
+caught(struct app_signals *s, int signo)
+{
+
+	if (s->caught != 0)
+		_exit(128 + signo);
+	s->caught = signo;
+	msg_info(s->app->cli->command, "stopping: making durable what was "
+	    "answered (once more to stop at once)");
+	loop_timer_set(s->grace, STOP_GRACE_US);
+	harvest_stop(s->app->harvest);
+}
+
+static void
+on_int(void *cookie)
+{
+
+	caught(cookie, SIGINT);
+}
+
+static void
+on_term(void *cookie)
+{
+
+	caught(cookie, SIGTERM);
+}
+
+int
+app_signal(const struct app *app)
+{
+
+	return (app->signals != NULL ? app->signals->caught : 0);
+}
+
+static void
+signals_new(struct app *app)
+{
+	struct app_signals *s;
+
+	s = must_calloc(1, sizeof(*s));
+	s->app = app;
+	s->on_int = loop_signal_new(app->loop, SIGINT, on_int, s);
+	s->on_term = loop_signal_new(app->loop, SIGTERM, on_term, s);
+	s->grace = loop_timer_new(app->loop, stop_now, s);
+	app->signals = s;
+}
+
+static void
+signals_free(struct app *app)
+{
+
+	if (app->signals == NULL)
+		return;
+	loop_signal_free(app->signals->on_int);
+	loop_signal_free(app->signals->on_term);
+	loop_timer_free(app->signals->grace);
+	free(app->signals);
+	app->signals = NULL;
+}
+
+/* --- configuration and connector ----------------------------------------- */
+
+static int
+open_conf(struct app *app, struct err *e)
+{
+	char *path = NULL;
+	int rc;
+
+	if ((rc = conf_find(app->cli->config, &path, e)) != 0)
+		return (rc);
+	rc = conf_load(path, &app->conf, e);
+	free(path);
+	if (rc != 0)
+		return (rc);
+	msg_setup("garner", app->cli->quiet ? MSG_WARN :
+	    (enum msg_level)conf_num(app->conf, "log.level"),
+	    (enum msg_format)conf_num(app->conf, "log.format"));
+	app->data = conf_text(app->conf, "data");
+	app->name = conf_text(app->conf, "source.name");
+	return (0);
+}
+
+/* Beside an installed program, beside one in its build folder, installed. */
+static char *
+find_connector(const struct app *app, const char *name)
+{
+	char exe[4096], *slash, *path;
+	ssize_t n;
+
+	n = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
+	if (n > 0) {
+		exe[n] = '\0';
+		if ((slash = strrchr(exe, '/')) != NULL)
+			*slash = '\0';
+		path = must_sprintf("%s/../share/garner/connectors/%s.yaml",
+		    exe, name);
+		if (sys_exists(app->sys, path))
+			return (path);
+		free(path);
+		path = must_sprintf("%s/conf/connectors/%s.yaml", exe, name);
+		if (sys_exists(app->sys, path))
+			return (path);
+		free(path);
+	}
+	return (must_sprintf("%s/connectors/%s.yaml", PKGDATADIR, name));
+}
+
+static int
+open_source(struct app *app, struct err *e)
+{
+	const char *file = conf_text(app->conf, "source.connector_file");
+	const char *name = conf_text(app->conf, "source.connector");
+	char *path;
+	int rc;
+
+	if (file != NULL && file[0] != '\0')
+		path = must_strdup(file);
+	else
+		path = find_connector(app, name);
+	rc = source_load(path, &app->source, e);
+	if (rc == ERR_NOTFOUND)
+		rc = err_set(e, ERR_CONFIG, "there is no connector \"%s\": "
+		    "no file %s", name, path);
+	free(path);
+	return (rc);
+}
+
+int
+app_table(const struct app *app, const char *name,
+    const struct source_table **out, struct err *e)
+{
+	const char *names[128], *near;
+	size_t i, n = source_tables(app->source);
+
+	*out = source_table_find(app->source, name);
+	if (*out != NULL)
+		return (0);
+	for (i = 0; i < n && i < 128; i++)
+		names[i] = source_table_at(app->source, i)->name;
+	near = text_nearest(name, names, i);
+	if (near != NULL)
+		return (err_set(e, ERR_USAGE, "unknown table \"%s\"; did you "
+		    "mean \"%s\"?", name, near));
+	return (err_set(e, ERR_USAGE, "unknown table \"%s\"; connector %s has "
+	    "%zu tables, see garner config --json", name,
+	    source_name(app->source), n));
+}
+
+/* The tables asked for, in the connector's order (parents first). */
+static int
+tables_of(const struct app *app, const char *const *names, size_t n,
+    const struct source_table ***out, struct err *e)
+{
+	const struct source_table **t, *one;
+	size_t i, j, k = 0, all = source_tables(app->source);
+	int rc;
+
+	for (i = 0; i < n; i++)
+		if ((rc = app_table(app, names[i], &one, e)) != 0)
+			return (rc);
+	t = must_calloc(all + 1, sizeof(t[0]));
+	for (i = 0; i < all; i++) {
+		one = source_table_at(app->source, i);
+		for (j = 0; j < n && strcmp(names[j], one->name) != 0; j++)
+			continue;
+		if (n == 0 || j < n)
+			t[k++] = one;
+	}
+	*out = t;
+	return (0);
+}
+
+static int
+open_tables(struct app *app, struct err *e)
+{
+	const char *const *names;
+	size_t n;
+	int rc;
+
+	names = conf_list(app->conf, "source.tables", &n);
+	rc = tables_of(app, names, n, &app->tables, e);
+	if (rc == 0)
+		return (0);
+	(void)err_wrap(e, "%s: source.tables", conf_file(app->conf));
+	return (e->code = ERR_CONFIG);
+}
+
+int
+app_tables(const struct app *app, const char *list,
+    const struct source_table ***out, struct err *e)
+{
+	const char *names[128];
+	char *copy, *p, *save = NULL;
+	size_t n;
+	int rc;
+
+	if (list == NULL) {
+		for (n = 0; app->tables[n] != NULL; n++)
+			continue;
+		*out = must_calloc(n + 1, sizeof((*out)[0]));
+		memcpy(*out, app->tables, n * sizeof((*out)[0]));
+		return (0);
+	}
+	copy = must_strdup(list);
+	n = 0;
+	for (p = strtok_r(copy, ",", &save); p != NULL && n < 128;
+	    p = strtok_r(NULL, ",", &save))
+		names[n++] = p;
+	if (n == 0)
+		rc = err_set(e, ERR_USAGE, "no table named");
+	else
+		rc = tables_of(app, names, n, out, e);
+	free(copy);
+	return (rc);
+}
+
+/* --- URL, secrets, engine ------------------------------------------------ */
+
+/* "https://host:port/base/" -> origin and base path. */
+static void
+split_url(struct app *app)
+{
+	const char *url = conf_text(app->conf, "source.url");
+	const char *p = strstr(url, "://");
+	size_t n;
+
+	p = strchr(p != NULL ? p + 3 : url, '/');
+	n = p != NULL ? (size_t)(p - url) : strlen(url);
+	app->origin = must_strndup(url, n);
+	app->base = must_strdup(p != NULL ? p : "");
+	for (n = strlen(app->base); n > 0 && app->base[n - 1] == '/';)
+		app->base[--n] = '\0';
+	if (n == 0) {
+		free(app->base);
+		app->base = must_strdup(source_base_path(app->source));
+	}
+}
+
+static int
+open_secrets(struct app *app, struct fetch_options *f, struct err *e)
+{
+	struct app_secrets *s;
+	const char *words[] = { "none", "basic", "bearer" };
+	const char *type;
+	int rc = 0;
+
+	type = words[conf_num(app->conf, "source.auth.type")];
+	s = app->secrets = must_calloc(1, sizeof(*s));
+	if (strcmp(type, "basic") == 0) {
+		rc = conf_secret(app->conf, "source.auth.password",
+		    &s->password, e);
+		f->user = conf_text(app->conf, "source.auth.user");
+		f->password = s->password;
+		if (rc == 0 && (f->user == NULL || f->user[0] == '\0'))
+			rc = err_set(e, ERR_CONFIG, "%s: source.auth.user is "
+			    "missing", conf_file(app->conf));
+	} else if (strcmp(type, "bearer") == 0) {
+		rc = conf_secret(app->conf, "source.auth.token", &s->token, e);
+		f->token = s->token;
+	}
+	return (rc);
+}
+
+static void
+fetch_options_fill(const struct app *app, struct fetch_options *f)
+{
+	const struct conf *c = app->conf;
+
+	f->origin = app->origin;
+	f->in_flight = (unsigned)conf_num(c, "fetch.in_flight");
+	f->rate = conf_real(c, "fetch.rate");
+	f->connect_timeout_ms = conf_num(c, "fetch.connect_timeout");
+	f->timeout_ms = conf_num(c, "fetch.timeout");
+	f->low_speed_ms = conf_num(c, "fetch.low_speed");
+	f->body_max = (size_t)conf_num(c, "fetch.body_max");
+	f->tries = (unsigned)conf_num(c, "fetch.tries");
+	f->retry_base_ms = conf_num(c, "fetch.retry_base");
+	f->retry_cap_ms = conf_num(c, "fetch.retry_cap");
+	f->user_agent = conf_text(c, "fetch.user_agent");
+	f->ca_file = conf_text(c, "source.tls.ca");
+	f->plain_http_auth = conf_bool(c, "source.auth.plain_http");
+	f->compressed = conf_bool(c, "fetch.compressed");
+	f->http2 = conf_bool(c, "fetch.http2");
+	f->seed = app->sys->random(app->sys->cookie);
+}
+
+static void
+harvest_options_fill(const struct app *app, struct harvest_options *h)
+{
+	const struct conf *c = app->conf;
+
+	h->data_dir = app->data;
+	h->source_name = app->name;
+	h->base = app->base;
+	h->stream_filter = conf_text(c, "source.streams");
+	h->group_size = (uint32_t)conf_num(c, "groups.size");
+	h->reread = conf_num(c, "harvest.reread") * TICKS_PER_MS;
+	h->target_items = (uint32_t)conf_num(c, "harvest.target_items");
+	h->page_items = (uint32_t)conf_num(c, "harvest.page_items");
+	h->item_cap = (uint32_t)conf_num(c, "harvest.item_cap");
+	h->url_max = (uint32_t)conf_num(c, "harvest.url_max");
+	h->window_max = conf_num(c, "harvest.window_max") * TICKS_PER_MS;
+	h->commit_rows = (uint32_t)conf_num(c, "harvest.commit_rows");
+	h->commit_every_us = conf_num(c, "harvest.commit_every") * 1000;
+	h->memory = (size_t)conf_num(c, "harvest.memory");
+	h->tries = (unsigned)conf_num(c, "fetch.tries");
+	if (app->progress != NULL) {
+		h->progress = app_progress_harvest;
+		h->cookie = app->progress;
+	}
+}
+
+static int
+open_harvest(struct app *app, struct err *e)
+{
+	struct fetch_options f;
+	struct harvest_options h;
+	int rc;
+
+	memset(&f, 0, sizeof(f));
+	memset(&h, 0, sizeof(h));
+	split_url(app);
+	if ((rc = open_secrets(app, &f, e)) != 0)
+		return (rc);
+	fetch_options_fill(app, &f);
+	app->loop = loop_new((unsigned)conf_num(app->conf, "harvest.workers"));
+	app->progress = app_progress_new(app->cli, "harvest");
+	harvest_options_fill(app, &h);
+	rc = harvest_new(app->sys, app->loop, &f, app->source, app->ledger, &h,
+	    &app->harvest, e);
+	if (rc == 0)
+		signals_new(app);
+	return (rc);
+}
+
+/* --- open and close ------------------------------------------------------ */
+
+static int
+open_ledger(struct app *app, bool readonly, struct err *e)
+{
+	char *dir;
+	int rc = 0;
+
+	if (!readonly)
+		rc = sys_mkdirs(app->sys, app->data, e);
+	if (rc == 0) {
+		dir = must_sprintf("%s/ledger", app->data);
+		rc = ledger_open(dir, readonly, &app->ledger, e);
+		free(dir);
+	}
+	return (rc);
+}
+
+int
+app_open(struct app *app, const struct cli *cli, unsigned want, struct err *e)
+{
+	int rc;
+
+	memset(app, 0, sizeof(*app));
+	app->cli = cli;
+	app->sys = sys_posix();
+	if (cli->quiet)
+		msg_setup("garner", MSG_WARN, MSG_TEXT);
+	if ((rc = open_conf(app, e)) != 0)
+		return (rc);
+	if ((rc = open_source(app, e)) != 0)
+		return (rc);
+	if ((rc = open_tables(app, e)) != 0)
+		return (rc);
+	if (want & (APP_LEDGER | APP_HARVEST | APP_LEDGER_READ))
+		rc = open_ledger(app, (want & (APP_LEDGER | APP_HARVEST)) == 0,
+		    e);
+	if (rc == 0 && (want & APP_HARVEST))
+		rc = open_harvest(app, e);
+	return (rc);
+}
+
+void
+app_close(struct app *app)
+{
+
+	signals_free(app);
+	harvest_free(app->harvest);
+	app_progress_free(app->progress);
+	if (app->loop != NULL)
+		loop_free(app->loop);
+	ledger_close(app->ledger);
+	if (app->secrets != NULL) {
+		conf_secret_free(app->secrets->password);
+		conf_secret_free(app->secrets->token);
+		free(app->secrets);
+	}
+	free(app->tables);
+	source_free(app->source);
+	conf_free(app->conf);
+	free(app->origin);
+	free(app->base);
+}
+
+int
+app_report_failures(const struct app *app)
+{
+	struct harvest_failure f;
+	size_t i;
+
+	for (i = 0; harvest_failure(app->harvest, i, &f) == 1; i++) {
+		if (i == 20) {
+			msg_warn(app->cli->command, "... and more; garner "
+			    "status --json names them all");
+			break;
+		}
+		msg_warn(app->cli->command, "%s: %s: %s", f.table, f.stream,
+		    f.text);
+	}
+	return (i > 0 ? 1 : 0);
+}
+
+char *
+app_silver_dir(const struct app *app, const char *table)
+{
+
+	return (must_sprintf("%s/silver/%s/%s", app->data, app->name, table));
+}

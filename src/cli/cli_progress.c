@@ -1,0 +1,151 @@
+/*
+ * Progress: one live line on a terminal, redrawn in place and wiped before
+ * each message; otherwise a plain line every few seconds; nothing when
+ * quiet. It shows what a person waits for: how far, how fast.
+ */
+
+#include "config.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/msg.h"
+#include "base/must.h"
+#include "base/text.h"
+#include "cli/cli.h"
+#include "harvest/harvest.h"
+
+#define PLAIN_EVERY_S 5
+#define BAR_CELLS 24
+
+struct app_progress {
+	const char *what;
+	bool live;		/* a terminal that can redraw */
+	bool drawn;		/* a line is on the screen */
+	time_t plain_at;	/* when the last plain line was written */
+};
+
+static time_t
+now_s(void)
+{
+	struct timespec ts;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (ts.tv_sec);
+}
+
+static int
+columns(void)
+{
+	struct winsize ws;
+
+	if (ioctl(STDERR_FILENO, TIOCGWINSZ, &ws) == 0 && ws.ws_col > 20)
+		return (ws.ws_col);
+	return (80);
+}
+
+static void
+wipe(void *cookie)
+{
+	struct app_progress *p = cookie;
+
+	if (p->drawn && write(STDERR_FILENO, "\r\033[K", 4) == 4)
+		p->drawn = false;
+}
+
+struct app_progress *
+app_progress_new(const struct cli *cli, const char *what)
+{
+	struct app_progress *p;
+	const char *term = getenv("TERM");
+
+	if (cli->quiet)
+		return (NULL);
+	p = must_calloc(1, sizeof(*p));
+	p->what = what;
+	p->live = isatty(STDERR_FILENO) && term != NULL &&
+	    strcmp(term, "dumb") != 0;
+	p->plain_at = now_s();
+	msg_hook(wipe, p);
+	return (p);
+}
+
+void
+app_progress_free(struct app_progress *p)
+{
+
+	if (p == NULL)
+		return;
+	wipe(p);
+	msg_hook(NULL, NULL);
+	free(p);
+}
+
+/* share < 0: unknown, no bar. */
+static void
+show(struct app_progress *p, double share, const char *text)
+{
+	char line[400], bar[BAR_CELLS * 3 + 1];
+	size_t i, n = 0, full;
+	int len;
+
+	if (!p->live) {
+		if (now_s() - p->plain_at < PLAIN_EVERY_S)
+			return;
+		p->plain_at = now_s();
+		if (share >= 0)
+			msg_info(p->what, "%3.0f %%, %s", share * 100, text);
+		else
+			msg_info(p->what, "%s", text);
+		return;
+	}
+	full = share < 0 ? 0 : (size_t)(share * BAR_CELLS + 0.5);
+	for (i = 0; i < BAR_CELLS; i++)
+		bar[n++] = i < full ? '#' : '.';
+	bar[n] = '\0';
+	if (share >= 0)
+		len = snprintf(line, sizeof(line), "%s [%s] %3.0f %%  %s",
+		    p->what, bar, share * 100, text);
+	else
+		len = snprintf(line, sizeof(line), "%s  %s", p->what, text);
+	if (len > columns() - 1)
+		line[columns() - 1] = '\0';
+	fprintf(stderr, "\r%s\033[K", line);
+	(void)fflush(stderr);
+	p->drawn = true;
+}
+
+void
+app_progress_harvest(void *cookie, const struct harvest_stats *s)
+{
+	struct app_progress *p = cookie;
+	char values[32], rate[32], requests[32], bytes[32], text[200];
+	double seconds = (double)s->elapsed_us / 1e6;
+	uint64_t rows = s->values + s->rows;
+
+	(void)snprintf(text, sizeof(text), "%s rows, %s/s, %s requests, %s",
+	    text_count_human(rows, values, sizeof(values)),
+	    text_count_human(seconds > 0 ?
+	    (uint64_t)((double)rows / seconds) : 0, rate, sizeof(rate)),
+	    text_count_human(s->requests, requests, sizeof(requests)),
+	    text_bytes_human(s->wire_bytes, bytes, sizeof(bytes)));
+	show(p, s->wanted > 0 ? 1 - s->missing / s->wanted : -1, text);
+}
+
+void
+app_progress_rows(void *cookie, uint64_t done, uint64_t all)
+{
+	struct app_progress *p = cookie;
+	char a[32], b[32], text[100];
+
+	if (p == NULL)
+		return;
+	(void)snprintf(text, sizeof(text), "%s of %s rows",
+	    text_count_human(done, a, sizeof(a)),
+	    text_count_human(all, b, sizeof(b)));
+	show(p, all > 0 ? (double)done / (double)all : -1, text);
+}

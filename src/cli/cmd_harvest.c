@@ -1,0 +1,187 @@
+/*
+ * garner harvest: covers what is wanted and not yet covered. A first run
+ * discovers by itself. Interrupted runs just continue: run it again.
+ */
+
+#include "config.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "base/msg.h"
+#include "base/text.h"
+#include "base/ticks.h"
+#include "cli/cli.h"
+#include "conf/conf.h"
+#include "harvest/harvest.h"
+#include "ledger/ledger.h"
+#include "source/source.h"
+
+static const struct cli_option options[] = {
+	{ "from", 0, "TIME", "begin of the range (default: harvest.from)" },
+	{ "to", 0, "TIME", "end of it, exclusive (default: harvest.to)" },
+	{ "table", 0, "LIST", "only these tables, separated by commas" },
+	{ "group", 0, "N", "only this group of streams" },
+	{ "discover", 0, NULL, "walk the catalogue again before" },
+	{ NULL, 0, NULL, NULL },
+};
+
+static int
+get_range(const struct app *app, struct harvest_range *r, struct err *e)
+{
+	const struct cli *cli = app->cli;
+	const char *from = cli_get(cli, "from"), *to = cli_get(cli, "to");
+	const char *group = cli_get(cli, "group");
+	uint64_t n;
+	int64_t now;
+	int rc;
+
+	memset(r, 0, sizeof(*r));
+	if (group != NULL) {
+		if (text_u64(group, 1, UINT32_MAX, &n) != 0)
+			return (err_set(e, ERR_USAGE, "--group \"%s\": groups "
+			    "are numbered from 1", group));
+		r->group = (uint32_t)n;
+	}
+	if (from != NULL && ticks_parse_human(from, 0, &now) != 0)
+		return (err_set(e, ERR_USAGE, "--from \"%s\": no time; e.g. "
+		    "2026-03-01, 2026-03-01T06:00:00Z or *-8h", from));
+	if (to != NULL && ticks_parse_human(to, 0, &now) != 0)
+		return (err_set(e, ERR_USAGE, "--to \"%s\": no time; e.g. "
+		    "2026-03-01, 2026-03-01T06:00:00Z or *", to));
+	if ((rc = harvest_clock(app->harvest, &now, e)) != 0)
+		return (rc);
+	if (from == NULL)
+		from = conf_text(app->conf, "harvest.from");
+	if (to == NULL)
+		to = conf_text(app->conf, "harvest.to");
+	if ((rc = ticks_parse_human(from, now, &r->from)) != 0 ||
+	    (rc = ticks_parse_human(to, now, &r->to)) != 0)
+		return (err_set(e, ERR_CONFIG, "harvest.from or harvest.to is "
+		    "no time"));
+	if (r->from >= r->to)
+		return (err_set(e, ERR_USAGE, "the range is empty: from %s to "
+		    "%s", from, to));
+	return (0);
+}
+
+/* Walks whose objects others need and that were never made. */
+static bool
+need_discover(const struct app *app, const struct source_table **t)
+{
+	struct ledger_txn *txn;
+	struct ledger_group g;
+	bool need = false;
+
+	if (ledger_read_begin(app->ledger, &txn, NULL) != 0)
+		return (true);
+	for (; *t != NULL && !need; t++)
+		if ((*t)->kind != SOURCE_WALK && (*t)->over != NULL)
+			need = ledger_group_get(txn, (*t)->over->name, 0, &g,
+			    NULL) != 0 || g.batches == 0;
+	ledger_read_end(txn);
+	return (need);
+}
+
+static void
+print_stats(const struct cli *cli, const struct harvest_stats *s)
+{
+	char a[32], b[32], c[32], d[32];
+	double seconds = (double)s->elapsed_us / 1e6;
+
+	if (cli->json) {
+		printf("{\"streams\":%llu,\"streams_failed\":%llu,"
+		    "\"ties_unread\":%llu,\"values\":%llu,\"rows\":%llu,"
+		    "\"requests\":%llu,\"retries\":%llu,\"wire_bytes\":%llu,"
+		    "\"journal_bytes\":%llu,\"commits\":%llu,"
+		    "\"seconds\":%.3f}\n",
+		    (unsigned long long)s->streams,
+		    (unsigned long long)s->streams_failed,
+		    (unsigned long long)s->ties,
+		    (unsigned long long)s->values,
+		    (unsigned long long)s->rows,
+		    (unsigned long long)s->requests,
+		    (unsigned long long)s->retries,
+		    (unsigned long long)s->wire_bytes,
+		    (unsigned long long)s->journal_bytes,
+		    (unsigned long long)s->commits, seconds);
+		return;
+	}
+	printf("%s values of %s streams in %.1f s (%s/s)\n",
+	    text_count_human(s->values, a, sizeof(a)),
+	    text_count_human(s->streams, b, sizeof(b)), seconds,
+	    text_count_human(seconds > 0 ?
+	    (uint64_t)((double)s->values / seconds) : 0, c, sizeof(c)));
+	if (s->rows > 0)
+		printf("%s rows of other tables\n",
+		    text_count_human(s->rows, a, sizeof(a)));
+	printf("%s requests, %s retries, %s received, %s in the journal\n",
+	    text_count_human(s->requests, a, sizeof(a)),
+	    text_count_human(s->retries, b, sizeof(b)),
+	    text_bytes_human(s->wire_bytes, c, sizeof(c)),
+	    text_bytes_human(s->journal_bytes, d, sizeof(d)));
+	if (s->streams_failed > 0)
+		printf("%s streams were set aside\n",
+		    text_count_human(s->streams_failed, a, sizeof(a)));
+}
+
+static int
+harvest(struct app *app, struct err *e)
+{
+	const struct source_table **tables = NULL;
+	struct harvest_range range;
+	int rc;
+
+	if ((rc = get_range(app, &range, e)) != 0)
+		return (rc);
+	rc = app_tables(app, cli_get(app->cli, "table"), &tables, e);
+	if (rc == 0 && (cli_get(app->cli, "discover") != NULL ||
+	    need_discover(app, tables)))
+		rc = harvest_discover(app->harvest, app->tables, e);
+	if (rc == 0)
+		rc = harvest_run(app->harvest, tables, &range, e);
+	free(tables);
+	return (rc);
+}
+
+static int
+run(struct cli *cli)
+{
+	struct harvest_stats stats;
+	struct err e = ERR_INIT;
+	struct app app;
+	int status = 0, failed;
+
+	if (app_open(&app, cli, APP_HARVEST, &e) != 0 ||
+	    harvest(&app, &e) != 0)
+		status = cli_fail(cli, &e);
+	app_progress_free(app.progress);
+	app.progress = NULL;
+	if (app.harvest != NULL) {
+		failed = app_report_failures(&app);
+		harvest_get_stats(app.harvest, &stats);
+		if (status == 0) {
+			status = failed;
+			print_stats(cli, &stats);
+			if (app_signal(&app) != 0)
+				status = 128 + app_signal(&app);
+		} else if (stats.commits > 0) {
+			msg_info("harvest", "what was answered before is "
+			    "kept: %llu rows in %llu commits; run it again "
+			    "to go on", (unsigned long long)(stats.values +
+			    stats.rows), (unsigned long long)stats.commits);
+		}
+	}
+	app_close(&app);
+	return (status);
+}
+
+const struct cli_command cmd_harvest = {
+	.name = "harvest",
+	.operands = "",
+	.summary = "Read what is wanted and not yet covered",
+	.options = options,
+	.run = run,
+};

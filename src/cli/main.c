@@ -1,0 +1,12 @@
+/* garner: gathers data over HTTP, leaves open tables behind. */
+
+#include "config.h"
+
+#include "cli/cli.h"
+
+int
+main(int argc, char **argv)
+{
+
+	return (cli_main(argc, argv));
+}

@@ -1,0 +1,128 @@
+#ifndef HARVEST_HARVEST_H
+#define HARVEST_HARVEST_H
+
+/*
+ * The running engine: source, sched and fetch wired to journal and ledger
+ * on one loop. Two operations:
+ *
+ *	discover	walks the catalogue tables; each walk is one commit
+ *	run		covers what is wanted and not yet covered of the
+ *			tables read in windows of time
+ *
+ * What was answered becomes rows in the open batch of its group; a batch is
+ * closed by size or age and goes to a worker: append, sync, then one ledger
+ * transaction with coverage and position. Memory held by answers and
+ * batches is bounded: above the budget no request is started.
+ *
+ * Both block until done. They may be asked to stop from a signal handler of
+ * the loop (harvest_stop): what was answered is made durable, nothing new
+ * is asked.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct buf;
+struct err;
+struct fetch_options;
+struct ledger;
+struct loop;
+struct source;
+struct source_table;
+struct sys;
+struct harvest;
+
+struct harvest_stats {
+	uint64_t requests;	/* sent, tries included */
+	uint64_t retries;
+	uint64_t wire_bytes;
+	uint64_t values;	/* rows of series committed */
+	uint64_t rows;		/* rows of other tables committed */
+	uint64_t journal_bytes;
+	uint64_t commits;
+	uint64_t streams;	/* that were to be read */
+	uint64_t streams_failed;
+	uint64_t ties;		/* times not fully readable */
+	double wanted;		/* stream-seconds at start */
+	double missing;		/* still */
+	int64_t elapsed_us;
+};
+
+struct harvest_options {
+	const char *data_dir;
+	const char *source_name;	/* of the configuration */
+	const char *base;		/* path of the URL: "/piwebapi" */
+	const char *stream_filter;	/* "*" or NULL: all */
+	uint32_t group_size;		/* streams of a group */
+	int64_t reread;			/* ticks */
+	uint32_t target_items;
+	uint32_t page_items;		/* 0: chosen */
+	uint32_t item_cap;
+	uint32_t url_max;
+	int64_t window_max;		/* ticks */
+	uint32_t commit_rows;
+	int64_t commit_every_us;
+	size_t memory;
+	unsigned tries;			/* of an answer that cannot be used */
+	/* Told about every 100 ms and at the end; on the loop's thread. */
+	void (*progress)(void *cookie, const struct harvest_stats *);
+	void *cookie;
+};
+
+/*
+ * loop, fetch options, source, ledger and sys are borrowed and outlive the
+ * harvest. Nothing is asked yet.
+ */
+int harvest_new(const struct sys *, struct loop *,
+    const struct fetch_options *, const struct source *, struct ledger *,
+    const struct harvest_options *, struct harvest **, struct err *);
+void harvest_free(struct harvest *);
+
+/* The server's clock now, ticks; asked once and kept. */
+int harvest_clock(struct harvest *, int64_t *now, struct err *);
+
+/* Ask probe number i of the connector: its name, and what the server says. */
+int harvest_probe(struct harvest *, size_t i, const char **name,
+    struct buf *text, struct err *);
+
+/* Walk these tables (in the order of the connector; NULL terminated). */
+int harvest_discover(struct harvest *, const struct source_table *const *,
+    struct err *);
+
+struct harvest_range {
+	int64_t from, to;	/* ticks; to is cut to the server's now */
+	uint32_t group;		/* only this one; 0: all. Series only. */
+};
+
+/*
+ * Cover [from, to) of the given tables (series and frames). 0 also when some
+ * streams were set aside: see the stats and harvest_failure(). An error
+ * means the run could not go on; what was answered before is durable.
+ */
+int harvest_run(struct harvest *, const struct source_table *const *,
+    const struct harvest_range *, struct err *);
+
+void harvest_get_stats(const struct harvest *, struct harvest_stats *);
+
+/* Streams set aside and times not fully readable, in order: 1 and filled
+ * in, strings live as long as the harvest; 0 beyond the end. */
+struct harvest_failure {
+	const char *table;
+	const char *stream;	/* name, or key */
+	int code;
+	const char *text;
+};
+int harvest_failure(const struct harvest *, size_t i,
+    struct harvest_failure *);
+
+/* Stop asking, make durable what was answered, return. From loop callbacks
+ * only; works once. */
+void harvest_stop(struct harvest *);
+bool harvest_stopped(const struct harvest *);
+
+/* <data>/bronze/<source>/<table>/group-<n>; caller frees. */
+char *harvest_journal_dir(const char *data, const char *source,
+    const char *table, uint32_t group);
+
+#endif

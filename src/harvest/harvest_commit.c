@@ -1,0 +1,441 @@
+/*
+ * From answered rows to durable state. Each table and group has a writer
+ * with one open batch, filled on the loop's thread, and at most one batch in
+ * flight on a worker. The task: append to the journal, sync, then one
+ * ledger transaction with coverage and position; nothing is counted as read
+ * before. A task that fails ends the run: the journal is cut back to the
+ * ledger's position when it is next opened, so nothing half-done survives.
+ *
+ * A snapshot's batch is its whole walk, in one ledger transaction; `run`
+ * marks where it begins.
+ */
+
+#include "config.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/base_limits.h"
+#include "base/must.h"
+#include "base/msg.h"
+#include "base/ticks.h"
+#include "harvest/harvest_int.h"
+#include "loop/loop.h"
+#include "sys/sys.h"
+
+struct commit_task {
+	struct harvest_writer *w;
+	struct harvest_batch *batch;
+	uint8_t batch_id[JOURNAL_BATCH_ID];
+	struct journal_pos before;
+	struct journal_pos after;
+	uint64_t bytes;			/* written to the journal */
+	struct err err;
+};
+
+static void commit_start(struct harvest_writer *);
+
+/* --- batches ------------------------------------------------------------- */
+
+static void
+batch_init(struct harvest_batch *b, const struct source_table *t)
+{
+
+	memset(b, 0, sizeof(*b));
+	b->rows = rows_new(t->schema);
+}
+
+static void
+batch_fini(struct harvest_batch *b)
+{
+
+	rows_free(b->rows);
+	free(b->covers);
+	memset(b, 0, sizeof(*b));
+}
+
+static void
+batch_clear(struct harvest_batch *b)
+{
+
+	rows_clear(b->rows);
+	b->ncovers = 0;
+	b->opened_us = 0;
+	b->ingested = 0;
+	b->requests = 0;
+}
+
+/* What the batch's contents need; its arrays may hold up to twice that. */
+static size_t
+batch_bytes(const struct harvest_batch *b)
+{
+
+	return ((size_t)b->rows->n * b->rows->schema->ncols * 6 +
+	    b->ncovers * sizeof(b->covers[0]));
+}
+
+static bool
+batch_empty(const struct harvest_batch *b)
+{
+
+	return (b->rows->n == 0 && b->ncovers == 0 && b->requests == 0);
+}
+
+/* --- writers ------------------------------------------------------------- */
+
+char *
+harvest_journal_dir(const char *data, const char *source, const char *table,
+    uint32_t group)
+{
+
+	return (must_sprintf("%s/bronze/%s/%s/group-%u", data, source, table,
+	    group));
+}
+
+static int
+writer_open(struct harvest_writer *w, struct err *e)
+{
+	struct harvest *h = w->h;
+	struct ledger_txn *txn;
+	struct ledger_group g;
+	uint64_t cut = 0;
+	char *dir;
+	int rc;
+
+	if ((rc = ledger_read_begin(h->ledger, &txn, e)) != 0)
+		return (rc);
+	rc = ledger_group_get(txn, w->table->name, w->group, &g, e);
+	ledger_read_end(txn);
+	if (rc != 0)
+		return (rc);
+
+	dir = harvest_journal_dir(h->opt.data_dir, h->opt.source_name,
+	    w->table->name, w->group);
+	rc = journal_writer_open(h->sys, dir, &g.pos, &w->journal, &cut, e);
+	if (rc == 0 && cut > 0)
+		msg_info("journal", "%s: cut %llu bytes that were never "
+		    "committed; they are read again", dir,
+		    (unsigned long long)cut);
+	free(dir);
+	w->pos = g.pos;
+	w->last_ingested = g.committed;
+	return (rc);
+}
+
+int
+harvest_writer_get(struct harvest *h, const struct source_table *t,
+    uint32_t group, struct harvest_writer **out, struct err *e)
+{
+	struct harvest_writer *w;
+	unsigned n = 0;
+	int rc;
+
+	for (w = h->writers; w != NULL; w = w->next, n++) {
+		if (w->table == t && w->group == group) {
+			*out = w;
+			return (0);
+		}
+	}
+	w = must_calloc(1, sizeof(*w));
+	w->h = h;
+	w->table = t;
+	w->group = group;
+	w->lane = n % 64;
+	w->snapshot = t->kind == SOURCE_WALK;
+	if ((rc = writer_open(w, e)) != 0) {
+		free(w);
+		return (rc);
+	}
+	batch_init(&w->open, t);
+	batch_init(&w->flight, t);
+	w->next = h->writers;
+	h->writers = w;
+	*out = w;
+	return (0);
+}
+
+void
+harvest_writers_close(struct harvest *h)
+{
+	struct harvest_writer *w;
+
+	while ((w = h->writers) != NULL) {
+		h->writers = w->next;
+		MUST(!w->busy);
+		journal_writer_close(w->journal);
+		batch_fini(&w->open);
+		batch_fini(&w->flight);
+		free(w);
+	}
+}
+
+size_t
+harvest_batch_bytes(const struct harvest *h)
+{
+	const struct harvest_writer *w;
+	size_t n = 0;
+
+	for (w = h->writers; w != NULL; w = w->next)
+		n += batch_bytes(&w->open) +
+		    (w->busy ? batch_bytes(&w->flight) : 0);
+	return (n);
+}
+
+/* A walk is committed whole or not at all. */
+static bool
+writer_ready(const struct harvest_writer *w)
+{
+
+	return (!w->snapshot || w->complete);
+}
+
+bool
+harvest_batches_idle(const struct harvest *h)
+{
+	const struct harvest_writer *w;
+
+	for (w = h->writers; w != NULL; w = w->next)
+		if (w->busy || (!batch_empty(&w->open) && writer_ready(w)))
+			return (false);
+	return (true);
+}
+
+/* --- the commit, on a worker --------------------------------------------- */
+
+static int
+put_covers(struct ledger_txn *txn, const struct harvest_writer *w,
+    const struct harvest_batch *b, struct err *e)
+{
+	const struct harvest_cover *c;
+	struct ledger_stream s;
+	size_t i;
+	int rc = 0;
+
+	ledger_stream_init(&s);
+	for (i = 0; i < b->ncovers && rc == 0; i++) {
+		c = &b->covers[i];
+		rc = ledger_stream_get(txn, w->table->name, c->id, &s, e);
+		if (rc != 0)
+			break;
+		ranges_add(&s.covered, c->a, c->b);
+		s.values += c->values;
+		if (c->per_second >= 0)
+			s.per_second = c->per_second;
+		s.fail_code = c->fail_code;
+		s.fail_at = c->fail_code != 0 ? b->ingested : 0;
+		rc = ledger_stream_put(txn, w->table->name, c->id, &s, e);
+	}
+	ledger_stream_fini(&s);
+	return (rc);
+}
+
+static const char *
+cell(const struct rows *r, int col, uint32_t i, char *tmp, size_t size)
+{
+	const char *s;
+	size_t n;
+
+	if (col < 0 || rows_null(r, (uint32_t)col, i))
+		return ("");
+	s = rows_str(r, (uint32_t)col, i, &n);
+	if (n >= size)
+		n = size - 1;
+	memcpy(tmp, s, n);
+	tmp[n] = '\0';
+	return (tmp);
+}
+
+/* The rows of a walk become the objects others are walked by. */
+static int
+put_objects(struct ledger_txn *txn, const struct source_table *t,
+    const struct rows *r, struct err *e)
+{
+	struct ledger_object o;
+	uint64_t generation, gone;
+	char key[1024], name[1024], kind[128];
+	uint32_t i, id;
+	int rc;
+
+	if ((rc = ledger_walk_begin(txn, t->name, &generation, e)) != 0)
+		return (rc);
+	for (i = 0; i < r->n; i++) {
+		memset(&o, 0, sizeof(o));
+		o.key = cell(r, t->object_key, i, key, sizeof(key));
+		o.name = cell(r, t->object_name, i, name, sizeof(name));
+		o.parent = "";
+		o.kind = cell(r, t->object_kind, i, kind, sizeof(kind));
+		if (o.key[0] == '\0')
+			continue;
+		rc = ledger_object_put(txn, t->name, &o, &id, e);
+		if (rc != 0)
+			return (rc);
+	}
+	rc = ledger_walk_end(txn, t->name, generation, &gone, e);
+	if (rc == 0 && gone > 0)
+		msg_info("discover", "%s: %llu objects are no longer there",
+		    t->name, (unsigned long long)gone);
+	return (rc);
+}
+
+static int
+commit_ledger(struct ledger_txn *txn, void *cookie, struct err *e)
+{
+	struct commit_task *task = cookie;
+	struct harvest_writer *w = task->w;
+	struct harvest_batch *b = task->batch;
+	struct ledger_group g;
+	int rc;
+
+	if ((rc = put_covers(txn, w, b, e)) != 0)
+		return (rc);
+	if (w->snapshot && w->table->is_parent &&
+	    (rc = put_objects(txn, w->table, b->rows, e)) != 0)
+		return (rc);
+	rc = ledger_group_get(txn, w->table->name, w->group, &g, e);
+	if (rc != 0)
+		return (rc);
+	g.pos = task->after;
+	if (w->snapshot)
+		g.run = task->before;
+	g.batches++;
+	g.rows += b->rows->n;
+	g.bytes += task->bytes;
+	g.requests += b->requests;
+	g.committed = b->ingested;
+	return (ledger_group_put(txn, w->table->name, w->group, &g, e));
+}
+
+static int
+commit_journal(struct commit_task *task)
+{
+	struct harvest_writer *w = task->w;
+	struct harvest_batch *b = task->batch;
+	struct journal_block block;
+	uint64_t bytes = journal_writer_bytes(w->journal);
+	int rc;
+
+	task->before = task->after = w->pos;
+	if (b->rows->n == 0)
+		return (0);
+	memset(&block, 0, sizeof(block));
+	block.group = (int32_t)w->group;
+	memcpy(block.batch_id, task->batch_id, sizeof(block.batch_id));
+	block.ingested = b->ingested;
+	block.first_tick = block.last_tick = TICKS_NONE;
+	rc = journal_writer_append(w->journal, b->rows, &block, &task->err);
+	if (rc == 0)
+		rc = journal_writer_sync(w->journal, &task->after, &task->err);
+	task->bytes = journal_writer_bytes(w->journal) - bytes;
+	return (rc);
+}
+
+static void
+commit_work(void *cookie)
+{
+	struct commit_task *task = cookie;
+
+	if (commit_journal(task) != 0)
+		return;
+	(void)ledger_write(task->w->h->ledger, commit_ledger, task,
+	    &task->err);
+}
+
+/* --- on the loop --------------------------------------------------------- */
+
+static void
+commit_done(void *cookie)
+{
+	struct commit_task *task = cookie;
+	struct harvest_writer *w = task->w;
+	struct harvest *h = w->h;
+	struct harvest_batch *b = task->batch;
+
+	w->busy = false;
+	if (task->err.code != 0) {
+		harvest_fail(h, &task->err);
+	} else {
+		w->pos = task->after;
+		w->last_ingested = b->ingested;
+		h->stats.commits++;
+		h->stats.journal_bytes += task->bytes;
+		if (w->table->kind == SOURCE_SERIES)
+			h->stats.values += b->rows->n;
+		else
+			h->stats.rows += b->rows->n;
+	}
+	batch_clear(b);
+	free(task);
+	w->complete = false;
+	harvest_poke(h);
+}
+
+static void
+commit_start(struct harvest_writer *w)
+{
+	struct harvest *h = w->h;
+	struct commit_task *task;
+	struct harvest_batch tmp;
+	uint64_t r;
+	size_t i;
+
+	if (w->busy || batch_empty(&w->open) || h->fatal.code != 0)
+		return;
+	tmp = w->flight;
+	w->flight = w->open;
+	w->open = tmp;
+	w->busy = true;
+
+	task = must_calloc(1, sizeof(*task));
+	task->w = w;
+	task->batch = &w->flight;
+	for (i = 0; i < sizeof(task->batch_id); i += sizeof(r)) {
+		r = h->sys->random(h->sys->cookie);
+		memcpy(task->batch_id + i, &r, sizeof(r));
+	}
+	loop_work(h->loop, w->lane, commit_work, commit_done, task);
+}
+
+void
+harvest_cover_add(struct harvest_writer *w, const struct harvest_cover *c)
+{
+	struct harvest_batch *b = &w->open;
+
+	if (b->ncovers == b->covers_cap) {
+		b->covers_cap = b->covers_cap == 0 ? 64 : b->covers_cap * 2;
+		b->covers = must_realloc(b->covers, b->covers_cap,
+		    sizeof(b->covers[0]));
+	}
+	b->covers[b->ncovers++] = *c;
+}
+
+void
+harvest_batch_touch(struct harvest_writer *w)
+{
+	struct harvest *h = w->h;
+	struct harvest_batch *b = &w->open;
+	int64_t now_us = loop_now_us(h->loop);
+	int64_t ingested = h->sys->now_ticks(h->sys->cookie);
+
+	/* A clock that jumps back must not make newer data look older. */
+	if (ingested <= w->last_ingested)
+		ingested = w->last_ingested + 1;
+	b->ingested = ingested;
+	b->requests++;
+	if (b->opened_us == 0)
+		b->opened_us = now_us;
+	if (w->snapshot)
+		return;		/* committed by the end of its walk */
+	if (b->rows->n >= h->opt.commit_rows ||
+	    b->rows->n >= LIMIT_BLOCK_ROWS / 2)
+		commit_start(w);
+}
+
+void
+harvest_flush(struct harvest *h)
+{
+	struct harvest_writer *w;
+
+	for (w = h->writers; w != NULL; w = w->next)
+		if (writer_ready(w))
+			commit_start(w);
+}

@@ -1,0 +1,154 @@
+#ifndef HARVEST_HARVEST_INT_H
+#define HARVEST_HARVEST_INT_H
+
+/*
+ * What the files of the engine share.
+ *
+ *	harvest.c		life, clock, stop, driving the loop
+ *	harvest_commit.c	batches, back-pressure, journal + ledger
+ *	harvest_walk.c		walks and frames: pages of a list
+ *	harvest_series.c	series: windows of streams
+ */
+
+#include "base/err.h"
+#include "base/ranges.h"
+#include "fetch/fetch.h"
+#include "harvest/harvest.h"
+#include "journal/journal.h"
+#include "ledger/ledger.h"
+#include "rows/rows.h"
+#include "sched/sched.h"
+#include "source/source.h"
+
+/* Answers in a row that could not be had or used, without a good one in
+ * between, after which a run ends: the server is not there. */
+#define HARVEST_FAILS_MAX 12
+/* Failures kept for the report; the rest is counted. */
+#define HARVEST_FAILURES_MAX 1000
+
+struct loop;
+struct loop_timer;
+
+/* --- batches (harvest_commit.c) ------------------------------------------ */
+
+/* A stream's range proven complete by rows of a batch. */
+struct harvest_cover {
+	uint32_t id;
+	uint32_t values;
+	int64_t a, b;
+	double per_second;	/* < 0: unknown */
+	int32_t fail_code;	/* set aside for, or 0 */
+};
+
+/* The rows of one commit on their way to the journal. */
+struct harvest_batch {
+	struct rows *rows;
+	struct harvest_cover *covers;
+	size_t ncovers;
+	size_t covers_cap;
+	int64_t opened_us;
+	int64_t ingested;	/* ticks: when its last answer came */
+	uint64_t requests;
+};
+
+/* A table and group being written: its journal and its open batch.
+ * Invariant: at most one batch is in flight (`busy`). */
+struct harvest_writer {
+	struct harvest *h;
+	struct harvest_writer *next;
+	const struct source_table *table;
+	uint32_t group;
+	unsigned lane;
+	struct journal_writer *journal;
+	struct journal_pos pos;		/* durable end */
+	int64_t last_ingested;
+	bool busy;
+	bool snapshot;			/* a commit is a complete walk */
+	bool complete;			/* snapshot: the open batch is one */
+	struct harvest_batch open;
+	struct harvest_batch flight;
+};
+
+int harvest_writer_get(struct harvest *, const struct source_table *,
+    uint32_t group, struct harvest_writer **, struct err *);
+/* Note that [a, b) of a stream is complete with `values` rows in the open
+ * batch. */
+void harvest_cover_add(struct harvest_writer *, const struct harvest_cover *);
+/* An answer was put into the open batch: commit when it is time. */
+void harvest_batch_touch(struct harvest_writer *);
+/* Commit everything open; h->pending falls to 0 when all is durable. */
+void harvest_flush(struct harvest *);
+/* Bytes in open and flying batches. */
+size_t harvest_batch_bytes(const struct harvest *);
+bool harvest_batches_idle(const struct harvest *);
+void harvest_writers_close(struct harvest *);
+
+/* --- the engine ---------------------------------------------------------- */
+
+struct harvest_walk;		/* harvest_walk.c */
+struct harvest_series;		/* harvest_series.c */
+
+struct harvest_report {
+	const char *table;
+	char *stream;
+	int code;
+	char *text;
+};
+
+struct harvest {
+	const struct sys *sys;
+	struct loop *loop;
+	struct fetch *fetch;
+	const struct source *source;
+	struct ledger *ledger;
+	struct harvest_options opt;
+	unsigned in_flight;		/* requests fetch may have */
+	int64_t now;			/* the server's, or TICKS_NONE */
+	struct harvest_writer *writers;
+	struct loop_timer *tick;
+	struct harvest_walk *walk;	/* while discovering or in frames */
+	struct harvest_series *series;	/* while covering a series table */
+	bool stopping;
+	bool draining;			/* flush asked for, end when idle */
+	struct err fatal;		/* code != 0: the run ends */
+	unsigned fails;			/* in a row */
+	size_t answer_bytes;		/* estimated, of requests in flight */
+	int64_t started_us;
+	struct harvest_stats stats;
+	struct harvest_report *reports;
+	size_t nreports;
+};
+
+/* End the run with this error (the first one counts). */
+void harvest_fail(struct harvest *, const struct err *);
+/* A stream was set aside, or cannot be fully read. */
+void harvest_report_add(struct harvest *, const char *table,
+    const char *stream, int code, const char *text);
+/* Whether a new request may be started now. */
+bool harvest_may_start(const struct harvest *);
+/* Give waiting work a chance: the one door for starting requests. */
+void harvest_poke(struct harvest *);
+/* Count an answer that could not be had or used; ends the run when there
+ * were too many in a row. Reset by harvest_good(). */
+void harvest_bad(struct harvest *, const struct err *);
+void harvest_good(struct harvest *);
+/* Drive the loop until `done` says so, the run failed or was stopped, and
+ * everything answered is durable. */
+int harvest_drive(struct harvest *, struct err *);
+
+bool harvest_walk_poke(struct harvest *);	/* false: nothing to start */
+bool harvest_walk_idle(const struct harvest *);	/* no work left */
+void harvest_walk_abandon(struct harvest *);
+bool harvest_series_poke(struct harvest *);
+bool harvest_series_idle(const struct harvest *);
+void harvest_series_abandon(struct harvest *);
+/* Stream-seconds of the series being covered. */
+void harvest_series_progress(const struct harvest *, double *wanted,
+    double *missing);
+
+int harvest_walk_run(struct harvest *, const struct source_table *,
+    const struct harvest_range *, struct err *);
+int harvest_series_run(struct harvest *, const struct source_table *,
+    const struct harvest_range *, struct err *);
+
+#endif

@@ -1,0 +1,374 @@
+/*
+ * Lists: walks of the catalogue, and frames in windows of time. A unit is
+ * one parent object (or the root) and, for frames, one window; its pages
+ * follow each other by index until one is shorter than asked, units run
+ * side by side. A unit's rows are its own until its last page: then they go
+ * to the table's batch, for frames with the coverage they prove.
+ *
+ * A parent that is refused (403, 404, 410...) is reported and gives no rows;
+ * any other failure ends the run, and nothing of the walk is committed.
+ */
+
+#include "config.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/msg.h"
+#include "base/must.h"
+#include "base/ticks.h"
+#include "harvest/harvest_int.h"
+#include "loop/loop.h"
+
+#define UNIT_MAGIC 0x77616c6bu
+
+enum unit_state { UNIT_READY, UNIT_ASKED, UNIT_DONE };
+
+struct unit {
+	uint32_t magic;
+	struct harvest_walk *walk;
+	struct unit *next;
+	enum unit_state state;
+	uint32_t id;			/* of the parent object, 0: root */
+	char *key;
+	char *name;
+	struct source_walk at;		/* window and page */
+	struct rows *rows;		/* of its pages so far, or NULL */
+	struct fetch_job *job;		/* UNIT_ASKED */
+	unsigned tries;			/* of this page, unusable answers */
+};
+
+struct harvest_walk {
+	struct harvest *h;
+	const struct source_table *table;
+	struct harvest_writer *writer;
+	struct unit *units;
+	struct unit **tail;
+	unsigned left;			/* not UNIT_DONE */
+	bool abandoned;
+};
+
+/* --- units --------------------------------------------------------------- */
+
+static struct unit *
+unit_add(struct harvest_walk *w, uint32_t id, const char *key,
+    const char *name)
+{
+	struct unit *u;
+
+	u = must_calloc(1, sizeof(*u));
+	u->magic = UNIT_MAGIC;
+	u->walk = w;
+	u->id = id;
+	u->key = key != NULL ? must_strdup(key) : NULL;
+	u->name = name != NULL ? must_strdup(name) : NULL;
+	u->at.parent = u->key;
+	u->at.parent_name = u->name;
+	u->at.filter = w->h->opt.stream_filter;
+	u->at.count = w->table->page_size;
+	*w->tail = u;
+	w->tail = &u->next;
+	w->left++;
+	return (u);
+}
+
+static void
+unit_free(struct unit *u)
+{
+
+	MUST(u->job == NULL);
+	rows_free(u->rows);
+	free(u->key);
+	free(u->name);
+	u->magic = 0;
+	free(u);
+}
+
+static void
+unit_done(struct unit *u)
+{
+
+	MUST(u->state != UNIT_DONE);
+	u->state = UNIT_DONE;
+	u->walk->left--;
+	rows_free(u->rows);
+	u->rows = NULL;
+	if (u->walk->left == 0 && !u->walk->abandoned)
+		u->walk->writer->complete = true;
+}
+
+/* The last page is in: hand the rows over. */
+static void
+unit_deliver(struct unit *u)
+{
+	struct harvest_walk *w = u->walk;
+	struct harvest_cover c;
+	struct rows_copier *copier;
+	uint32_t i;
+
+	if (u->rows != NULL && u->rows->n > 0) {
+		source_walk_finish(w->table, u->rows, 0);
+		copier = rows_copier_new(w->writer->open.rows, u->rows, NULL);
+		for (i = 0; i < u->rows->n; i++)
+			rows_copier_row(copier, i);
+		rows_copier_free(copier);
+	}
+	if (w->table->kind == SOURCE_FRAMES) {
+		memset(&c, 0, sizeof(c));
+		c.id = u->id;
+		c.a = u->at.a;
+		c.b = u->at.b;
+		c.values = u->rows != NULL ? u->rows->n : 0;
+		c.per_second = -1;
+		harvest_cover_add(w->writer, &c);
+	}
+	harvest_batch_touch(w->writer);
+	unit_done(u);
+}
+
+/* --- answers ------------------------------------------------------------- */
+
+static void
+unit_refused(struct unit *u, struct fetch_answer *a)
+{
+	struct harvest_walk *w = u->walk;
+	struct harvest *h = w->h;
+
+	switch (a->err.code) {
+	case ERR_NOTFOUND:
+		if (u->id == 0) {	/* a site without such, e.g. without AF */
+			msg_info("discover", "%s: %s; taken as empty",
+			    w->table->name, a->err.text);
+			unit_deliver(u);
+			return;
+		}
+		/* FALLTHROUGH */
+	case ERR_FORBIDDEN:
+	case ERR_GONE:
+	case ERR_REQUEST:
+	case ERR_UNSUPPORTED:
+		if (u->id != 0) {
+			harvest_report_add(h, w->table->name, u->name,
+			    a->err.code, a->err.text);
+			if (w->table->kind == SOURCE_WALK)
+				unit_deliver(u);
+			else
+				unit_done(u);
+			return;
+		}
+		break;
+	default:
+		break;
+	}
+	harvest_fail(h, &a->err);
+}
+
+static int
+unit_decode(struct unit *u, struct fetch_answer *a, uint32_t *items)
+{
+	const struct source_table *t = u->walk->table;
+	uint32_t before;
+	int rc;
+
+	if (u->rows == NULL)
+		u->rows = rows_new(t->schema);
+	before = u->rows->n;
+	rc = source_walk_decode(t, &u->at, a->body, a->len, u->rows, items,
+	    &a->err);
+	if (rc != 0)
+		rows_truncate(u->rows, before);
+	return (rc);
+}
+
+static void
+on_page(void *cookie, struct fetch_answer *a)
+{
+	struct unit *u = cookie;
+	struct harvest *h;
+	uint32_t items = 0;
+
+	MAGIC_CHECK(u, UNIT_MAGIC);
+	h = u->walk->h;
+	u->job = NULL;
+	u->state = UNIT_READY;
+	if (a->err.code != 0) {
+		unit_refused(u, a);
+	} else if (unit_decode(u, a, &items) != 0) {
+		if (++u->tries >= h->opt.tries)
+			harvest_fail(h, &a->err);
+	} else {
+		harvest_good(h);
+		u->tries = 0;
+		if (u->at.count == 0 || items < u->at.count)
+			unit_deliver(u);
+		else
+			u->at.start += items;
+	}
+	harvest_poke(h);
+}
+
+static void
+unit_ask(struct unit *u)
+{
+	struct harvest *h = u->walk->h;
+	struct fetch_request q = { .method = "GET" };
+	struct buf target;
+
+	buf_init(&target, 1 << 16);
+	source_walk_target(u->walk->table, h->opt.base, &u->at, &target);
+	MUST(target.error == 0);
+	q.target = buf_str(&target);
+	u->state = UNIT_ASKED;
+	u->job = fetch_start(h->fetch, &q, on_page, u);
+	buf_fini(&target);
+}
+
+bool
+harvest_walk_poke(struct harvest *h)
+{
+	struct unit *u;
+
+	if (h->walk == NULL)
+		return (false);
+	for (u = h->walk->units; u != NULL; u = u->next) {
+		if (u->state == UNIT_READY) {
+			unit_ask(u);
+			return (true);
+		}
+	}
+	return (false);
+}
+
+bool
+harvest_walk_idle(const struct harvest *h)
+{
+
+	return (h->walk == NULL || h->walk->left == 0);
+}
+
+void
+harvest_walk_abandon(struct harvest *h)
+{
+	struct unit *u;
+
+	if (h->walk == NULL || h->walk->left == 0)
+		return;
+	h->walk->abandoned = true;
+	for (u = h->walk->units; u != NULL; u = u->next) {
+		if (u->state == UNIT_DONE)
+			continue;
+		if (u->job != NULL)
+			fetch_cancel(u->job);
+		u->job = NULL;
+		unit_done(u);
+	}
+}
+
+/* --- what to walk -------------------------------------------------------- */
+
+struct plan {
+	struct harvest_walk *walk;
+	struct ledger_txn *txn;
+	const struct harvest_range *range;	/* NULL: a walk */
+	struct err *err;
+};
+
+static int
+plan_frames(struct plan *p, const struct ledger_object *o)
+{
+	struct harvest_walk *w = p->walk;
+	struct ledger_stream s;
+	struct ranges missing;
+	struct unit *u;
+	int64_t a, b, tail;
+	size_t i;
+	int rc;
+
+	ranges_init(&missing);
+	ledger_stream_init(&s);
+	rc = ledger_stream_get(p->txn, w->table->name, o->id, &s, p->err);
+	if (rc != 0)
+		goto out;
+	tail = p->range->to - w->h->opt.reread;
+	ranges_remove(&s.covered, tail, p->range->to);
+	ranges_missing(&s.covered, p->range->from, p->range->to, &missing);
+	for (i = 0; i < missing.n; i++) {
+		for (a = missing.r[i].a; a < missing.r[i].b; a = b) {
+			b = missing.r[i].b;
+			if (b - a > w->h->opt.window_max)
+				b = a + w->h->opt.window_max;
+			u = unit_add(w, o->id, o->key, o->name);
+			u->at.a = a;
+			u->at.b = b;
+		}
+	}
+out:
+	ledger_stream_fini(&s);
+	ranges_fini(&missing);
+	return (rc);
+}
+
+static int
+plan_object(const struct ledger_object *o, void *cookie)
+{
+	struct plan *p = cookie;
+
+	if (o->gone)
+		return (0);
+	if (p->range != NULL)
+		return (plan_frames(p, o));
+	(void)unit_add(p->walk, o->id, o->key, o->name);
+	return (0);
+}
+
+static int
+plan_units(struct harvest_walk *w, const struct harvest_range *range,
+    struct err *e)
+{
+	struct plan p = { .walk = w, .range = range, .err = e };
+	int rc;
+
+	if (w->table->over == NULL) {
+		(void)unit_add(w, 0, NULL, NULL);
+		return (0);
+	}
+	if ((rc = ledger_read_begin(w->h->ledger, &p.txn, e)) != 0)
+		return (rc);
+	rc = ledger_object_each(p.txn, w->table->over->name, 1, UINT32_MAX,
+	    plan_object, &p, e);
+	ledger_read_end(p.txn);
+	return (rc);
+}
+
+int
+harvest_walk_run(struct harvest *h, const struct source_table *t,
+    const struct harvest_range *range, struct err *e)
+{
+	struct harvest_walk w;
+	struct unit *u;
+	int rc;
+
+	memset(&w, 0, sizeof(w));
+	w.h = h;
+	w.table = t;
+	w.tail = &w.units;
+	if ((rc = harvest_writer_get(h, t, 0, &w.writer, e)) != 0)
+		return (rc);
+	if ((rc = plan_units(&w, range, e)) != 0)
+		goto out;
+	/* A walk without parents is complete too: there are no objects. */
+	if (w.units == NULL && t->kind == SOURCE_WALK) {
+		harvest_batch_touch(w.writer);
+		w.writer->complete = true;
+	}
+	h->walk = &w;
+	rc = harvest_drive(h, e);
+	h->walk = NULL;
+out:
+	while ((u = w.units) != NULL) {
+		w.units = u->next;
+		unit_free(u);
+	}
+	return (rc);
+}
