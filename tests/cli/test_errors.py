@@ -1,0 +1,259 @@
+"""Each trouble ends with one clear line and the documented exit status, and
+nothing is lost: a plain rerun afterwards gives the truth."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+
+from harness import GARNER, Mock, Site, check_silver, main, wait_for
+
+A, B = "2026-03-01T11:00:00Z", "2026-03-01T12:00:00Z"
+FEW = "fetch: {tries: 2, retry_base: 1ms}\n"
+
+
+def one_line(r, *words):
+    """Exactly one error line, holding the words."""
+    errors = [x for x in r.stderr.splitlines() if "error:" in x]
+    assert len(errors) == 1, r.stderr
+    for w in words:
+        assert w in errors[0], (w, errors[0])
+    return errors[0]
+
+
+def expect(site, status, words, *args, **kw):
+    r = site.garner(*(args or ("harvest",)), status=status, **kw)
+    return one_line(r, *words)
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def test_server_down():
+    port = free_port()
+    with Site("http://127.0.0.1:%d/piwebapi" % port, fetch=FEW) as s:
+        expect(s, 69, ["127.0.0.1:%d" % port, "refused"])
+
+
+def test_wrong_url():
+    with Mock("--tags", 5) as m:
+        with Site(m.url.replace("/piwebapi", "/wrong"), fetch=FEW) as s:
+            expect(s, 78, ["404", "source.url"])
+
+
+def test_not_http():
+    with Site("ftp://127.0.0.1/piwebapi") as s:
+        expect(s, 78, ["garner.yaml:", "ftp://127.0.0.1/piwebapi"])
+
+
+def test_401():
+    with Mock("--tags", 5, "--token", "right", log=True) as m:
+        with Site(m.url, fetch=FEW) as s:
+            expect(s, 77, ["401"])
+            # no hammering: accounts get locked
+            assert len(m.requests()) == 1, m.requests()
+
+
+def test_401_in_the_middle():
+    with Mock("--tags", 60, "--fault", "recorded:401:count=1") as m:
+        with Site(m.url, fetch=FEW) as s:
+            expect(s, 77, ["401"])
+            s.garner("harvest")
+            s.garner("compact")
+            check_silver(m, s, A, B)
+
+
+def test_403():
+    with Mock("--tags", 5, "--fault", "any:403:count=1000") as m:
+        with Site(m.url, fetch=FEW) as s:
+            expect(s, 77, ["403"])
+
+
+def test_html_instead_of_json():
+    with Mock("--tags", 5, "--fault", "any:html:count=1000") as m:
+        with Site(m.url, fetch=FEW) as s:
+            expect(s, 69, ["HTML"])
+
+
+def test_faults_pass():
+    """A burst of every fault, then silver equals the truth."""
+    for fault in ("500", "503", "429", "cut", "reset", "html",
+                  "webexception", "slow:50"):
+        with Mock("--tags", 50, "--fault",
+                  "recorded:%s:count=4" % fault) as m:
+            with Site(m.url, fetch="fetch: {retry_base: 1ms, tries: 3}\n") \
+                    as s:
+                s.garner("harvest", status=None)
+                s.garner("harvest")
+                s.garner("compact")
+                check_silver(m, s, A, B, what=fault)
+
+
+def test_misspelt_key():
+    with Mock("--tags", 5) as m:
+        with Site(m.url, text="compact:\n  memry: 10MiB\n") as s:
+            with open(s.conf, encoding="utf-8") as f:
+                n = 1 + [x.strip() for x in f].index("memry: 10MiB")
+            for cmd in ("harvest", "config", "status"):
+                expect(s, 78, ["garner.yaml:%d" % n, "memry", '"memory"'],
+                       cmd)
+
+
+def test_bad_values():
+    with Mock("--tags", 5) as m:
+        for text in ("compact: {memory: lots}\n", "groups: 7\n",
+                     "log: {level: loud}\n", "compact: [\n",
+                     "compact: {ties: last, ties: all}\n"):
+            with Site(m.url) as s:
+                s.write(text)
+                expect(s, 78, ["garner.yaml:"])
+
+
+def test_unknown_table():
+    with Mock("--tags", 5) as m, Site(m.url) as s:
+        expect(s, 64, ["pi_pionts", "pi_points"], "cat", "pi_pionts")
+        expect(s, 64, ["pi_pionts", "pi_points"], "harvest", "--table",
+               "pi_pionts")
+        expect(s, 66, ["pi_points"], "cat", "pi_points")
+
+
+def test_usage():
+    with Mock("--tags", 5) as m, Site(m.url) as s:
+        expect(s, 64, ["harvets", "harvest"], "harvets")
+        expect(s, 64, ["--form", "--from"], "harvest", "--form", "x")
+        expect(s, 64, ["--from", "yesterdy"], "harvest", "--from", "yesterdy")
+        expect(s, 64, ["needs an argument"], "harvest", "--from")
+        expect(s, 64, ["empty"], "harvest", "--from", B, "--to", A)
+        assert s.garner("--help").stdout.startswith("usage:")
+        assert s.garner("harvest", "--help").stdout.startswith("usage:")
+        assert s.garner("--version").stdout.startswith("garner ")
+
+
+def test_no_configuration():
+    with tempfile.TemporaryDirectory() as d:
+        r = subprocess.run([GARNER, "status"], cwd=d, capture_output=True,
+                           text=True, env={"HOME": d, "PATH": "/usr/bin"})
+        assert r.returncode == 78, r
+        one_line(r, "garner.yaml", "garner init")
+
+
+def test_init_keeps_a_file():
+    with tempfile.TemporaryDirectory() as d:
+        for status in (0, 73):
+            r = subprocess.run([GARNER, "init", "http://127.0.0.1:1/piwebapi"],
+                               cwd=d, capture_output=True, text=True)
+            assert r.returncode == status, r
+        one_line(r, "garner.yaml", "already")
+        r = subprocess.run([GARNER, "config"], cwd=d, capture_output=True,
+                           text=True)
+        assert r.returncode == 0, r.stderr
+        assert "http://127.0.0.1:1/piwebapi" in r.stdout
+
+
+def test_data_folder_not_writable():
+    with Mock("--tags", 5) as m, Site(m.url) as s:
+        os.chmod(s.dir, 0o755)
+        os.chmod(s.conf, 0o644)
+        if os.getuid() != 0:
+            os.chmod(s.dir, 0o555)
+            expect(s, 73, [s.data])
+            os.chmod(s.dir, 0o755)
+            return
+        prefix = ["setpriv", "--reuid=65534", "--regid=65534",
+                  "--clear-groups"]
+        r = s.garner("harvest", status=None, prefix=prefix)
+        if "setpriv" in r.stderr or "Permission denied" in r.stderr and \
+                "garner:" not in r.stderr:
+            # the build folder itself is closed to others
+            with tempfile.TemporaryDirectory() as d:
+                os.chmod(d, 0o755)
+                exe = shutil.copy(GARNER, d)
+                text = open(s.conf, encoding="utf-8").read()
+                conn = shutil.copy(
+                    os.path.join(os.environ.get("GARNER_SRCDIR", "."),
+                                 "conf/connectors/pi.yaml"), d)
+                os.chmod(conn, 0o644)
+                lines = ["  connector_file: " + conn
+                         if "connector_file" in x else x
+                         for x in text.splitlines()]
+                with open(s.conf, "w", encoding="utf-8") as f:
+                    f.write("\n".join(lines) + "\n")
+                r = subprocess.run(prefix + [exe, "-c", s.conf, "harvest"],
+                                   capture_output=True, text=True, cwd=s.dir)
+        assert r.returncode == 73, (r.returncode, r.stderr)
+        one_line(r, s.data)
+
+
+def test_disk_full_while_writing_the_journal():
+    """A small tmpfs: the run ends with 74, what fits is kept, and with more
+    room a plain rerun completes."""
+    mount = tempfile.mkdtemp(prefix="garner-small-")
+    ok = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=700k", "tmpfs",
+                         mount], capture_output=True)
+    if ok.returncode != 0:
+        os.rmdir(mount)
+        print("skipped: cannot mount a tmpfs here")
+        return
+    try:
+        with Mock("--tags", 400, "--rate", "4") as m, Site(m.url) as s:
+            s.data = os.path.join(mount, "data")
+            s.write(size=200)
+            line = expect(s, 74, ["No space left"])
+            assert mount in line, line
+            subprocess.run(["mount", "-o", "remount,size=200m", mount],
+                           check=True)
+            s.garner("harvest")
+            s.garner("compact")
+            check_silver(m, s, A, B)
+    finally:
+        subprocess.run(["umount", mount], check=True)
+        os.rmdir(mount)
+
+
+def test_second_garner_on_the_same_group():
+    with Mock("--tags", 40, "--latency", "300") as m, Site(m.url) as s:
+        first = s.start("harvest")
+        lock = os.path.join(s.data, "bronze/pi/pi_timeseries/group-1/lock")
+        wait_for(lambda: os.path.exists(lock) and open(lock).read().strip())
+        line = expect(s, 75, [str(first.pid), "group-1"], "harvest",
+                      "--table", "pi_timeseries")
+        assert line
+        assert first.wait(60) == 0
+        s.garner("compact")
+        check_silver(m, s, A, B)
+
+
+def test_closed_pipe_is_quiet():
+    with Mock("--tags", 20) as m, Site(m.url) as s:
+        s.garner("harvest")
+        s.garner("compact")
+        r = subprocess.run("%s -c %s cat pi_timeseries | head -n 1"
+                           % (GARNER, s.conf), shell=True,
+                           capture_output=True, text=True)
+        assert r.stdout.count("\n") == 1 and r.stderr == "", r
+
+
+def test_sigterm_keeps_what_was_answered():
+    with Mock("--tags", 400, "--latency", "50") as m, Site(m.url) as s:
+        p = s.start("harvest")
+        lock = os.path.join(s.data, "bronze/pi/pi_timeseries/group-1/lock")
+        wait_for(lambda: os.path.exists(lock))
+        p.send_signal(signal.SIGTERM)
+        assert p.wait(10) == 143
+        s.garner("harvest")
+        s.garner("compact")
+        check_silver(m, s, A, B)
+
+
+def test_json_errors_on_stderr_only():
+    with Site("http://127.0.0.1:%d/piwebapi" % free_port(), fetch=FEW) as s:
+        r = s.garner("harvest", "--json", status=69)
+        assert r.stdout == "", r.stdout
+
+
+main(globals())

@@ -1,0 +1,90 @@
+"""Manual pages: lint without output; options and configuration keys are
+those of the programs' own tables, no more and no fewer."""
+
+import glob
+import os
+import re
+import subprocess
+
+from harness import GARNER, MOCK, SRC, main
+
+MAN = os.path.join(SRC, "man")
+
+
+def text(name):
+    with open(os.path.join(MAN, name), encoding="utf-8") as f:
+        return f.read()
+
+
+def documented(page):
+    """Long options of the OPTIONS-like lists: .It Fl -name"""
+    found = set()
+    for line in text(page).splitlines():
+        if line.startswith(".It"):
+            found |= set(re.findall(r"Fl -([a-z][a-z0-9-]*)", line))
+    return found
+
+
+def of_help(argv):
+    out = subprocess.run(argv + ["--help"], capture_output=True, text=True,
+                         check=True).stdout
+    return set(re.findall(r"^ +(?:-\w, )?--([a-z][a-z0-9-]*)", out, re.M))
+
+
+def commands():
+    out = subprocess.run([GARNER, "--help"], capture_output=True, text=True,
+                         check=True).stdout
+    part = out.split("first use:\n")[1].split("\n\n")[0]
+    return [line.split()[0] for line in part.splitlines()]
+
+
+def test_lint():
+    mandoc = os.environ.get("MANDOC", "mandoc")
+    if mandoc in ("", "no"):
+        print("skipped: no mandoc here")
+        return
+    for page in sorted(glob.glob(os.path.join(MAN, "*.[0-9]"))):
+        r = subprocess.run([mandoc, "-T", "lint", "-W", "warning", page],
+                           capture_output=True, text=True)
+        assert r.stdout + r.stderr == "", r.stdout + r.stderr
+
+
+def test_every_command_has_its_page():
+    pages = {os.path.basename(p)[7:-2]
+             for p in glob.glob(os.path.join(MAN, "garner-*.1"))} - {"mock"}
+    assert pages == set(commands()), pages ^ set(commands())
+    for c in commands():
+        assert "garner-%s 1" % c in text("garner.1"), c
+
+
+def test_options_are_those_of_the_tables():
+    common = of_help([GARNER]) - {"version"}
+    assert documented("garner.1") == common | {"version"}
+    for c in commands():
+        of = of_help([GARNER, c]) - common
+        assert documented("garner-%s.1" % c) - common == of, (
+            c, documented("garner-%s.1" % c) ^ of)
+    assert documented("garner-mock.1") == of_help([MOCK]), (
+        documented("garner-mock.1") ^ of_help([MOCK]))
+
+
+def test_configuration_keys():
+    import json
+    from harness import Site
+    with Site("http://127.0.0.1:1/piwebapi") as s:
+        out = json.loads(s.garner("config", "--json").stdout)
+    keys = {o["option"] for o in out["options"]}
+    found = set(re.findall(r"^\.It (?:Ic|Cm|Va) ([a-z0-9_.]+)",
+                           text("garner.yaml.5"), re.M))
+    assert found == keys, found ^ keys
+
+
+def test_exit_statuses():
+    page = text("garner.1")
+    part = page[page.index("EXIT STATUS"):]
+    found = set(re.findall(r"^\.It (\d+)", part, re.M))
+    assert found >= {"0", "1", "64", "65", "66", "69", "70", "71", "73",
+                     "74", "75", "77", "78", "130"}, found
+
+
+main(globals())
