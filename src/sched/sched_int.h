@@ -55,7 +55,7 @@ struct stream {
 	uint32_t url_len;
 	double items;		/* learnt: items over seconds, fading */
 	double seconds;		/* 0: nothing known */
-	int64_t window_max;	/* shrinks when answers are too slow */
+	int64_t window_max;	/* halved when answers are too slow */
 	int64_t window_min;	/* a share of the last one: a burst must not
 				 * make windows of a tick */
 	int64_t missing;	/* ticks; saturated */
@@ -100,6 +100,7 @@ struct set {
 	uint32_t count_min;
 	uint32_t n;
 	bool judged;
+	bool exact;		/* its items were M in sum */
 	uint32_t *ids;
 	struct slot *slots;
 };

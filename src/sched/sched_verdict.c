@@ -92,19 +92,25 @@ static void
 judge(struct sched *s, struct set *q)
 {
 	uint64_t sum = 0;
-	uint32_t k;
+	uint32_t k, there = 0;
+	bool doubt;
 
 	if (q->judged)
 		return;
 	q->judged = true;
-	for (k = 0; k < q->n; k++)
+	for (k = 0; k < q->n; k++) {
 		sum += q->slots[k].n;
+		there += q->slots[k].counted;
+	}
 	if (q->n > 1 && sum > q->max_count)
 		s->per_stream = true;
 	if (s->per_stream)
 		s->total = false;
+	q->exact = sum == q->max_count;
+	/* The items of one left out may have counted as well. */
+	doubt = q->n > 1 && !s->per_stream && (q->exact || there < q->n);
 	for (k = 0; k < q->n; k++)
-		if (q->n > 1 && sum == q->max_count && !s->per_stream)
+		if (doubt)
 			q->slots[k].fate = FATE_SPLIT;
 		else
 			judge_stream(s, q, &q->slots[k]);
@@ -162,6 +168,20 @@ stream_learn(struct stream *st, uint32_t n, int64_t ticks)
 	st->probe = false;
 }
 
+/* Halved by a failure, the longest window grows back with success. */
+static void
+window_learn(const struct sched *s, struct stream *st, int64_t len)
+{
+	int64_t more = st->window_max / 8 + 1;
+
+	if (len >= st->window_max)
+		st->window_max = more < s->p.window_max - st->window_max ?
+		    st->window_max + more : s->p.window_max;
+	st->window_min = len / WINDOW_SHRINK;
+	if (st->window_min > st->window_max)
+		st->window_min = st->window_max;
+}
+
 static void
 set_alone(struct sched *s, const struct set *q, uint32_t stream)
 {
@@ -182,9 +202,7 @@ finish_kept(struct sched *s, const struct set *q, const struct slot *t)
 	sched_covered(s, t->stream, q->a, t->cut);
 	len = t->fate == FATE_WHOLE ? q->b - q->a : t->last - q->a;
 	stream_learn(st, t->n, len);
-	st->window_min = (q->b - q->a) / WINDOW_SHRINK;
-	if (st->window_min > st->window_max)
-		st->window_min = st->window_max;
+	window_learn(s, st, q->b - q->a);
 	st->strikes = 0;
 	if (t->cut < q->b)
 		sched_piece_add(s, t->stream, t->cut, q->b, t->count_min);
@@ -232,7 +250,8 @@ sched_finish(struct sched *s, struct sched_request *r)
 	judge(s, q);
 	sched_set_land(s, q);
 	if (q->slots[0].fate == FATE_SPLIT) {
-		if (++s->splits >= SCHED_SPLITS && !s->per_stream)
+		s->splits += q->exact;
+		if (s->splits >= SCHED_SPLITS && !s->per_stream)
 			s->total = true;
 		set_split(s, q);
 	} else
