@@ -77,7 +77,10 @@ int err_set(struct err *, int code, const char *fmt, ...)
 int err_sys(struct err *, int errnum, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* Put "text: " in front; returns e->code (ERR_INTERNAL when e is NULL). */
+/*
+ * Put "text: " in front; returns e->code, ERR_INTERNAL when that is 0 or e is
+ * NULL: where e may be NULL, keep the code of the failed call instead.
+ */
 int err_wrap(struct err *, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 

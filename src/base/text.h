@@ -28,7 +28,8 @@ const char *text_bytes_human(uint64_t, char *, size_t);
 const char *text_count_human(uint64_t, char *, size_t); /* 1,234,567 */
 
 /* Text from outside for a message: control characters, quotes and invalid
- * UTF-8 become \xNN; cut at max bytes with "...". */
+ * UTF-8 become \xNN, a backslash stays. At most max bytes are appended,
+ * and "..." when that is not all. */
 void text_escape(struct buf *, const char *, size_t len, size_t max);
 
 /* RFC 3986: everything but unreserved characters becomes %XX. */

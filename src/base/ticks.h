@@ -32,7 +32,10 @@ int ticks_parse(const char *, size_t len, int64_t *out);
  */
 int ticks_parse_human(const char *, int64_t now, int64_t *out);
 
-/* 2024-03-01T00:00:00.1234567Z: always seven digits. Returns the buffer. */
+/*
+ * Each returns the buffer; TICKS_NONE becomes "none".
+ * 2024-03-01T00:00:00.1234567Z: always seven digits.
+ */
 const char *ticks_text7(int64_t, char *buf);
 /* As PI Web API writes: no trailing zeros, no fraction when it is 0. */
 const char *ticks_text(int64_t, char *buf);
