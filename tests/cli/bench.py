@@ -1,0 +1,151 @@
+"""make bench: one tab-separated line a figure: name, value, unit, baseline
+name, baseline value, ratio ("-" where there is none). Each ratio is measured
+in one run, the two sides alternating, median of five (GARNER_BENCH_ROUNDS).
+
+    make bench               everything
+    make bench BENCH=harvest one part: harvest, compact
+"""
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+import urllib.request
+
+from harness import BUILD, GARNER, Mock, Site
+
+ROUNDS = int(os.environ.get("GARNER_BENCH_ROUNDS", "5"))
+TAGS = int(os.environ.get("GARNER_BENCH_TAGS", "10000"))
+A, B = "2026-03-01T11:00:00Z", "2026-03-01T12:00:00Z"
+
+
+def figure(name, value, unit, base=None, base_value=None):
+    ratio = "%.3g" % (value / base_value) if base else "-"
+    print("%s\t%.4g\t%s\t%s\t%s\t%s" % (
+        name, value, unit, base or "-",
+        "%.4g" % base_value if base else "-", ratio), flush=True)
+
+
+def timed(argv, cwd):
+    """Seconds, peak resident MiB, standard output of a command."""
+    began = time.monotonic()
+    p = subprocess.Popen(argv, stdout=subprocess.PIPE, cwd=cwd,
+                         stderr=subprocess.DEVNULL)
+    out = p.stdout.read()
+    _, status, usage = os.wait4(p.pid, 0)
+    p.returncode = os.waitstatus_to_exitcode(status)
+    if p.returncode != 0:
+        raise RuntimeError("%s: status %d" % (argv, p.returncode))
+    return time.monotonic() - began, usage.ru_maxrss / 1024, out
+
+
+def python_client(url, webids):
+    """What many write first: one connection, json, to a list."""
+    n = 0
+    rows = []
+    began = time.monotonic()
+    for i in range(0, len(webids), 40):
+        q = "&".join("webId=" + w for w in webids[i:i + 40])
+        with urllib.request.urlopen(
+                "%s/streamsets/recorded?%s&startTime=%s&endTime=%s"
+                "&maxCount=3000" % (url, q, A, B)) as r:
+            for stream in json.load(r)["Items"]:
+                for v in stream["Items"]:
+                    rows.append((stream["WebId"], v["Timestamp"],
+                                 v["Value"], v["Good"]))
+        n = len(rows)
+        if n > 200000:
+            break
+    return n / (time.monotonic() - began)
+
+
+def harvest():
+    mine, peer, rss = [], [], []
+    with Mock("--tags", TAGS) as m:
+        for _ in range(ROUNDS):
+            with Site(m.url, size=TAGS // 5) as s:
+                s.garner("discover")
+                t, peak, out = timed([GARNER, "-c", s.conf, "-q", "harvest",
+                                      "--json"], s.dir)
+                stats = json.loads(out)
+                mine.append(stats["values"] / t)
+                rss.append(peak)
+                s.garner("compact", "--table", "pi_points")
+                ids = [r["webid"] for r in s.cat("pi_points")]
+                peer.append(python_client(m.url, ids))
+        figure("harvest_values", statistics.median(mine), "values/s",
+               "python", statistics.median(peer))
+        figure("harvest_peak_rss", max(rss), "MiB")
+        figure("journal_bytes_per_row",
+               stats["journal_bytes"] / stats["values"], "bytes")
+
+
+def duckdb_dedup(site):
+    """The same dedup by DuckDB, from Parquet to Parquet, or None."""
+    python = os.path.join(BUILD, "build-aux/venv/bin/python")
+    if not os.path.exists(python):
+        return None
+    code = """
+import duckdb, sys, time
+con = duckdb.connect()
+con.execute("SET memory_limit='256MB'; SET threads=2; "
+            "SET preserve_insertion_order=false")
+con.execute("COPY (SELECT * FROM read_csv('bronze.csv', nullstr='')) TO "
+            "'bronze.parquet' (FORMAT parquet, COMPRESSION zstd)")
+began = time.monotonic()
+con.execute("COPY (SELECT * EXCLUDE (rn) FROM (SELECT *, row_number() OVER "
+            "(PARTITION BY tag_webid, timestamp ORDER BY ordinal DESC) rn "
+            "FROM 'bronze.parquet') WHERE rn = 1 ORDER BY tag_webid, "
+            "timestamp) TO 'silver.parquet' (FORMAT parquet, COMPRESSION "
+            "zstd)")
+print(time.monotonic() - began)
+"""
+    with open(os.path.join(site.dir, "bronze.csv"), "wb") as f:
+        subprocess.run([GARNER, "-c", site.conf, "cat", "pi_timeseries",
+                        "--bronze", "--format", "csv"], stdout=f, check=True)
+    r = subprocess.run([python, "-c", code], cwd=site.dir,
+                       capture_output=True, text=True)
+    if r.returncode != 0:
+        return None
+    return float(r.stdout)
+
+
+def compact():
+    mine, peer, rss = [], [], []
+    with Mock("--tags", TAGS) as m, Site(m.url, size=TAGS // 5) as s:
+        s.garner("harvest")
+        for _ in range(ROUNDS):
+            subprocess.run(["rm", "-rf", os.path.join(s.data, "silver")],
+                           check=True)
+            t, peak, out = timed([GARNER, "-c", s.conf, "-q", "compact",
+                                  "--json", "--table", "pi_timeseries"],
+                                 s.dir)
+            r = json.loads(out)["tables"][0]
+            mine.append(r["rows_read"] / t)
+            rss.append(peak)
+            seconds = duckdb_dedup(s)
+            if seconds:
+                peer.append(r["rows_read"] / seconds)
+        if peer:
+            figure("compact_rows", statistics.median(mine), "rows/s",
+                   "duckdb", statistics.median(peer))
+        else:
+            figure("compact_rows", statistics.median(mine), "rows/s")
+        figure("compact_seconds_per_million",
+               1e6 / statistics.median(mine), "s")
+        figure("compact_peak_rss", max(rss), "MiB")
+        figure("silver_bytes_per_row", r["bytes_total"] / r["rows_total"],
+               "bytes")
+
+
+PARTS = {"harvest": harvest, "compact": compact}
+chosen = sys.argv[1:] or list(PARTS)
+for part in chosen:
+    if part not in PARTS:
+        sys.exit("bench: unknown part %s; one of %s"
+                 % (part, ", ".join(PARTS)))
+print("# name\tvalue\tunit\tbaseline\tbaseline value\tratio")
+for part in chosen:
+    PARTS[part]()
