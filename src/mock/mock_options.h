@@ -1,0 +1,65 @@
+#ifndef MOCK_OPTIONS_H
+#define MOCK_OPTIONS_H
+
+/*
+ * The command line: one table of options, which feeds the parser, --help
+ * and the check against the manual page.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct buf;
+struct err;
+
+#define MOCK_FAULTS_MAX 32
+
+enum mock_mix { MOCK_MIX_FULL, MOCK_MIX_PLAIN };
+
+struct mock_options {
+	/* the data: what the truth depends on */
+	uint32_t tags;
+	uint32_t plants;
+	uint64_t seed;
+	int64_t start;			/* ticks; first event of every tag */
+	int64_t now;			/* ticks; TICKS_NONE: the real clock */
+	double rate;
+	int64_t period_ms[3];		/* fast, medium, slow tags */
+	enum mock_mix mix;
+	double late;
+	int64_t late_max_ms;
+	int64_t frame_every_ms;
+	/* the server */
+	const char *bind;
+	uint32_t port;
+	const char *link_base;		/* NULL: what we listen on */
+	const char *token;		/* NULL: none */
+	const char *basic;		/* USER:PASS, or NULL */
+	int64_t latency_ms;
+	uint32_t max_count;		/* 400 above */
+	uint32_t page_limit;		/* silently fewer; 0: off */
+	uint32_t rate_limit;		/* requests a second; 0: off */
+	bool set_total;			/* maxCount is shared by a set */
+	bool no_gzip;
+	const char *log;
+	const char *fault[MOCK_FAULTS_MAX];
+	uint32_t faults;
+	int64_t idle_ms;		/* quit after; 0: never */
+	/* truth */
+	bool truth;
+	const char *table;
+	int64_t from;
+	int64_t to;
+	bool help;
+};
+
+/*
+ * argv[1..]; texts stay borrowed from argv and the environment. `now` is
+ * the clock that `*` in times means. ERR_USAGE with the reason.
+ */
+int mock_options_parse(struct mock_options *, int argc, char **argv,
+    int64_t now, struct err *);
+void mock_options_help(struct buf *);
+
+#endif

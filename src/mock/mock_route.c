@@ -1,0 +1,207 @@
+/*
+ * From path to handler: one table.
+ *
+ * `*` stands for a WebID. What is not in the table is answered as the real
+ * server answers an unknown address: 404 and a Message.
+ */
+
+#include "config.h"
+
+#include <string.h>
+#include <strings.h>
+
+#include "base/err.h"
+#include "base/ticks.h"
+#include "codec/json.h"
+#include "mock/mock_answer.h"
+#include "mock/mock_fault.h"
+#include "mock/mock_options.h"
+
+static mock_handler root, system_root, system_status, system_user, clock_now;
+
+static const struct route {
+	const char *method;
+	const char *name;		/* in logs and faults */
+	const char *path[4];
+	mock_handler *handler;
+} ROUTES[] = {
+	{ "GET", "root", { NULL }, root },
+	{ "GET", "system", { "system" }, system_root },
+	{ "GET", "system/status", { "system", "status" }, system_status },
+	{ "GET", "system/userinfo", { "system", "userinfo" }, system_user },
+	{ "GET", "dataservers", { "dataservers" }, mock_list_dataservers },
+	{ "GET", "dataserver", { "dataservers", "*" }, mock_one },
+	{ "GET", "dataservers/points", { "dataservers", "*", "points" },
+	    mock_list_points },
+	{ "GET", "point", { "points" }, mock_one_by_path },
+	{ "GET", "point", { "points", "*" }, mock_one },
+	{ "GET", "streams/recorded", { "streams", "*", "recorded" },
+	    mock_stream_recorded },
+	{ "GET", "streams/value", { "streams", "*", "value" },
+	    mock_stream_value },
+	{ "GET", "streams/end", { "streams", "*", "end" }, mock_stream_end },
+	{ "GET", "streams/recordedattime",
+	    { "streams", "*", "recordedattime" }, mock_stream_recorded_at },
+	{ "GET", "streamsets/recorded", { "streamsets", "recorded" },
+	    mock_set_recorded },
+	{ "GET", "streamsets/value", { "streamsets", "value" },
+	    mock_set_value },
+	{ "GET", "streamsets/end", { "streamsets", "end" }, mock_set_end },
+	{ "GET", "streamsets/recordedattime",
+	    { "streamsets", "recordedattime" }, mock_set_recorded_at },
+	{ "GET", "assetservers", { "assetservers" },
+	    mock_list_assetservers },
+	{ "GET", "assetserver", { "assetservers", "*" }, mock_one },
+	{ "GET", "assetservers/assetdatabases",
+	    { "assetservers", "*", "assetdatabases" }, mock_list_databases },
+	{ "GET", "assetdatabase", { "assetdatabases" }, mock_one_by_path },
+	{ "GET", "assetdatabase", { "assetdatabases", "*" }, mock_one },
+	{ "GET", "assetdatabases/elements",
+	    { "assetdatabases", "*", "elements" }, mock_list_elements },
+	{ "GET", "assetdatabases/elementattributes",
+	    { "assetdatabases", "*", "elementattributes" },
+	    mock_list_attributes },
+	{ "GET", "assetdatabases/eventframes",
+	    { "assetdatabases", "*", "eventframes" }, mock_list_frames },
+	{ "GET", "element", { "elements" }, mock_one_by_path },
+	{ "GET", "element", { "elements", "*" }, mock_one },
+	{ "GET", "elements/elements", { "elements", "*", "elements" },
+	    mock_list_elements },
+	{ "GET", "elements/attributes", { "elements", "*", "attributes" },
+	    mock_list_attributes },
+	{ "GET", "elements/eventframes", { "elements", "*", "eventframes" },
+	    mock_list_frames },
+	{ "GET", "attribute", { "attributes" }, mock_one_by_path },
+	{ "GET", "attribute", { "attributes", "*" }, mock_one },
+	{ "GET", "eventframe", { "eventframes" }, mock_one_by_path },
+	{ "GET", "eventframe", { "eventframes", "*" }, mock_one },
+	{ "GET", "eventframes/eventframes",
+	    { "eventframes", "*", "eventframes" }, mock_list_frames },
+	{ "POST", "batch", { "batch" }, mock_batch },
+};
+
+#define NROUTES (sizeof(ROUTES) / sizeof(ROUTES[0]))
+
+static bool
+matches(const struct route *t, const struct mock_req *req)
+{
+	size_t i;
+
+	for (i = 0; i < req->segs; i++)
+		if (i == 4 || t->path[i] == NULL ||
+		    (strcmp(t->path[i], "*") != 0 &&
+		    strcasecmp(t->path[i], req->seg[i]) != 0))
+			return (false);
+	return (t->path[i] == NULL);
+}
+
+void
+mock_route(struct mock_req *req, struct mock_resp *r)
+{
+	const struct route *t = NULL, *other = NULL;
+
+	if (req->outside && req->segs == 2 &&
+	    strcmp(req->seg[0], "garner-mock") == 0 &&
+	    strcmp(req->seg[1], "now") == 0 && req->loopback) {
+		clock_now(req, r);
+		return;
+	}
+	for (size_t i = 0; i < NROUTES && !req->outside && t == NULL; i++) {
+		if (!matches(&ROUTES[i], req))
+			continue;
+		if (strcmp(ROUTES[i].method, req->method) == 0)
+			t = &ROUTES[i];
+		else
+			other = &ROUTES[i];
+	}
+	if (t == NULL && other != NULL) {
+		mock_resp_message(r, 405, "The requested resource does not "
+		    "support http method '%s'.", req->method);
+		return;
+	}
+	if (t == NULL) {
+		mock_resp_message(r, 404, "No HTTP resource was found that "
+		    "matches the request URI '%s'.", req->target);
+		return;
+	}
+	r->route = t->name;
+	if (req->faults == NULL || !mock_faults_apply(req->faults, r))
+		t->handler(req, r);
+}
+
+/* --- the small ones ------------------------------------------------------- */
+
+static void
+root(struct mock_req *req, struct mock_resp *r)
+{
+	static const char *const name[] = { "AssetServers", "DataServers",
+		"Search", "System" };
+	static const char *const path[] = { "assetservers", "dataservers",
+		"search", "system" };
+
+	buf_printf(&r->body, "{\"Links\":{\"Self\":\"%s/\"", req->base);
+	for (int i = 0; i < 4; i++)
+		buf_printf(&r->body, ",\"%s\":\"%s/%s\"", name[i], req->base,
+		    path[i]);
+	buf_puts(&r->body, "}}");
+}
+
+static void
+system_root(struct mock_req *req, struct mock_resp *r)
+{
+	buf_printf(&r->body, "{\"ProductTitle\":\"PI Web API (garner-mock)\","
+	    "\"ProductVersion\":\"1.18.0.0\",\"Links\":{"
+	    "\"Self\":\"%s/system\",\"Status\":\"%s/system/status\","
+	    "\"UserInfo\":\"%s/system/userinfo\"}}", req->base, req->base,
+	    req->base);
+}
+
+static void
+system_status(struct mock_req *req, struct mock_resp *r)
+{
+	char t[TICKS_TEXT_MAX];
+	int64_t up = (req->now - req->up_since) / TICKS_PER_S;
+
+	buf_printf(&r->body, "{\"UpTimeInMinutes\":%.3f,\"State\":\"Running\","
+	    "\"CacheInstances\":0,\"ServerTime\":\"%s\"}",
+	    up > 0 ? (double)up / 60 : 0.0, ticks_text7(req->now, t));
+}
+
+static void
+system_user(struct mock_req *req, struct mock_resp *r)
+{
+	const char *colon = req->opt->basic != NULL ?
+	    strchr(req->opt->basic, ':') : NULL;
+	const char *name = colon != NULL ? req->opt->basic :
+	    req->opt->token != NULL ? "client" : "anonymous";
+
+	buf_printf(&r->body, "{\"IdentityType\":\"%s\",\"Name\":",
+	    colon != NULL ? "Basic" : req->opt->token != NULL ? "Bearer" :
+	    "Anonymous");
+	json_put_str(&r->body, name, colon != NULL ?
+	    (size_t)(colon - name) : strlen(name));
+	buf_puts(&r->body, ",\"IsAuthenticated\":true,\"SID\":\"S-1-5-21-1\","
+	    "\"ImpersonationLevel\":\"None\"}");
+}
+
+/* Not of PI Web API: tests move the clock. */
+static void
+clock_now(struct mock_req *req, struct mock_resp *r)
+{
+	const char *text = mock_req_param(req, "time");
+	char t[TICKS_TEXT_MAX];
+	int64_t now = req->now;
+
+	r->route = "clock";
+	if (strcmp(req->method, "POST") == 0) {
+		if (text == NULL ||
+		    ticks_parse_human(text, req->now, &now) != 0 ||
+		    now < TICKS_MIN || now > TICKS_MAX) {
+			mock_resp_error(r, 400,
+			    "Parameter 'time' cannot be read.");
+			return;
+		}
+		r->set_now = now;
+	}
+	buf_printf(&r->body, "{\"Now\":\"%s\"}", ticks_text7(now, t));
+}
