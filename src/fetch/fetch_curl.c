@@ -192,11 +192,17 @@ reason(struct fetch_transfer *t, const char *fmt, ...)
 }
 
 static bool
+is_https(const char *origin)
+{
+	return (strncasecmp(origin, "https:", 6) == 0);
+}
+
+static bool
 connected(CURL *easy, const char *origin)
 {
 	curl_off_t at = 0;
 
-	curl_easy_getinfo(easy, strncasecmp(origin, "https:", 6) == 0 ?
+	curl_easy_getinfo(easy, is_https(origin) ?
 	    CURLINFO_APPCONNECT_TIME_T : CURLINFO_CONNECT_TIME_T, &at);
 	return (at > 0);
 }
@@ -324,8 +330,10 @@ explain(struct wire *w, struct fetch_transfer *t, CURLcode rc)
 	case CURLE_HTTP2_STREAM:
 		explain_words(w, t, rc, "");
 		return (ERR_CONNECT);
+	case CURLE_UNSUPPORTED_PROTOCOL:	/* what it says of HTTP/0.9 */
+		reason(t, "the answer is not HTTP");
+		return (ERR_ANSWER);
 	case CURLE_URL_MALFORMAT:
-	case CURLE_UNSUPPORTED_PROTOCOL:
 		explain_words(w, t, rc, "");
 		return (ERR_REQUEST);
 	case CURLE_OUT_OF_MEMORY:
@@ -409,7 +417,9 @@ wire_options(struct wire *w)
 		curl_easy_setopt(h, CURLOPT_ACCEPT_ENCODING, "");
 	curl_easy_setopt(h, CURLOPT_HTTP_VERSION, c->http2 ?
 	    (long)CURL_HTTP_VERSION_2TLS : (long)CURL_HTTP_VERSION_1_1);
-	if (c->http2)
+	/* One handshake tells whether one connection serves all. Over plain
+	 * http nothing does: transfers would wait for each other's end. */
+	if (c->http2 && is_https(c->origin))
 		curl_easy_setopt(h, CURLOPT_PIPEWAIT, 1L);
 	if (fetch_origin_loopback(c->origin))
 		curl_easy_setopt(h, CURLOPT_PROXY, "");

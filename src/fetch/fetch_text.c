@@ -168,6 +168,23 @@ fetch_target_valid(const char *target)
 
 /* --- what the server said ------------------------------------------------ */
 
+/* Escaped, but for quotes: servers' words are full of them, and here they
+ * end no quotation. */
+static void
+put_words(struct buf *out, const char *s, size_t len)
+{
+	size_t i, from = 0;
+
+	for (i = 0; i <= len; i++) {
+		if (i < len && s[i] != '\'' && s[i] != '"')
+			continue;
+		text_escape(out, s + from, i - from, SAID_MAX);
+		if (i < len)
+			buf_u8(out, (uint8_t)s[i]);
+		from = i + 1;
+	}
+}
+
 /* Runs of white space become one blank, so that it is one line. */
 static void
 put_line(struct buf *out, const char *s, size_t len)
@@ -176,7 +193,7 @@ put_line(struct buf *out, const char *s, size_t len)
 	size_t i;
 
 	buf_init(&line, SAID_BODY_MAX);
-	for (i = 0; i < len && line.len < 2 * SAID_MAX; i++) {
+	for (i = 0; i < len && line.len < SAID_MAX; i++) {
 		if (strchr(" \t\r\n", s[i]) == NULL)
 			buf_u8(&line, (uint8_t)s[i]);
 		else if (line.len > 0 && line.data[line.len - 1] != ' ')
@@ -185,7 +202,9 @@ put_line(struct buf *out, const char *s, size_t len)
 	if (line.len > 0 && line.data[line.len - 1] == ' ')
 		line.len--;
 	if (line.len > 0 && line.error == 0)
-		text_escape(out, (const char *)line.data, line.len, SAID_MAX);
+		put_words(out, (const char *)line.data, line.len);
+	if (i < len)
+		buf_puts(out, "...");
 	buf_fini(&line);
 }
 
@@ -267,7 +286,7 @@ fetch_server_text(const char *body, size_t len, struct buf *out)
 		return;
 	if (body[skip] == '<')
 		put_html(out, body + skip, len - skip);
-	else if (json_parse(body, len, &doc, NULL) == 0)
+	else if (json_parse(body + skip, len - skip, &doc, NULL) == 0)
 		put_json(out, yyjson_doc_get_root(doc));
 	else if (body[skip] != '{' && body[skip] != '[' &&
 	    memchr(body + skip, '\0', len - skip) == NULL)
