@@ -8,6 +8,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -260,11 +261,14 @@ on_accept(void *cookie, int fd, int what)
 {
 	struct server *s = cookie;
 	struct conn *c;
+	int on = 1;
 
 	(void)what;
 	c = calloc(1, sizeof(*c));
 	c->fd = accept(fd, NULL, NULL);
 	assert_true(c->fd >= 0);
+	/* head and body are two writes */
+	setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	c->server = s;
 	c->next = s->conns;
 	s->conns = c;
