@@ -47,7 +47,9 @@ struct source_table {
 	int object_key;			/* columns of the object, or -1 */
 	int object_name;
 	int object_kind;
-	uint32_t page_size;		/* walks and frames */
+	uint32_t page_size;		/* walks and frames; 0: not paged */
+	uint32_t nrequests;		/* walks and frames: lists that make
+					 * up the table, most often 1 */
 	void *plan;			/* source's own */
 };
 
@@ -84,6 +86,8 @@ int source_probe_decode(const struct source *, size_t i, char *body,
 struct source_walk {
 	const char *parent;		/* key of the parent object, or NULL */
 	const char *parent_name;
+	const char *parent_kind;	/* may be NULL */
+	uint32_t request;		/* which list: 0..nrequests-1 */
 	const char *filter;		/* user's name filter, or NULL, only
 					 * where the table has one */
 	int64_t a, b;			/* SOURCE_FRAMES: the window */

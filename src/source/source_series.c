@@ -1,0 +1,522 @@
+/*
+ * Values of streams into rows: the hot path. Each key of an item is looked
+ * at once; the keys of an item are guessed from those of the last one, so
+ * that a comparison finds the column. A stream's constants are filled in
+ * after its items. Nothing is allocated for a value.
+ *
+ * Three levels of failure: the answer (nothing of it stays), one stream of
+ * it (its page has the error, its rows are taken out), and a bad value,
+ * which is data.
+ */
+
+#include "config.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/base_limits.h"
+#include "base/hash.h"
+#include "base/must.h"
+#include "base/text.h"
+#include "base/ticks.h"
+#include "source/source_int.h"
+
+#define GUESSES 32
+
+/* One answer. */
+struct answer {
+	const struct source_table *table;
+	const struct source_plan *plan;
+	const struct source_stream *const *streams;
+	struct source_page *pages;
+	uint32_t n;
+	int64_t a, b;
+	struct rows *rows;
+	uint32_t *slots;		/* streams by WebID: index + 1 */
+	uint32_t mask;
+	struct buf scratch;
+	struct err err;			/* of one stream */
+	/* The field that the last item had in this place, or NULL. */
+	const struct source_field *guess[GUESSES];
+};
+
+/* One stream's items on their way. */
+struct run {
+	uint32_t row;			/* being filled */
+	int64_t t;			/* of this item */
+	int64_t prev;
+	int32_t ordinal;
+	bool has_time;
+};
+
+/* --- which stream --------------------------------------------------------- */
+
+/* WebIDs are equal when their IDs are; what has none is compared whole. */
+static size_t
+webid_key(const char **s, size_t len)
+{
+	size_t ids = source_webid_ids(*s, len);
+
+	if (ids == 0)
+		return (len);
+	*s += 1;
+	return (ids - 1);
+}
+
+static uint64_t
+webid_hash(const char *s, size_t len)
+{
+
+	len = webid_key(&s, len);
+	return (hash64(s, len, 0));
+}
+
+static bool
+webid_equal(const char *a, size_t alen, const char *b, size_t blen)
+{
+
+	if (alen == blen && memcmp(a, b, alen) == 0)
+		return (true);
+	if (source_webid_ids(a, alen) == 0 || source_webid_ids(b, blen) == 0)
+		return (false);
+	alen = webid_key(&a, alen);
+	blen = webid_key(&b, blen);
+	return (alen == blen && memcmp(a, b, alen) == 0);
+}
+
+static void
+index_streams(struct answer *w)
+{
+	const char *key;
+	uint32_t size = 2, at;
+
+	while (size < w->n * 2)
+		size *= 2;
+	w->mask = size - 1;
+	w->slots = must_calloc(size, sizeof(w->slots[0]));
+	for (uint32_t i = 0; i < w->n; i++) {
+		key = w->streams[i]->key;
+		at = (uint32_t)webid_hash(key, strlen(key)) & w->mask;
+		while (w->slots[at] != 0)
+			at = (at + 1) & w->mask;
+		w->slots[at] = i + 1;
+	}
+}
+
+static int
+find_stream(const struct answer *w, const char *s, size_t len)
+{
+	uint32_t at = (uint32_t)webid_hash(s, len) & w->mask;
+	const char *key;
+
+	for (; w->slots[at] != 0; at = (at + 1) & w->mask) {
+		key = w->streams[w->slots[at] - 1]->key;
+		if (webid_equal(key, strlen(key), s, len))
+			return ((int)w->slots[at] - 1);
+	}
+	return (-1);
+}
+
+/* --- one item ------------------------------------------------------------- */
+
+static int
+put_time(struct answer *w, struct run *u, uint32_t col, yyjson_val *v)
+{
+
+	if (!yyjson_is_str(v) || ticks_parse(unsafe_yyjson_get_str(v),
+	    unsafe_yyjson_get_len(v), &u->t) != 0)
+		return (err_set(&w->err, ERR_ANSWER,
+		    "an item without a readable time"));
+	rows_set_i64(w->rows, col, u->row, u->t);
+	u->has_time = true;
+	return (0);
+}
+
+static int
+put_string(struct answer *w, uint32_t row, const struct source_op *op,
+    yyjson_val *v)
+{
+
+	if (unsafe_yyjson_is_str(v))
+		return (source_cell_text(w->rows, (uint32_t)op->col, row,
+		    unsafe_yyjson_get_str(v), unsafe_yyjson_get_len(v)));
+	return (source_cell_set(op->column, w->rows, (uint32_t)op->col, row, v,
+	    &w->scratch));
+}
+
+static int
+put_op(struct answer *w, struct run *u, const struct source_op *op,
+    yyjson_val *v)
+{
+	struct rows *r = w->rows;
+
+	if (op->rest.n > 0 &&
+	    (v = source_path_get(&op->rest, v)) == NULL)
+		return (0);
+	switch (op->kind) {
+	case OP_TIME:
+		return (put_time(w, u, (uint32_t)op->col, v));
+	case OP_VALUE:
+		if (unsafe_yyjson_is_real(v) && op->col >= 0) {
+			rows_set_f64(r, (uint32_t)op->col, u->row,
+			    unsafe_yyjson_get_real(v));
+			return (0);
+		}
+		return (source_cell_value(op, r, u->row, v, &w->scratch));
+	case OP_BOOL:
+		if (unsafe_yyjson_is_bool(v)) {
+			rows_set_bool(r, (uint32_t)op->col, u->row,
+			    unsafe_yyjson_get_bool(v));
+			return (0);
+		}
+		break;
+	case OP_STRING:
+		return (put_string(w, u->row, op, v));
+	case OP_CELL:
+		if (!rows_null(r, (uint32_t)op->col, u->row))
+			return (0);
+		break;
+	}
+	return (source_cell_set(op->column, r, (uint32_t)op->col, u->row, v,
+	    &w->scratch));
+}
+
+static int
+put_field(struct answer *w, struct run *u, const struct source_field *f,
+    yyjson_val *v)
+{
+	int rc = 0;
+
+	if (f->errors && source_errors_any(v)) {
+		buf_clear(&w->scratch);
+		source_errors_text(v, &w->scratch);
+		return (err_set(&w->err, ERR_ANSWER,
+		    "an item that could not be written: %s",
+		    buf_str(&w->scratch)));
+	}
+	for (uint32_t i = 0; i < f->nops && rc == 0; i++)
+		rc = put_op(w, u, &f->ops[i], v);
+	if (rc == ERR_LIMIT || rc == ERR_NOMEM)
+		return (err_set(&w->err, rc, "a value larger than %u bytes",
+		    LIMIT_CELL_MAX));
+	return (rc);
+}
+
+static const struct source_field *
+find_field(const struct source_plan *p, const char *name, size_t len)
+{
+
+	for (uint32_t i = 0; i < p->nfields; i++)
+		if (p->fields[i].len == len &&
+		    memcmp(p->fields[i].name, name, len) == 0)
+			return (&p->fields[i]);
+	return (NULL);
+}
+
+static int
+put_item(struct answer *w, struct run *u, yyjson_val *item)
+{
+	const struct source_field *f;
+	yyjson_val *key, *v;
+	const char *name;
+	size_t len, n;
+	int rc = 0;
+
+	if (!yyjson_is_obj(item))
+		return (err_set(&w->err, ERR_ANSWER, "an item is no object"));
+	u->has_time = false;
+	n = unsafe_yyjson_get_len(item);
+	key = unsafe_yyjson_get_first(item);
+	for (size_t i = 0; i < n && rc == 0; i++) {
+		v = key + 1;
+		name = unsafe_yyjson_get_str(key);
+		len = unsafe_yyjson_get_len(key);
+		f = i < GUESSES ? w->guess[i] : NULL;
+		if (f == NULL || f->len != len ||
+		    memcmp(f->name, name, len) != 0) {
+			f = find_field(w->plan, name, len);
+			if (i < GUESSES)
+				w->guess[i] = f;
+		}
+		if (f != NULL)
+			rc = put_field(w, u, f, v);
+		key = unsafe_yyjson_get_next(v);
+	}
+	if (rc == 0 && !u->has_time)
+		rc = err_set(&w->err, ERR_ANSWER, "an item without a time");
+	return (rc);
+}
+
+/* --- one stream ----------------------------------------------------------- */
+
+/* n null rows at once, as rows_add() would make them. */
+static int
+add_rows(struct rows *r, uint32_t n)
+{
+	int rc;
+
+	if ((rc = rows_reserve(r, n)) != 0)
+		return (rc);
+	for (uint32_t c = 0; c < r->schema->ncols && n > 0; c++)
+		memset(r->v[c].valid + r->n, 0, n);
+	r->n += n;
+	return (0);
+}
+
+static void
+clear_row(struct rows *r, uint32_t row)
+{
+
+	for (uint32_t c = 0; c < r->schema->ncols; c++)
+		r->v[c].valid[row] = 0;
+}
+
+static int
+count_item(struct answer *w, struct run *u, struct source_page *page)
+{
+
+	if (page->n == 0) {
+		page->first = u->t;
+	} else if (u->t < u->prev) {
+		return (err_set(&w->err, ERR_ANSWER,
+		    "items that descend in time"));
+	}
+	u->ordinal = page->n > 0 && u->t == u->prev ? u->ordinal + 1 : 0;
+	u->prev = page->last = u->t;
+	page->n++;
+	return (0);
+}
+
+static int
+put_items(struct answer *w, struct source_page *page, yyjson_val *items)
+{
+	struct rows *r = w->rows;
+	struct run u = { .row = r->n };
+	size_t n = unsafe_yyjson_get_len(items);
+	yyjson_val *item = unsafe_yyjson_get_first(items);
+	int rc;
+
+	if (n > LIMIT_BLOCK_ROWS)
+		return (err_set(&w->err, ERR_LIMIT, "more than %u items",
+		    LIMIT_BLOCK_ROWS));
+	if ((rc = add_rows(r, (uint32_t)n)) != 0)
+		return (err_set(&w->err, rc, "too many rows in one batch"));
+	for (size_t i = 0; i < n && rc == 0; i++) {
+		if ((rc = put_item(w, &u, item)) == 0)
+			rc = count_item(w, &u, page);
+		if (rc == 0 && u.t >= w->a && u.t < w->b) {
+			if (w->table->ordinal >= 0)
+				rows_set_i32(r, (uint32_t)w->table->ordinal,
+				    u.row, u.ordinal);
+			u.row++;
+		} else {
+			clear_row(r, u.row);
+		}
+		item = unsafe_yyjson_get_next(item);
+	}
+	rows_truncate(r, u.row);
+	return (rc);
+}
+
+/* One text into all rows of a run that have none yet. */
+static void
+fill_code(struct rows *r, uint32_t col, bool whole, uint32_t from,
+    uint32_t code)
+{
+	struct rows_vec *v = &r->v[col];
+
+	for (uint32_t i = from; i < r->n; i++)
+		v->code[i] = whole || !v->valid[i] ? code : v->code[i];
+	memset(v->valid + from, 1, r->n - from);
+}
+
+static int
+fill_text(struct answer *w, const struct source_fill *f, uint32_t from,
+    const char *s, size_t len)
+{
+
+	if (len > LIMIT_CELL_MAX)
+		return (err_set(&w->err, ERR_LIMIT,
+		    "a text larger than %u bytes", LIMIT_CELL_MAX));
+	fill_code(w->rows, f->col, f->whole, from,
+	    rows_intern(w->rows, f->col, s, len));
+	return (0);
+}
+
+static int
+fill(struct answer *w, const struct source_fill *f, uint32_t from,
+    const struct source_stream *s, yyjson_val *entry)
+{
+	const char *text = NULL;
+	yyjson_val *v;
+
+	switch (f->from->origin) {
+	case FROM_STREAM:
+		text = s->key;
+		break;
+	case FROM_STREAM_NAME:
+		text = s->name;
+		break;
+	case FROM_CONSTANT:
+		text = f->from->text;
+		break;
+	default:
+		v = source_path_get(&f->from->path, entry);
+		if (!yyjson_is_str(v))
+			return (0);
+		return (fill_text(w, f, from, yyjson_get_str(v),
+		    yyjson_get_len(v)));
+	}
+	return (text == NULL ? 0 : fill_text(w, f, from, text, strlen(text)));
+}
+
+static void
+spoil(struct answer *w, struct source_page *page)
+{
+	struct buf text;
+
+	buf_init(&text, 4096);
+	text_escape(&text, w->err.text, strlen(w->err.text),
+	    sizeof(page->text) - 4);
+	rows_truncate(w->rows, page->row_from);
+	page->code = w->err.code;
+	page->row_n = page->n = 0;
+	page->first = page->last = 0;
+	(void)snprintf(page->text, sizeof(page->text), "%s", buf_str(&text));
+	buf_fini(&text);
+}
+
+/* `items` may be NULL or null: none. */
+static void
+put_stream(struct answer *w, uint32_t i, yyjson_val *entry, yyjson_val *items)
+{
+	const struct source_plan *p = w->plan;
+	struct source_page *page = &w->pages[i];
+	int rc;
+
+	page->present = true;
+	page->row_from = w->rows->n;
+	rc = source_failed(entry, &w->err);
+	if (rc == 0 && items != NULL && !yyjson_is_null(items)) {
+		if (yyjson_is_arr(items))
+			rc = put_items(w, page, items);
+		else
+			rc = err_set(&w->err, ERR_ANSWER,
+			    "the items are no list");
+	}
+	for (uint32_t k = 0; k < p->nfills && rc == 0; k++)
+		if (w->rows->n > page->row_from)
+			rc = fill(w, &p->fills[k], page->row_from,
+			    w->streams[i], entry);
+	page->row_n = w->rows->n - page->row_from;
+	if (rc != 0)
+		spoil(w, page);
+}
+
+/* --- one answer ----------------------------------------------------------- */
+
+static int
+put_entry(struct answer *w, yyjson_val *entry, struct err *e)
+{
+	yyjson_val *id = source_path_get(&w->plan->stream_id, entry);
+	struct buf text;
+	int i;
+
+	if (!yyjson_is_str(id))
+		return (err_set(e, ERR_ANSWER, "a stream without %s in the "
+		    "answer", w->plan->stream_id.text));
+	i = find_stream(w, yyjson_get_str(id), yyjson_get_len(id));
+	if (i >= 0 && !w->pages[i].present) {
+		put_stream(w, (uint32_t)i, entry,
+		    source_path_get(&w->plan->values, entry));
+		return (0);
+	}
+	buf_init(&text, 4096);
+	text_escape(&text, yyjson_get_str(id), yyjson_get_len(id), 200);
+	(void)err_set(e, ERR_ANSWER, i < 0 ?
+	    "a stream nobody asked for in the answer: %s" :
+	    "a stream twice in the answer: %s", buf_str(&text));
+	buf_fini(&text);
+	return (ERR_ANSWER);
+}
+
+static int
+put_set(struct answer *w, yyjson_val *root, struct err *e)
+{
+	yyjson_val *entries = source_path_get(&w->plan->items, root), *entry;
+	yyjson_arr_iter it;
+	int rc = 0;
+
+	if (!yyjson_is_arr(entries))
+		return (err_set(e, ERR_ANSWER, "no list `%s` in the answer",
+		    w->plan->items.text));
+	index_streams(w);
+	yyjson_arr_iter_init(entries, &it);
+	while (rc == 0 && (entry = yyjson_arr_iter_next(&it)) != NULL)
+		rc = put_entry(w, entry, e);
+	return (rc);
+}
+
+static int
+put_one(struct answer *w, yyjson_val *root, struct err *e)
+{
+	yyjson_val *items = source_path_get(&w->plan->values, root);
+
+	if (items == NULL)
+		return (err_set(e, ERR_ANSWER, "no list `%s` in the answer",
+		    w->plan->values.text));
+	put_stream(w, 0, root, items);
+	return (0);
+}
+
+int
+source_series_decode(const struct source_table *t,
+    const struct source_stream *const *streams, uint32_t n, int64_t a,
+    int64_t b, char *body, size_t len, struct rows *rows,
+    struct source_page *pages, struct err *e)
+{
+	struct answer w = { .table = t, .plan = t->plan, .streams = streams,
+		.pages = pages, .n = n, .a = a, .b = b, .rows = rows };
+	uint32_t before = rows->n;
+	yyjson_doc *doc;
+	yyjson_val *root;
+	int rc;
+
+	MUST(t->kind == SOURCE_SERIES);
+	MUST(n > 0 && n < UINT32_MAX / 4);
+	memset(pages, 0, n * sizeof(pages[0]));
+	if ((rc = source_parse(body, len, &doc, e)) != 0)
+		return (rc);
+	buf_init(&w.scratch, LIMIT_BODY_MAX);
+	root = yyjson_doc_get_root(doc);
+	rc = source_failed(root, e);
+	if (rc == 0 && (w.plan->set == NULL || (n == 1 && w.plan->one != NULL)))
+		rc = put_one(&w, root, e);
+	else if (rc == 0)
+		rc = put_set(&w, root, e);
+	if (rc != 0) {
+		rows_truncate(rows, before);
+		memset(pages, 0, n * sizeof(pages[0]));
+	}
+	free(w.slots);
+	buf_fini(&w.scratch);
+	yyjson_doc_free(doc);
+	return (rc);
+}
+
+uint32_t
+source_cap_from_text(const char *s)
+{
+	static const char WORDS[] = "greater than the maximum allowed (";
+	const char *at = strstr(s, WORDS);
+	uint64_t n = 0;
+
+	if (at == NULL)
+		return (0);
+	for (at += strlen(WORDS); *at >= '0' && *at <= '9'; at++) {
+		n = n * 10 + (uint64_t)(*at - '0');
+		if (n > UINT32_MAX)
+			return (0);
+	}
+	return (*at == ')' ? (uint32_t)n : 0);
+}
