@@ -1,0 +1,179 @@
+/*
+ * A data file of the table as a sorted input. Times get their ticks below a
+ * microsecond back. That the rows ascend strictly and lie in the partition
+ * they stand under is verified on the way: a file that breaks it would make
+ * the merge lose or double rows, so it is ERR_CORRUPT. Files written before
+ * a column was added give nulls for it.
+ */
+
+#include "config.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "base/must.h"
+#include "base/ticks.h"
+#include "compact/compact_int.h"
+#include "parquet/parquet.h"
+
+struct file {
+	const struct compact_plan *plan;
+	char *path;
+	struct parquet_reader *reader;
+	struct rows *raw;		/* with the file's own schema */
+	int *map;
+	struct compact_copy copy;	/* raw to the batch */
+	struct rows *last;		/* the last row of the batch before */
+	struct compact_copy copy_last;
+	uint64_t row;			/* number of the batch's first row */
+	uint64_t *rows_read;
+};
+
+static void
+add_rests(const struct compact_plan *p, struct rows *r)
+{
+	const struct rows_vec *rest;
+	int64_t *t;
+	uint32_t c, i;
+
+	for (c = 0; c < r->schema->ncols; c++) {
+		if (p->rest[c] < 0)
+			continue;
+		t = r->v[c].i64;
+		rest = &r->v[p->rest[c]];
+		for (i = 0; i < r->n; i++)
+			if (rest->valid[i])
+				t[i] += rest->i32[i];
+	}
+}
+
+static int
+check_cells(const struct file *f, const struct rows *r, int32_t day,
+    struct err *e)
+{
+	const struct compact_plan *p = f->plan;
+	int64_t from = day * TICKS_PER_DAY, t;
+	uint32_t i, k;
+
+	for (k = 0; k < p->nkey; k++)
+		for (i = 0; i < r->n; i++)
+			if (rows_null(r, p->key[k], i))
+				return (err_set(e, ERR_CORRUPT, "row %llu has "
+				    "no %s", (unsigned long long)(f->row + i),
+				    r->schema->cols[p->key[k]].name));
+	for (i = 0; p->partitioned && i < r->n; i++) {
+		t = r->v[p->cursor].i64[i];
+		if (t < from || t - from >= TICKS_PER_DAY)
+			return (err_set(e, ERR_CORRUPT, "row %llu is not of "
+			    "the file's date",
+			    (unsigned long long)(f->row + i)));
+	}
+	return (0);
+}
+
+static int
+check_order(struct file *f, const struct rows *r, struct err *e)
+{
+	uint32_t i;
+	int d = -1;
+
+	if (f->last->n > 0)
+		d = compact_plan_cmp(f->plan, 0, f->last, 0, r, 0);
+	for (i = 0; d < 0 && i + 1 < r->n; i++)
+		d = compact_plan_cmp(f->plan, 0, r, i, r, i + 1);
+	if (d >= 0)
+		return (err_set(e, ERR_CORRUPT, "row %llu is out of order",
+		    (unsigned long long)(f->row + i)));
+	rows_clear(f->last);
+	compact_copy_reset(&f->copy_last);
+	return (compact_copy_rows(&f->copy_last, f->last, r, NULL, r->n - 1,
+	    1, e));
+}
+
+static int
+next_batch(struct file *f, struct compact_input *in, struct err *e)
+{
+	int rc;
+
+	f->row += in->rows->n;
+	rows_clear(in->rows);
+	rows_clear(f->raw);
+	compact_copy_reset(&f->copy);
+	rc = parquet_reader_next(f->reader, f->raw, COMPACT_BATCH_ROWS, e);
+	if (rc <= 0)
+		return (rc);
+	rc = compact_copy_rows(&f->copy, in->rows, f->raw, f->map, 0,
+	    f->raw->n, e);
+	if (rc != 0)
+		return (rc);
+	add_rests(f->plan, in->rows);
+	if ((rc = check_cells(f, in->rows, in->day, e)) != 0 ||
+	    (rc = check_order(f, in->rows, e)) != 0)
+		return (rc);
+	*f->rows_read += in->rows->n;
+	return (1);
+}
+
+static int
+file_fill(struct compact_input *in, struct err *e)
+{
+	struct file *f = in->state;
+	int rc = next_batch(f, in, e);
+
+	if (rc < 0)
+		err_wrap(e, "%s", f->path);
+	return (rc);
+}
+
+static void
+file_close(struct compact_input *in)
+{
+	struct file *f = in->state;
+
+	if (f->reader != NULL)
+		parquet_reader_close(f->reader);
+	rows_free(f->raw);
+	rows_free(f->last);
+	compact_copy_fini(&f->copy);
+	compact_copy_fini(&f->copy_last);
+	free(f->map);
+	free(f->path);
+	free(f);
+}
+
+int
+compact_file_open(const struct sys *sys, const char *path,
+    const struct compact_plan *p, int32_t day, uint64_t *rows_read,
+    struct compact_input **out, struct err *e)
+{
+	struct compact_input *in = compact_input_new(p, 0);
+	struct file *f = must_calloc(1, sizeof(*f));
+	uint32_t ncols = p->schema->ncols;
+	int rc;
+
+	in->state = f;
+	in->fill = file_fill;
+	in->close = file_close;
+	in->existing = true;
+	in->day = day;
+	f->plan = p;
+	f->path = must_strdup(path);
+	f->rows_read = rows_read;
+	f->map = must_calloc(ncols, sizeof(*f->map));
+	f->last = rows_new(p->schema);
+	compact_copy_init(&f->copy, ncols);
+	compact_copy_init(&f->copy_last, ncols);
+	if ((rc = parquet_reader_open(sys, path, &f->reader, e)) != 0)
+		goto out;
+	f->raw = rows_new(parquet_reader_schema(f->reader));
+	rc = compact_plan_map(p, f->raw->schema, true, f->map, e);
+	if (rc != 0)
+		err_wrap(e, "%s", path);
+out:
+	if (rc != 0)
+		compact_input_close(in);
+	else
+		*out = in;
+	return (rc);
+}
