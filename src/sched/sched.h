@@ -25,7 +25,8 @@
  *                                   to the cap; at the cap: report, step to
  *                                   L + 1 tick (SCHED_TIES)
  *  the sum over a set equals M and it is not proven that M counts per
- *  stream: nothing is complete, the set is split.
+ *  stream: nothing is complete, the set is split. So it is when a stream
+ *  was left out then: its items may have counted.
  */
 
 #include <stdbool.h>
@@ -76,7 +77,9 @@ enum sched_verdict {
 	SCHED_TIES,	/* as KEEP, but the server cannot give all events at
 			 * *cut - 1: report the stream and that time */
 };
-/* After sched_count() of all streams. A stream without sched_count() is one
+/* After sched_count() of all streams; asked again it says the same, and
+ * until sched_finish() nothing is decided: sched_failed() may still take the
+ * answer back, if nothing of it was kept. A stream without sched_count() is one
  * that the answer left out: SCHED_AGAIN, and asked again alone; left out
  * alone, it fails (sched_failures). */
 enum sched_verdict sched_verdict(struct sched *, struct sched_request *,

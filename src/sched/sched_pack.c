@@ -113,6 +113,13 @@ piece_class(const struct sched *s, const struct piece *p)
 	return (class);
 }
 
+/* One request at a time. */
+static bool
+stream_held(const struct stream *st)
+{
+	return (st->probe && st->flying > 0);
+}
+
 static void
 stream_park(struct stream *st, const struct piece *p)
 {
@@ -152,7 +159,41 @@ sched_piece_add(struct sched *s, uint32_t stream, int64_t a, int64_t b,
 	p.class = piece_class(s, &p);
 	st->waiting++;
 	s->waiting++;
-	heap_push(s, &p);
+	if (stream_held(st))
+		stream_park(st, &p);
+	else
+		heap_push(s, &p);
+}
+
+/* Queued when nothing was known of its stream, and now there is. */
+static bool
+piece_stale(const struct sched *s, const struct piece *p)
+{
+	return (p->class == CLASS_PROBE &&
+	    s->streams[p->stream].seconds > 0);
+}
+
+/* Those on top with one end together, so that like comes to like. */
+static void
+heap_refresh(struct sched *s)
+{
+	struct piece *v = NULL;
+	size_t i, n = 0, cap = 0;
+	int64_t b = s->heap[0].b;
+
+	while (s->heap_n > 0 && s->heap[0].b == b &&
+	    piece_stale(s, &s->heap[0])) {
+		if (n == cap) {
+			cap = cap == 0 ? 64 : cap * 2;
+			v = must_realloc(v, cap, sizeof(*v));
+		}
+		v[n++] = heap_pop(s);
+	}
+	for (i = 0; i < n; i++) {
+		v[i].class = piece_class(s, &v[i]);
+		heap_push(s, &v[i]);
+	}
+	free(v);
 }
 
 /* The next piece that may fly, left in the heap; NULL when there is none. */
@@ -164,18 +205,15 @@ piece_peek(struct sched *s)
 
 	while (s->heap_n > 0) {
 		st = &s->streams[s->heap[0].stream];
-		if (!st->aside && !(st->probe && st->flying > 0) &&
-		    !(s->heap[0].class == CLASS_PROBE && st->seconds > 0))
-			return (&s->heap[0]);
-		p = heap_pop(s);
-		if (st->aside)
-			continue;
-		if (st->probe && st->flying > 0) {
-			stream_park(st, &p);
+		if (piece_stale(s, &s->heap[0])) {
+			heap_refresh(s);
 			continue;
 		}
-		p.class = piece_class(s, &p);	/* known by now */
-		heap_push(s, &p);
+		if (!st->aside && !stream_held(st))
+			return (&s->heap[0]);
+		p = heap_pop(s);
+		if (!st->aside)
+			stream_park(st, &p);
 	}
 	return (NULL);
 }
@@ -411,7 +449,8 @@ pack_fits(const struct sched *s, const struct pack *k, const struct piece *p)
 	return (expected <= budget(s, k->n + 1) * 1.001);
 }
 
-/* The set of what came together; the rest of each piece goes back. */
+/* The set of what came together, in the air; the rest of each piece goes
+ * back. */
 static struct set *
 pack_set(struct sched *s, const struct pack *k)
 {
@@ -421,9 +460,11 @@ pack_set(struct sched *s, const struct pack *k)
 
 	q = sched_set_new(k->a, k->b, k->v[0].count_min, k->n);
 	q->max_count = count_of(s, k->n, k->most * seconds(k->b - k->a));
+	for (i = 0; i < k->n; i++)
+		sched_set_put(s, q, i, k->v[i].stream);
+	set_fly(s, q);
 	for (i = 0; i < k->n; i++) {
 		p = &k->v[i];
-		sched_set_put(s, q, i, p->stream);
 		if (p->a < k->a)
 			sched_piece_add(s, p->stream, p->a, k->a, 0);
 		if (p->b > k->b)
@@ -483,8 +524,10 @@ pack_redo(struct sched *s)
 		LIST_INSERT_HEAD(&s->redo, rest, link);
 		q->n = n;
 	}
-	if (q != NULL)
+	if (q != NULL) {
 		q->max_count = count_of(s, q->n, 0);
+		set_fly(s, q);
+	}
 	return (q);
 }
 
@@ -499,7 +542,6 @@ sched_next(struct sched *s, struct sched_request *out)
 	if (q->max_count < q->count_min)
 		q->max_count = q->count_min < s->p.item_cap ? q->count_min :
 		    s->p.item_cap;
-	set_fly(s, q);
 	*out = (struct sched_request){
 		.n = q->n, .ids = q->ids, .a = q->a, .b = q->b,
 		.max_count = q->max_count, .own = q,

@@ -237,7 +237,7 @@ finish_stream(struct sched *s, const struct set *q, const struct slot *t)
 		break;
 	case FATE_NONE:
 	case FATE_SPLIT:
-		MUST(!"a fate that is no stream's own");
+		MUST(t->fate != FATE_NONE && t->fate != FATE_SPLIT);
 	}
 }
 
