@@ -10,7 +10,9 @@
  * origin: its in-flight ceiling, rate, credentials and connections.
  *
  * fetch_start() never calls back from inside; `done` runs exactly once on
- * the loop's thread, later, unless the job was cancelled: then never.
+ * the loop's thread, later, unless the job was cancelled: then never. In it
+ * the user may start and cancel jobs and free the fetch; the job it is told
+ * about is over and gone when it returns.
  */
 
 #include <stdbool.h>

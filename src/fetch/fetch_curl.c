@@ -249,9 +249,19 @@ explain_words(struct wire *w, struct fetch_transfer *t, CURLcode rc,
 	struct buf text;
 
 	buf_init(&text, 4096);
-	text_escape(&text, words, strlen(words), 180);
+	text_escape(&text, words, strlen(words), 120);
 	reason(t, "%s%s", before, buf_str(&text));
 	buf_fini(&text);
+}
+
+static void
+explain_tls(struct wire *w, struct fetch_transfer *t, CURLcode rc)
+{
+	char before[120];
+
+	snprintf(before, sizeof(before), "TLS with %.100s: ",
+	    fetch_authority(w->c->origin));
+	explain_words(w, t, rc, before);
 }
 
 static int
@@ -319,7 +329,7 @@ explain(struct wire *w, struct fetch_transfer *t, CURLcode rc)
 	case CURLE_SSL_PINNEDPUBKEYNOTMATCH:
 	case CURLE_USE_SSL_FAILED:
 		t->origin_fault = true;
-		explain_words(w, t, rc, "TLS: ");
+		explain_tls(w, t, rc);
 		return (ERR_TLS);
 	case CURLE_GOT_NOTHING:
 	case CURLE_PARTIAL_FILE:

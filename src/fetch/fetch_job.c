@@ -441,16 +441,13 @@ token_there(struct fetch *f)
 static struct fetch_job *
 queue_first(struct fetch *f)
 {
-	struct fetch_job *j;
+	struct fetch_job *j = NULL;
 	size_t i;
 
-	if (f->counts[JOB_QUEUED] == 0)
-		return (NULL);
-	for (i = 0; i < f->levels_n; i++)
-		if ((j = TAILQ_FIRST(&f->levels[i]->jobs)) != NULL)
-			return (j);
-	MUST(!"counted, but in no queue");
-	return (NULL);
+	for (i = 0; i < f->levels_n && j == NULL; i++)
+		j = TAILQ_FIRST(&f->levels[i]->jobs);
+	MUST((j != NULL) == (f->counts[JOB_QUEUED] > 0));
+	return (j);
 }
 
 /* The one door: who may be sent now. Returns when to come again, in us, or
