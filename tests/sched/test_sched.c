@@ -762,6 +762,61 @@ test_burst(void **state)
 	sched_free(s);
 }
 
+/* Events of stream `id` come evenly, each so many ticks. */
+static int64_t
+spacing(uint32_t id)
+{
+	return ((30 + (int64_t)(id * 7919u % 90)) * TICKS_PER_S);
+}
+
+static uint64_t
+answer_even(struct sched *s, struct sched_request *q)
+{
+	uint64_t sum = 0;
+	int64_t step, first, n, cut;
+	uint32_t k;
+
+	for (k = 0; k < q->n; k++) {
+		step = spacing(q->ids[k]);
+		first = (q->a + step - 1) / step * step;
+		n = first > q->b ? 0 : (q->b - first) / step + 1;
+		n = n < q->max_count ? n : q->max_count;
+		sum += (uint64_t)n;
+		sched_count(s, q, k, (uint32_t)n, first,
+		    first + (n - 1) * step);
+	}
+	for (k = 0; k < q->n; k++)
+		sched_verdict(s, q, k, &cut);
+	sched_finish(s, q);
+	return (sum);
+}
+
+/* Of unknown and mixed density, many in flight: answers near the target. */
+static void
+test_efficiency(void **state)
+{
+	struct sched_request q[32];
+	struct sched *s;
+	uint64_t items = 0, requests = 0;
+	uint32_t n = 0;
+
+	(void)state;
+	s = sched_of(5000, -1, 0, TICKS_PER_DAY, &usual);
+	for (;;) {
+		while (n < 32 && sched_next(s, &q[n]) == 1)
+			n++;
+		if (n == 0)
+			break;
+		items += answer_even(s, &q[0]);
+		memmove(&q[0], &q[1], --n * sizeof(q[0]));
+		requests++;
+	}
+	assert_true(sched_done(s));
+	assert_true(items > 5000 * 86400ull / 120);
+	assert_true(requests * usual.target_items < items * 13 / 10);
+	sched_free(s);
+}
+
 /* 100,000 streams are packed in well under a second. */
 static void
 test_many(void **state)
@@ -803,6 +858,7 @@ main(void)
 		cmocka_unit_test(test_guilty),
 		cmocka_unit_test(test_smaller_ends),
 		cmocka_unit_test(test_burst),
+		cmocka_unit_test(test_efficiency),
 		cmocka_unit_test(test_many),
 		cmocka_unit_test(test_seeds),
 	};
