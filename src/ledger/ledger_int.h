@@ -1,0 +1,70 @@
+#ifndef LEDGER_LEDGER_INT_H
+#define LEDGER_LEDGER_INT_H
+
+/*
+ * Keys and values, encoded in one file (ledger_keys.c). One LMDB database;
+ * a key is a letter, the table's name, NUL, and a big-endian number, so
+ * that a cursor walks a table in order of id:
+ *
+ *	M name			meta: "format", "instance"
+ *	N name			notes
+ *	C table			u32 highest object id, u64 walk generation
+ *	O table id		object
+ *	K table hash		ids (u32) of the objects whose key has this hash
+ *	S table id		stream: coverage and what was learnt
+ *	G table group		group
+ */
+
+#include <lmdb.h>
+
+#include "base/buf.h"
+#include "ledger/ledger.h"
+
+#define LEDGER_FORMAT 1
+#define LEDGER_KEY_MAX 256
+
+struct ledger_txn {
+	struct ledger *ledger;
+	MDB_txn *txn;
+	bool write;
+	bool full;		/* a put did not fit the map */
+};
+
+struct ledger_key {
+	uint8_t data[LEDGER_KEY_MAX];
+	size_t len;
+};
+
+/* An object as stored; strings point into the map. */
+struct ledger_stored {
+	struct ledger_object o;
+	uint64_t generation;	/* of the walk that saw it last */
+	char text[4][1100];	/* NUL terminated copies */
+};
+
+void ledger_key_name(struct ledger_key *, char kind, const char *name);
+void ledger_key_number(struct ledger_key *, char kind, const char *table,
+    uint64_t number, size_t bytes);
+/* The number at the end of a key of this kind and table, or false. */
+bool ledger_key_match(const MDB_val *, char kind, const char *table,
+    size_t bytes, uint64_t *number);
+
+void ledger_object_encode(const struct ledger_object *, uint64_t generation,
+    struct buf *);
+int ledger_object_decode(const MDB_val *, struct ledger_stored *);
+void ledger_stream_encode(const struct ledger_stream *, struct buf *);
+int ledger_stream_decode(const MDB_val *, struct ledger_stream *);
+void ledger_group_encode(const struct ledger_group *, struct buf *);
+int ledger_group_decode(const MDB_val *, struct ledger_group *);
+
+MDB_dbi ledger_dbi(const struct ledger_txn *);	/* for cursors */
+/* 0, ERR_NOTFOUND without text, or an error. */
+int ledger_get(struct ledger_txn *, const struct ledger_key *, MDB_val *,
+    struct err *);
+int ledger_put(struct ledger_txn *, const struct ledger_key *,
+    const void *, size_t, struct err *);
+int ledger_mdb_error(struct err *, int rc, const char *what);
+int ledger_damaged(struct err *, const char *what, const char *table,
+    uint64_t id);
+
+#endif

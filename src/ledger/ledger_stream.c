@@ -1,0 +1,163 @@
+/*
+ * Streams and groups: coverage and what was learnt of a stream; a group's
+ * journal position and counters.
+ */
+
+#include "config.h"
+
+#include <string.h>
+
+#include "base/err.h"
+#include "base/must.h"
+#include "ledger/ledger_int.h"
+
+void
+ledger_stream_init(struct ledger_stream *s)
+{
+
+	memset(s, 0, sizeof(*s));
+	ranges_init(&s->covered);
+	s->per_second = -1;
+}
+
+void
+ledger_stream_fini(struct ledger_stream *s)
+{
+
+	ranges_fini(&s->covered);
+}
+
+int
+ledger_stream_get(struct ledger_txn *t, const char *table, uint32_t id,
+    struct ledger_stream *s, struct err *e)
+{
+	struct ledger_key k;
+	MDB_val v;
+	int rc;
+
+	ranges_clear(&s->covered);
+	s->per_second = -1;
+	s->values = 0;
+	s->fail_code = 0;
+	s->fail_at = 0;
+	ledger_key_number(&k, 'S', table, id, 4);
+	if ((rc = ledger_get(t, &k, &v, e)) != 0)
+		return (rc == ERR_NOTFOUND ? 0 : rc);
+	if (ledger_stream_decode(&v, s) != 0)
+		return (ledger_damaged(e, "stream", table, id));
+	return (0);
+}
+
+int
+ledger_stream_put(struct ledger_txn *t, const char *table, uint32_t id,
+    const struct ledger_stream *s, struct err *e)
+{
+	struct ledger_key k;
+	struct buf b;
+	int rc;
+
+	buf_init(&b, 1 << 24);
+	ledger_stream_encode(s, &b);
+	ledger_key_number(&k, 'S', table, id, 4);
+	if (b.error != 0)
+		rc = err_set(e, b.error, "coverage of stream %u is too large",
+		    id);
+	else
+		rc = ledger_put(t, &k, b.data, b.len, e);
+	buf_fini(&b);
+	return (rc);
+}
+
+int
+ledger_group_get(struct ledger_txn *t, const char *table, uint32_t group,
+    struct ledger_group *g, struct err *e)
+{
+	struct ledger_key k;
+	MDB_val v;
+	int rc;
+
+	memset(g, 0, sizeof(*g));
+	ledger_key_number(&k, 'G', table, group, 4);
+	if ((rc = ledger_get(t, &k, &v, e)) != 0)
+		return (rc == ERR_NOTFOUND ? 0 : rc);
+	if (ledger_group_decode(&v, g) != 0)
+		return (ledger_damaged(e, "group", table, group));
+	return (0);
+}
+
+int
+ledger_group_put(struct ledger_txn *t, const char *table, uint32_t group,
+    const struct ledger_group *g, struct err *e)
+{
+	struct ledger_key k;
+	struct buf b;
+	int rc;
+
+	buf_init(&b, 256);
+	ledger_group_encode(g, &b);
+	ledger_key_number(&k, 'G', table, group, 4);
+	rc = ledger_put(t, &k, b.data, b.len, e);
+	buf_fini(&b);
+	return (rc);
+}
+
+/* The table's name in a key of a group, or false at the end of them. */
+static bool
+group_key(const MDB_val *key, char *table, size_t size, uint32_t *group)
+{
+	const uint8_t *p = key->mv_data;
+	size_t n;
+	uint64_t number;
+
+	if (key->mv_size < 7 || p[0] != 'G')
+		return (false);
+	n = key->mv_size - 6;
+	if (n >= size)
+		return (false);
+	memcpy(table, p + 1, n);
+	table[n] = '\0';
+	if (!ledger_key_match(key, 'G', table, 4, &number))
+		return (false);
+	*group = (uint32_t)number;
+	return (true);
+}
+
+int
+ledger_group_each(struct ledger_txn *t, const char *table,
+    ledger_group_fn *fn, void *cookie, struct err *e)
+{
+	struct ledger_group g;
+	struct ledger_key k;
+	MDB_cursor *cursor;
+	MDB_val key, v;
+	char name[LEDGER_KEY_MAX];
+	uint32_t group;
+	int rc;
+
+	if ((rc = mdb_cursor_open(t->txn, ledger_dbi(t), &cursor)) != 0)
+		return (ledger_mdb_error(e, rc, "cursor"));
+	ledger_key_name(&k, 'G', table != NULL ? table : "");
+	key.mv_data = k.data;
+	key.mv_size = k.len;
+	rc = mdb_cursor_get(cursor, &key, &v, MDB_SET_RANGE);
+	while (rc == 0 && group_key(&key, name, sizeof(name), &group)) {
+		if (table != NULL && strcmp(table, name) != 0) {
+			if (strncmp(name, table, strlen(table)) != 0)
+				break;
+			rc = mdb_cursor_get(cursor, &key, &v, MDB_NEXT);
+			continue;
+		}
+		if (ledger_group_decode(&v, &g) != 0) {
+			rc = ledger_damaged(e, "group", name, group);
+			goto out;
+		}
+		if ((rc = fn(name, group, &g, cookie)) != 0)
+			goto out;
+		rc = mdb_cursor_get(cursor, &key, &v, MDB_NEXT);
+	}
+	if (rc != 0)
+		rc = rc == MDB_NOTFOUND ? 0 : ledger_mdb_error(e, rc, "walk");
+out:
+	mdb_cursor_close(cursor);
+	return (rc);
+}
