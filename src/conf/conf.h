@@ -67,6 +67,8 @@ struct conf_value {
 	char *text;		/* as written / default; secrets: "env:NAME" */
 	int64_t num;		/* INT, SIZE, DURATION, BOOL, ENUM index */
 	double real;		/* DOUBLE */
+	const char **items;	/* LIST, made by conf_list() */
+	char *items_text;
 };
 
 struct conf;
