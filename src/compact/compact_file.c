@@ -131,10 +131,10 @@ file_close(struct compact_input *in)
 {
 	struct file *f = in->state;
 
+	rows_free(f->raw);	/* its schema is the reader's */
+	rows_free(f->last);
 	if (f->reader != NULL)
 		parquet_reader_close(f->reader);
-	rows_free(f->raw);
-	rows_free(f->last);
 	compact_copy_fini(&f->copy);
 	compact_copy_fini(&f->copy_last);
 	free(f->map);

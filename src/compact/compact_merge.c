@@ -228,6 +228,7 @@ pass(struct merge *m, struct err *e)
 		if (rc == 0)
 			rc = compact_input_ready(in, e);
 	}
+	m->n = 0;
 	return (rc);
 }
 
