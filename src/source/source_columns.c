@@ -318,7 +318,10 @@ find_parent(struct source_reader *r, const struct yaml_node *map,
 		    p->columns[p->parent_col].from[0].path.text) == 0)
 			p->path_col = (int)i;
 	}
-	if (p->path_col < 0)
+	if (p->columns[p->parent_col].required)
+		r->rc = yaml_error(r->doc, map->values[p->parent_col], r->err,
+		    "`required`, but a root has no parent");
+	else if (p->path_col < 0)
 		r->rc = yaml_error(r->doc, map->values[p->parent_col], r->err,
 		    "`parent_by_path` needs a column with the path itself");
 }

@@ -115,6 +115,17 @@ add_item(struct source_reader *r, struct source_table *t,
 	op->column = c;
 }
 
+/* Only what no answer can leave out. */
+static bool
+may_be_required(const struct source_table *t, int col,
+    const struct source_column *c)
+{
+	enum source_origin o = c->from[0].origin;
+
+	return (col == t->cursor || o == FROM_STREAM || o == FROM_CONSTANT ||
+	    o == FROM_ORDINAL);
+}
+
 static void
 add_column(struct source_reader *r, const struct yaml_node *n,
     struct source_table *t, int col, uint32_t origins)
@@ -123,6 +134,11 @@ add_column(struct source_reader *r, const struct yaml_node *n,
 	const struct source_column *c = &p->columns[col];
 	bool whole = true;
 
+	if (c->required && !may_be_required(t, col, c)) {
+		r->rc = yaml_error(r->doc, n, r->err, "`required` in a series "
+		    "is for the cursor and what all items of a stream share");
+		return;
+	}
 	for (uint32_t k = 0; k < c->nfrom; k++) {
 		switch (c->from[k].origin) {
 		case FROM_ITEM:

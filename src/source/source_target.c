@@ -44,7 +44,7 @@ fill_get(const struct fill *f, const char *name, size_t len, char *time)
 			return (words[i].text != NULL ? words[i].text : "");
 		return (ticks_text7(i == 5 ? f->a : f->b, time));
 	}
-	MUST(!"a placeholder that was checked");
+	MUST(false);		/* they were checked when read */
 	return ("");
 }
 

@@ -330,6 +330,17 @@ static const struct {
 	{ HEAD TOP REST "    columns:\n"
 	    "      a: {type: string, from: A, as: parent_by_path}\n", 12,
 	    "path itself" },
+	{ HEAD TOP REST "    columns:\n      a: {type: string, from: A}\n"
+	    "      p: {type: string, from: A, as: parent_by_path, "
+	    "required: true}\n", 13, "no parent" },
+	{ HEAD TOP REST "    object: {key: a}\n" COLS
+	    "  s:\n    about: a\n    category: c\n    ingestion: append\n"
+	    "    over: t\n    key: [t]\n    cursor: t\n    items: I\n"
+	    "    values: I\n    stream_id: W\n    window: {start: s, "
+	    "end: e, one: {path: '/{stream}'}}\n    columns:\n"
+	    "      t: {type: timestamp, from: T, required: true}\n"
+	    "      v: {type: double, from: V, required: true}\n", 27,
+	    "`required` in a series" },
 	{ HEAD TOP REST "    columns:\n"
 	    "      a: {type: string, from: A, required: maybe}\n", 12,
 	    "true or false" },

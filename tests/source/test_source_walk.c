@@ -183,8 +183,8 @@ test_pages(void **state)
 	    "pi_af_hierarchy");
 	const char *pages[] = {
 		"{'Items':[{'WebId':'other','Path':'\\\\\\\\AF\\\\D\\\\A'}]}",
-		"{'Items':[{'WebId':'kid','Path':'\\\\\\\\AF\\\\D\\\\A\\\\K'},"
-		    "{'WebId':'orphan','Path':'\\\\\\\\AF\\\\D\\\\B\\\\K'}]}",
+		("{'Items':[{'WebId':'kid','Path':'\\\\\\\\AF\\\\D\\\\A\\\\K'},"
+		    "{'WebId':'orphan','Path':'\\\\\\\\AF\\\\D\\\\B\\\\K'}]}"),
 		"{'Items':[{'WebId':'own','Path':'\\\\\\\\AF\\\\D\\\\A'}]}",
 	};
 	struct source_walk w = { .parent = "DB", .count = 2 };
