@@ -30,22 +30,36 @@ struct file {
 	uint64_t *rows_read;
 };
 
-static void
-add_rests(const struct compact_plan *p, struct rows *r)
+static int
+bad_row(const struct file *f, uint32_t i, const char *what, struct err *e)
+{
+
+	return (err_set(e, ERR_CORRUPT, "row %llu %s",
+	    (unsigned long long)(f->row + i), what));
+}
+
+static int
+add_rests(const struct file *f, struct rows *r, struct err *e)
 {
 	const struct rows_vec *rest;
-	int64_t *t;
 	uint32_t c, i;
+	int64_t *t;
 
 	for (c = 0; c < r->schema->ncols; c++) {
-		if (p->rest[c] < 0)
+		if (f->plan->rest[c] < 0)
 			continue;
 		t = r->v[c].i64;
-		rest = &r->v[p->rest[c]];
-		for (i = 0; i < r->n; i++)
-			if (rest->valid[i])
-				t[i] += rest->i32[i];
+		rest = &r->v[f->plan->rest[c]];
+		for (i = 0; i < r->n; i++) {
+			if (!rest->valid[i])
+				continue;
+			if (rest->i32[i] < 0 || rest->i32[i] >= TICKS_PER_US)
+				return (bad_row(f, i, "has no such ticks",
+				    e));
+			t[i] += rest->i32[i];
+		}
 	}
+	return (0);
 }
 
 static int
@@ -59,15 +73,12 @@ check_cells(const struct file *f, const struct rows *r, int32_t day,
 	for (k = 0; k < p->nkey; k++)
 		for (i = 0; i < r->n; i++)
 			if (rows_null(r, p->key[k], i))
-				return (err_set(e, ERR_CORRUPT, "row %llu has "
-				    "no %s", (unsigned long long)(f->row + i),
-				    r->schema->cols[p->key[k]].name));
+				return (bad_row(f, i, "has a null in its key",
+				    e));
 	for (i = 0; p->partitioned && i < r->n; i++) {
 		t = r->v[p->cursor].i64[i];
-		if (t < from || t - from >= TICKS_PER_DAY)
-			return (err_set(e, ERR_CORRUPT, "row %llu is not of "
-			    "the file's date",
-			    (unsigned long long)(f->row + i)));
+		if (t < from || (uint64_t)t - (uint64_t)from >= TICKS_PER_DAY)
+			return (bad_row(f, i, "is not of the file's date", e));
 	}
 	return (0);
 }
@@ -83,8 +94,7 @@ check_order(struct file *f, const struct rows *r, struct err *e)
 	for (i = 0; d < 0 && i + 1 < r->n; i++)
 		d = compact_plan_cmp(f->plan, 0, r, i, r, i + 1);
 	if (d >= 0)
-		return (err_set(e, ERR_CORRUPT, "row %llu is out of order",
-		    (unsigned long long)(f->row + i)));
+		return (bad_row(f, i, "is out of order", e));
 	rows_clear(f->last);
 	compact_copy_reset(&f->copy_last);
 	return (compact_copy_rows(&f->copy_last, f->last, r, NULL, r->n - 1,
@@ -107,8 +117,8 @@ next_batch(struct file *f, struct compact_input *in, struct err *e)
 	    f->raw->n, e);
 	if (rc != 0)
 		return (rc);
-	add_rests(f->plan, in->rows);
-	if ((rc = check_cells(f, in->rows, in->day, e)) != 0 ||
+	if ((rc = add_rests(f, in->rows, e)) != 0 ||
+	    (rc = check_cells(f, in->rows, in->day, e)) != 0 ||
 	    (rc = check_order(f, in->rows, e)) != 0)
 		return (rc);
 	*f->rows_read += in->rows->n;

@@ -65,7 +65,7 @@ static int
 fold_runs(struct compact_job *j, struct err *e)
 {
 	struct compact_input *in[COMPACT_RUNS_MAX];
-	unsigned i, n = 0, number;
+	unsigned i, n = 0, number = 0;
 	char *path, *to = NULL;
 	int rc = 0;
 
@@ -95,7 +95,7 @@ spill_load(struct compact_job *j, struct err *e)
 {
 	struct compact_input *in = NULL;
 	char *path = NULL;
-	unsigned number;
+	unsigned number = 0;
 	int rc;
 
 	if (j->nruns == COMPACT_RUNS_MAX && (rc = fold_runs(j, e)) != 0)

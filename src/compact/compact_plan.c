@@ -206,6 +206,11 @@ compact_plan_map(const struct compact_plan *p, const struct rows_schema *from,
 			return (err_set(e, ERR_UNSUPPORTED, "there is no "
 			    "column %s, which is part of the key",
 			    s->cols[p->key[k]].name));
+	if (of_file && p->table->ordinal >= 0 && !p->ties_all &&
+	    rows_schema_find(from, p->table->schema->
+	    cols[p->table->ordinal].name) >= 0)
+		return (err_set(e, ERR_UNSUPPORTED, "the table has a row for "
+		    "each of equal timestamps, asked is for the last only"));
 	return (0);
 }
 

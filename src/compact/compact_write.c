@@ -205,7 +205,7 @@ fold_files(struct compact_job *j, struct inputs *in,
 {
 	struct compact_day one = *day;
 	struct compact_days days = { &one, 1, 1 };
-	unsigned number;
+	unsigned number = 0;
 	uint64_t none = 0;
 	char *path;
 	int rc;

@@ -117,6 +117,34 @@ test_folding(void **state)
 	test_fini(&t);
 }
 
+/* Batches of a merge fill up: several, from several inputs, in a day. */
+static void
+test_large(void **state)
+{
+	struct rng rng;
+	struct test t;
+	char id[24];
+	int round, group, i;
+
+	(void)state;
+	test_init(&t, SOURCE_SERIES);
+	rng_init(&rng, 3);
+	for (round = 0; round < 2; round++) {
+		t.opt.memory = round == 0 ? 1 : 64 << 20;
+		for (group = 0; group < 3; group++) {
+			for (i = 0; i < 12000; i++) {
+				snprintf(id, sizeof(id), "tag%d", i / 300 *
+				    (group + 1));
+				test_add(&t, id, (int64_t)(i % 300 * 10 +
+				    (int)rng_below(&rng, 10)) * S, 0);
+			}
+			test_commit(&t, (uint32_t)group, (100 + round) * DAY);
+		}
+		test_compact_ok(&t);
+	}
+	test_fini(&t);
+}
+
 /* --- single cases -------------------------------------------------------- */
 
 /* Two groups read the same value late: one row, the newest ingestion, even
@@ -354,6 +382,33 @@ test_old_ledger(void **state)
 	assert_int_equal(test_compact(&t, sys_posix(), &e), 0);
 	assert_int_equal(t.res.rows_total, 1);
 	test_fini(&t);
+}
+
+/* Another policy for ties needs another table. */
+static void
+test_ties_changed(void **state)
+{
+	struct err e = ERR_INIT;
+	struct test t;
+	int all;
+
+	(void)state;
+	for (all = 0; all < 2; all++) {
+		test_init(&t, SOURCE_SERIES);
+		t.opt.ties_all = all;
+		test_add(&t, "a", 1, 0);
+		test_add(&t, "a", 1, 1);
+		test_commit(&t, 0, 100 * DAY);
+		test_compact_ok(&t);
+		assert_int_equal(t.res.rows_total, 1 + all);
+		test_add(&t, "a", 1, 2);
+		test_commit(&t, 0, 101 * DAY);
+		t.opt.ties_all = !all;
+		assert_int_equal(test_compact(&t, sys_posix(), &e),
+		    ERR_UNSUPPORTED);
+		assert_int_equal(test_version(&t), 0);
+		test_fini(&t);
+	}
 }
 
 /* --- schema -------------------------------------------------------------- */
@@ -643,6 +698,7 @@ main(void)
 		cmocka_unit_test(test_schema),
 		cmocka_unit_test(test_histories),
 		cmocka_unit_test(test_folding),
+		cmocka_unit_test(test_large),
 		cmocka_unit_test(test_late),
 		cmocka_unit_test(test_untouched),
 		cmocka_unit_test(test_ticks),
@@ -651,6 +707,7 @@ main(void)
 		cmocka_unit_test(test_lock),
 		cmocka_unit_test(test_damage),
 		cmocka_unit_test(test_old_ledger),
+		cmocka_unit_test(test_ties_changed),
 		cmocka_unit_test(test_leftovers),
 		cmocka_unit_test(test_crash),
 		cmocka_unit_test(test_error),
