@@ -118,7 +118,8 @@ struct source_stream {
 	const char *name;
 };
 
-/* Characters a stream adds to a set target, and of a target without any. */
+/* Characters a stream adds to a set target, and of a target without any. A
+ * table that has no sets: more than any target may have. */
 uint32_t source_stream_len(const struct source_table *,
     const struct source_stream *);
 uint32_t source_series_base_len(const struct source_table *,
@@ -159,7 +160,8 @@ uint32_t source_cap_from_text(const char *);
 /* --- WebIDs (PI Web API 2.0), protocol reference section 10 -------------- */
 
 /* The IDOnly form of a Full or IDOnly WebID into out (at least 128 bytes),
- * or a copy when it cannot be decoded. Returns out. */
+ * or a copy, cut when it is longer, when it cannot be decoded. Returns
+ * out. */
 const char *source_webid_short(const char *, size_t len, char *out,
     size_t size);
 
