@@ -230,13 +230,17 @@ static bool
 overlaps(const struct compact_plan *p, const struct compact_day *day,
     const char *partition, const struct delta_file *f)
 {
+	int64_t min_tick = day->min_tick;
 
 	if (!p->partitioned)
 		return (true);
 	if (f->partition == NULL || strcmp(f->partition, partition) != 0)
 		return (false);
-	return (f->min_tick == TICKS_NONE || f->max_tick == TICKS_NONE ||
-	    (f->min_tick <= day->max_tick && f->max_tick >= day->min_tick));
+	if (f->min_tick == TICKS_NONE || f->max_tick == TICKS_NONE)
+		return (true);
+	/* The file's range is of whole microseconds. */
+	min_tick -= ticks_rest(min_tick);
+	return (f->min_tick <= day->max_tick && f->max_tick >= min_tick);
 }
 
 static int

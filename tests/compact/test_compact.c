@@ -223,6 +223,13 @@ test_ticks(void **state)
 		test_compact_ok(&t);
 		assert_int_equal(t.res.rows_total, 3);
 	}
+	/* A file's statistics are of whole microseconds. */
+	for (i = 0; i < 2; i++) {
+		test_add(&t, "a", 5 * DAY + 5, 0);
+		test_commit(&t, 0, (200 + i) * DAY);
+		test_compact_ok(&t);
+		assert_int_equal(t.res.rows_total, 4);
+	}
 	test_fini(&t);
 }
 
