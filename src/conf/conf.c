@@ -508,7 +508,7 @@ conf_load(const char *path, struct conf **out, struct err *e)
 		    "garner init URL", path);
 	if (rc == 0 && d->root != NULL)
 		rc = load_map(c, d, "", d->root, e);
-	yaml_free(d);
+	yaml_doc_free(d);
 	if (rc == 0)
 		rc = load_env(c, e);
 	if (rc == 0 && conf_text(c, "source.url") == NULL)

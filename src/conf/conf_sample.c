@@ -15,6 +15,7 @@
 static size_t
 part(const char *path, unsigned depth, const char **at)
 {
+	*at = path;
 	while (depth-- > 0) {
 		path = strchr(path, '.');
 		if (path == NULL)

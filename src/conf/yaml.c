@@ -45,7 +45,7 @@ node_free(struct yaml_node *n)
 }
 
 void
-yaml_free(struct yaml_doc *d)
+yaml_doc_free(struct yaml_doc *d)
 {
 
 	if (d == NULL)
@@ -256,7 +256,7 @@ yaml_parse(const char *text, size_t len, const char *path,
 	rc = parse_stream(&p, d);
 	yaml_parser_delete(&p.parser);
 	if (rc != 0) {
-		yaml_free(d);
+		yaml_doc_free(d);
 		return (rc);
 	}
 	*out = d;

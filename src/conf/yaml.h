@@ -34,7 +34,7 @@ struct yaml_doc {
 int yaml_load(const char *path, struct yaml_doc **, struct err *);
 int yaml_parse(const char *text, size_t len, const char *path,
     struct yaml_doc **, struct err *);
-void yaml_free(struct yaml_doc *);
+void yaml_doc_free(struct yaml_doc *);
 
 struct yaml_node *yaml_get(const struct yaml_node *map, const char *key);
 /* Sets ERR_CONFIG "path:line:column: text"; returns the code. */

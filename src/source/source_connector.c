@@ -372,6 +372,49 @@ read_clock(struct source_reader *r, const struct yaml_node *root)
 	r->source->clock_field = source_reader_text(r, c, "field", true);
 }
 
+static void
+read_probe(struct source_reader *r, const struct yaml_node *n,
+    struct source_probe *p)
+{
+	static const char *const KEYS[] = { "name", "path", "show", NULL };
+	const struct yaml_node *show;
+
+	source_reader_only(r, n, KEYS);
+	p->name = source_reader_text(r, n, "name", true);
+	p->path = source_reader_text(r, n, "path", true);
+	show = yaml_get(n, "show");
+	if (r->rc == 0 && (show == NULL || show->kind != YAML_LIST))
+		r->rc = yaml_error(r->doc, n, r->err, "`show` must be a "
+		    "list of fields");
+	if (r->rc != 0)
+		return;
+	p->show = arena_alloc(r->source->arena, (show->n + 1) *
+	    sizeof(p->show[0]));
+	for (size_t i = 0; i < show->n; i++)
+		if (show->values[i]->kind == YAML_SCALAR)
+			p->show[p->nshow++] = arena_strdup(r->source->arena,
+			    show->values[i]->text);
+}
+
+static void
+read_probes(struct source_reader *r, const struct yaml_node *root)
+{
+	struct source *s = r->source;
+	const struct yaml_node *list = yaml_get(root, "probes");
+
+	if (list == NULL || r->rc != 0)
+		return;
+	if (list->kind != YAML_LIST) {
+		r->rc = yaml_error(r->doc, list, r->err, "`probes` must be "
+		    "a list");
+		return;
+	}
+	s->probes = arena_alloc(s->arena, (list->n + 1) *
+	    sizeof(s->probes[0]));
+	for (size_t i = 0; i < list->n && r->rc == 0; i++)
+		read_probe(r, list->values[i], &s->probes[s->nprobes++]);
+}
+
 static bool
 name_ok(const char *s)
 {
@@ -409,7 +452,7 @@ static void
 read_file(struct source_reader *r)
 {
 	static const char *const KEYS[] = { "connector", "version", "title",
-		"path", "clock", "tables", NULL };
+		"path", "clock", "probes", "tables", NULL };
 	const struct yaml_node *root = r->doc->root;
 	const char *text;
 
@@ -428,6 +471,7 @@ read_file(struct source_reader *r)
 	text = source_reader_text(r, root, "path", false);
 	r->source->base_path = text != NULL ? text : "";
 	read_clock(r, root);
+	read_probes(r, root);
 	read_tables(r, root);
 }
 
@@ -443,7 +487,7 @@ source_load(const char *path, struct source **out, struct err *e)
 	r.source = must_calloc(1, sizeof(*r.source));
 	r.source->arena = arena_new();
 	read_file(&r);
-	yaml_free(r.doc);
+	yaml_doc_free(r.doc);
 	if (r.rc != 0)
 		source_free(r.source);
 	else

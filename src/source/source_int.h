@@ -172,6 +172,13 @@ struct source_plan {
 	struct source_fill *fills;
 };
 
+struct source_probe {			/* a small read for `garner check` */
+	const char *name;
+	const char *path;
+	uint32_t nshow;
+	const char **show;		/* dotted paths */
+};
+
 struct source {
 	struct arena *arena;
 	const char *name;
@@ -179,6 +186,8 @@ struct source {
 	const char *base_path;
 	const char *clock_path;			/* or NULL */
 	const char *clock_field;
+	size_t nprobes;
+	struct source_probe *probes;
 	size_t ntables;
 	struct source_table *tables;
 };
