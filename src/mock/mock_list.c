@@ -40,8 +40,9 @@ static bool
 list_more(struct mock_resp *r, struct buf *out)
 {
 	struct list *l = r->state;
+	size_t full = out->len + MOCK_PIECE;
 
-	for (; l->at < l->n && out->len < MOCK_PIECE; l->at++) {
+	for (; l->at < l->n && out->len < full; l->at++) {
 		if (l->at > 0)
 			buf_u8(out, ',');
 		mock_object_put(&l->view, l->obj[l->at], out);

@@ -289,13 +289,13 @@ stream_close(struct answer *a, struct buf *out)
 
 /* Values until the piece or the stream is full; true: the stream ends. */
 static bool
-stream_values(struct answer *a, struct buf *out)
+stream_values(struct answer *a, struct buf *out, size_t full)
 {
 	struct mock_event ev;
 	size_t at;
 
 	while (a->left > 0 && a->written < a->stop_after &&
-	    out->len < MOCK_PIECE) {
+	    out->len < full) {
 		if (!mock_series_next(&a->series, &ev))
 			return (true);
 		at = out->len;
@@ -318,8 +318,9 @@ static bool
 recorded_more(struct mock_resp *r, struct buf *out)
 {
 	struct answer *a = r->state;
+	size_t full = out->len + MOCK_PIECE;
 
-	while (out->len < MOCK_PIECE && out->error == 0) {
+	while (out->len < full && out->error == 0) {
 		if (a->at == a->n || (!a->open && !a->single &&
 		    a->written >= a->stop_after)) {
 			if (!a->single) {
@@ -335,7 +336,7 @@ recorded_more(struct mock_resp *r, struct buf *out)
 				buf_u8(out, ',');
 			stream_open(a, out);
 		}
-		if (stream_values(a, out))
+		if (stream_values(a, out, full))
 			stream_close(a, out);
 	}
 	return (out->error == 0);

@@ -312,8 +312,7 @@ set_odd(uint64_t h, struct mock_event *ev)
 static void
 event_make(const struct mock_series *s, uint64_t h, struct mock_event *ev)
 {
-	ev->t = s->t;
-	ev->flags = MOCK_GOOD;
+	*ev = (struct mock_event){ .t = s->t, .flags = MOCK_GOOD };
 	if (s->world->opt->mix == MOCK_MIX_PLAIN) {
 		set_float(&s->tag, s->slot, h, ev);
 		return;
