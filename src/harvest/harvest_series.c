@@ -210,8 +210,7 @@ report_ties(struct group *g, uint32_t index, int64_t at)
 	    text);
 }
 
-/* Judge stream number i of the answer; from the last to the first, so that
- * taking rows out does not move those still to be judged. */
+/* Judge stream number i of the answer. */
 static void
 settle_stream(struct ask *k, uint32_t i)
 {
@@ -244,18 +243,35 @@ settle_stream(struct ask *k, uint32_t i)
 		report_ties(g, index, cut - 1);
 }
 
+static int
+by_row(const void *a, const void *b, void *cookie)
+{
+	const struct source_page *pages = cookie;
+	uint32_t x = pages[*(const uint32_t *)a].row_from;
+	uint32_t y = pages[*(const uint32_t *)b].row_from;
+
+	return (x < y ? -1 : x > y);
+}
+
+/* Streams are judged in the order of their rows, which is the server's, from
+ * the last: taking rows out then moves none of those still to be judged. */
 static void
 settle(struct ask *k)
 {
 	struct group *g = k->group;
-	uint32_t i;
+	uint32_t i, *order;
 
 	for (i = 0; i < k->q.n; i++)
 		if (k->pages[i].present && k->pages[i].code == 0)
 			sched_count(g->sched, &k->q, i, k->pages[i].n,
 			    k->pages[i].first, k->pages[i].last);
+	order = must_calloc(k->q.n, sizeof(order[0]));
+	for (i = 0; i < k->q.n; i++)
+		order[i] = i;
+	qsort_r(order, k->q.n, sizeof(order[0]), by_row, k->pages);
 	for (i = k->q.n; i-- > 0;)
-		settle_stream(k, i);
+		settle_stream(k, order[i]);
+	free(order);
 	harvest_batch_touch(g->writer);
 	sched_finish(g->sched, &k->q);
 }
