@@ -18,30 +18,25 @@
 #include "base/text.h"
 #include "codec/json.h"
 
-/* How deep a value nests, looking no deeper than `left`; iterative parsing
- * does not care, but what walks the result recursively does. */
+/* Values lie in memory in the order of the text, a container before what is
+ * in it: one pass with a stack of ends tells the depth. */
 static bool
-too_deep(yyjson_val *v, unsigned left)
+too_deep(const yyjson_doc *doc)
 {
-	yyjson_arr_iter ai;
-	yyjson_obj_iter oi;
-	yyjson_val *x;
+	const yyjson_val *end[LIMIT_JSON_DEPTH];
+	yyjson_val *v = yyjson_doc_get_root((yyjson_doc *)(uintptr_t)doc);
+	size_t left = yyjson_doc_get_val_count((yyjson_doc *)(uintptr_t)doc);
+	unsigned depth = 0;
 
-	if (!yyjson_is_ctn(v))
-		return (false);
-	if (left == 0)
-		return (true);
-	if (yyjson_is_arr(v)) {
-		yyjson_arr_iter_init(v, &ai);
-		while ((x = yyjson_arr_iter_next(&ai)) != NULL)
-			if (too_deep(x, left - 1))
-				return (true);
-		return (false);
-	}
-	yyjson_obj_iter_init(v, &oi);
-	while ((x = yyjson_obj_iter_next(&oi)) != NULL)
-		if (too_deep(yyjson_obj_iter_get_val(x), left - 1))
+	for (; left > 0; left--, v++) {
+		while (depth > 0 && v >= end[depth - 1])
+			depth--;
+		if (!yyjson_is_ctn(v))
+			continue;
+		if (depth == LIMIT_JSON_DEPTH)
 			return (true);
+		end[depth++] = unsafe_yyjson_get_next(v);
+	}
 	return (false);
 }
 
@@ -59,8 +54,8 @@ parse(char *s, size_t n, yyjson_read_flag flags, yyjson_doc **out,
 	}
 	if (n == 0)
 		return (err_set(e, ERR_ANSWER, "empty, not JSON"));
-	doc = yyjson_read_opts(s, n, flags | YYJSON_READ_ALLOW_INF_AND_NAN,
-	    NULL, &re);
+	doc = yyjson_read_opts(s, n, flags | YYJSON_READ_ALLOW_INF_AND_NAN |
+	    YYJSON_READ_BIGNUM_AS_RAW, NULL, &re);
 	if (doc == NULL) {
 		if (re.code == YYJSON_READ_ERROR_MEMORY_ALLOCATION)
 			return (err_set(e, ERR_NOMEM, "out of memory for %zu "
@@ -68,7 +63,7 @@ parse(char *s, size_t n, yyjson_read_flag flags, yyjson_doc **out,
 		return (err_set(e, ERR_ANSWER, "bad JSON at byte %zu of %zu: "
 		    "%s", re.pos, n, re.msg));
 	}
-	if (too_deep(yyjson_doc_get_root(doc), LIMIT_JSON_DEPTH)) {
+	if (too_deep(doc)) {
 		yyjson_doc_free(doc);
 		return (err_set(e, ERR_ANSWER, "JSON nested deeper than %d",
 		    LIMIT_JSON_DEPTH));
@@ -190,7 +185,8 @@ json_put_val(struct buf *b, yyjson_val *v)
 	size_t n;
 	char *s;
 
-	s = yyjson_val_write_opts(v, YYJSON_WRITE_ALLOW_INVALID_UNICODE, NULL,
+	s = yyjson_val_write_opts(v, YYJSON_WRITE_ALLOW_INVALID_UNICODE |
+	    YYJSON_WRITE_INF_AND_NAN_AS_NULL, NULL,
 	    &n, NULL);
 	if (s == NULL)
 		return (ERR_NOMEM);
