@@ -27,7 +27,7 @@ mkdir -p "$dir"
 began=$(date +%s)
 
 step "1  a PI Web API server with $tags tags: garner-mock --tags $tags"
-"$build/garner-mock" --port 0 --tags "$tags" --late 0.01 \
+"$build/garner-mock" --port 0 --tags "$tags" --late 0.01 --no-gzip \
     >"$dir/mock.out" 2>"$dir/mock.err" &
 mock_pid=$!
 i=0
