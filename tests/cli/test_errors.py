@@ -8,7 +8,8 @@ import socket
 import subprocess
 import tempfile
 
-from harness import GARNER, Mock, Site, check_silver, main, wait_for
+from harness import (GARNER, SRC, Mock, Site, check_silver, main,
+                     wait_for)
 
 A, B = "2026-03-01T11:00:00Z", "2026-03-01T12:00:00Z"
 FEW = "fetch: {tries: 2, retry_base: 1ms}\n"
@@ -69,13 +70,13 @@ def test_401_in_the_middle():
 
 
 def test_403():
-    with Mock("--tags", 5, "--fault", "any:403:count=1000") as m:
+    with Mock("--tags", 5, "--fault", "*:403:count=1000") as m:
         with Site(m.url, fetch=FEW) as s:
             expect(s, 77, ["403"])
 
 
 def test_html_instead_of_json():
-    with Mock("--tags", 5, "--fault", "any:html:count=1000") as m:
+    with Mock("--tags", 5, "--fault", "*:html:count=1000") as m:
         with Site(m.url, fetch=FEW) as s:
             expect(s, 69, ["HTML"])
 
@@ -83,7 +84,7 @@ def test_html_instead_of_json():
 def test_faults_pass():
     """A burst of every fault, then silver equals the truth."""
     for fault in ("500", "503", "429", "cut", "reset", "html",
-                  "webexception", "slow:50"):
+                  "webexception", "slow:ms=50"):
         with Mock("--tags", 50, "--fault",
                   "recorded:%s:count=4" % fault) as m:
             with Site(m.url, fetch="fetch: {retry_base: 1ms, tries: 3}\n") \
@@ -149,8 +150,10 @@ def test_init_keeps_a_file():
                                cwd=d, capture_output=True, text=True)
             assert r.returncode == status, r
         one_line(r, "garner.yaml", "already")
+        env = dict(os.environ, GARNER_SOURCE_CONNECTOR_FILE=os.path.join(
+            SRC, "conf/connectors/pi.yaml"))
         r = subprocess.run([GARNER, "config"], cwd=d, capture_output=True,
-                           text=True)
+                           text=True, env=env)
         assert r.returncode == 0, r.stderr
         assert "http://127.0.0.1:1/piwebapi" in r.stdout
 
@@ -175,8 +178,7 @@ def test_data_folder_not_writable():
                 exe = shutil.copy(GARNER, d)
                 text = open(s.conf, encoding="utf-8").read()
                 conn = shutil.copy(
-                    os.path.join(os.environ.get("GARNER_SRCDIR", "."),
-                                 "conf/connectors/pi.yaml"), d)
+                    os.path.join(SRC, "conf/connectors/pi.yaml"), d)
                 os.chmod(conn, 0o644)
                 lines = ["  connector_file: " + conn
                          if "connector_file" in x else x
@@ -216,7 +218,7 @@ def test_disk_full_while_writing_the_journal():
 
 
 def test_second_garner_on_the_same_group():
-    with Mock("--tags", 40, "--latency", "300") as m, Site(m.url) as s:
+    with Mock("--tags", 40, "--latency", "300ms") as m, Site(m.url) as s:
         first = s.start("harvest")
         lock = os.path.join(s.data, "bronze/pi/pi_timeseries/group-1/lock")
         wait_for(lambda: os.path.exists(lock) and open(lock).read().strip())
@@ -239,7 +241,7 @@ def test_closed_pipe_is_quiet():
 
 
 def test_sigterm_keeps_what_was_answered():
-    with Mock("--tags", 400, "--latency", "50") as m, Site(m.url) as s:
+    with Mock("--tags", 400, "--latency", "50ms") as m, Site(m.url) as s:
         p = s.start("harvest")
         lock = os.path.join(s.data, "bronze/pi/pi_timeseries/group-1/lock")
         wait_for(lambda: os.path.exists(lock))

@@ -15,6 +15,9 @@ import sys
 import tempfile
 import time
 import traceback
+import urllib.error
+import urllib.parse
+import urllib.request
 
 BUILD = os.environ.get("GARNER_BUILDDIR", os.getcwd())
 SRC = os.environ.get("GARNER_SRCDIR", os.getcwd())
@@ -44,10 +47,10 @@ class Mock:
         self.dir = tempfile.mkdtemp(prefix="garner-mock-")
         self.log_path = os.path.join(self.dir, "requests.ndjson")
         self.log = log
-        self.extra = []
+        self.marks = 0
 
     def __enter__(self):
-        args = [MOCK, "--port", "0"] + self.options + self.extra
+        args = [MOCK, "--port", "0"] + self.options
         if self.log:
             args += ["--log", self.log_path]
         self.proc = subprocess.Popen(args, stdout=subprocess.PIPE, text=True)
@@ -75,12 +78,23 @@ class Mock:
         return [json.loads(line) for line in out.stdout.splitlines()]
 
     def requests(self):
-        with open(self.log_path, encoding="utf-8") as f:
-            return [json.loads(line) for line in f]
+        """All requests so far. The log is written a little later: a request
+        of our own marks the end of what is waited for."""
+        self.marks += 1
+        mark = "harness-mark=%d" % self.marks
+        with contextlib.suppress(urllib.error.HTTPError):
+            urllib.request.urlopen(self.url + "/?" + mark, timeout=10).close()
+        found = []
+
+        def marked():
+            with open(self.log_path, encoding="utf-8") as f:
+                found[:] = [json.loads(x) for x in f if x.endswith("\n")]
+            return any(mark in r["path"] for r in found)
+
+        wait_for(marked)
+        return [r for r in found if "harness-mark" not in r["path"]]
 
     def set_now(self, when):
-        import urllib.parse
-        import urllib.request
         root = self.url.split("/piwebapi")[0]
         req = urllib.request.Request(
             root + "/garner-mock/now?time=" + urllib.parse.quote(when),
