@@ -39,6 +39,11 @@ struct delta_txn {
 	int64_t version;
 };
 
+struct delta_tombstone {
+	char *path;
+	int64_t deleted_ms;		/* deletionTimestamp */
+};
+
 /* One version of the table: live files and transaction ids. */
 struct delta_snapshot {
 	int64_t version;		/* -1: the table does not exist yet */
@@ -49,6 +54,8 @@ struct delta_snapshot {
 	size_t nfiles;
 	struct delta_txn *txns;
 	size_t ntxns;
+	struct delta_tombstone *gone;	/* sorted by path */
+	size_t ngone;
 };
 
 /* `cursor` names the column whose min/max delta_file gives, or NULL. */
