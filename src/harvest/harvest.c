@@ -198,7 +198,7 @@ harvest_poke(struct harvest *h)
 	if (!work_left(h))
 		h->draining = true;
 	if (h->draining || harvest_batch_bytes(h) > h->opt.memory / 2)
-		harvest_flush(h);
+		harvest_flush(h, 0);
 	if (h->draining && (h->fatal.code != 0 || harvest_batches_idle(h)) &&
 	    loop_work_pending(h->loop) == 0)
 		loop_stop(h->loop);
@@ -210,7 +210,7 @@ on_tick(void *cookie)
 	struct harvest *h = cookie;
 	struct harvest_stats st;
 
-	harvest_flush(h);
+	harvest_flush(h, h->opt.commit_every_us);
 	harvest_poke(h);
 	if (h->opt.progress != NULL) {
 		harvest_get_stats(h, &st);

@@ -431,11 +431,12 @@ harvest_batch_touch(struct harvest_writer *w)
 }
 
 void
-harvest_flush(struct harvest *h)
+harvest_flush(struct harvest *h, int64_t older_us)
 {
+	int64_t before = loop_now_us(h->loop) - older_us;
 	struct harvest_writer *w;
 
 	for (w = h->writers; w != NULL; w = w->next)
-		if (writer_ready(w))
+		if (writer_ready(w) && w->open.opened_us <= before)
 			commit_start(w);
 }

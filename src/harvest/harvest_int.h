@@ -76,8 +76,8 @@ int harvest_writer_get(struct harvest *, const struct source_table *,
 void harvest_cover_add(struct harvest_writer *, const struct harvest_cover *);
 /* An answer was put into the open batch: commit when it is time. */
 void harvest_batch_touch(struct harvest_writer *);
-/* Commit everything open; h->pending falls to 0 when all is durable. */
-void harvest_flush(struct harvest *);
+/* Commit the open batches that were begun so long ago (0: all of them). */
+void harvest_flush(struct harvest *, int64_t older_us);
 /* Bytes in open and flying batches. */
 size_t harvest_batch_bytes(const struct harvest *);
 bool harvest_batches_idle(const struct harvest *);

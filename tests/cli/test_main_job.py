@@ -83,7 +83,7 @@ def test_second_harvest_asks_only_what_is_new():
         m.set_now("2026-03-01T12:10:00Z")
         run(s)
         check_silver(m, s, A, "2026-03-01T12:10:00Z")
-        asked = [r for r in m.requests()[first:] if "recorded" in r["path"]]
+        asked = [r for r in m.requests()[first:] if "recorded" in r["target"]]
         assert asked
         earliest = min(query_time(r, "startTime") for r in asked)
         latest = max(query_time(r, "endTime") for r in asked)
@@ -93,14 +93,14 @@ def test_second_harvest_asks_only_what_is_new():
         assert latest == "2026-03-01T12:10:00.0000000Z", latest
         second = len(m.requests())
         s.garner("harvest")
-        asked = [r for r in m.requests()[second:] if "recorded" in r["path"]]
+        asked = [r for r in m.requests()[second:] if "recorded" in r["target"]]
         earliest = min(query_time(r, "startTime") for r in asked)
         assert earliest == "2026-03-01T12:05:00.0000000Z", earliest
 
 
 def query_time(request, name):
     from urllib.parse import parse_qs, urlsplit
-    q = parse_qs(urlsplit(request["path"]).query)
+    q = parse_qs(urlsplit(request["target"]).query)
     return q[name][0]
 
 

@@ -89,10 +89,10 @@ class Mock:
         def marked():
             with open(self.log_path, encoding="utf-8") as f:
                 found[:] = [json.loads(x) for x in f if x.endswith("\n")]
-            return any(mark in r["path"] for r in found)
+            return any(mark in r["target"] for r in found)
 
         wait_for(marked)
-        return [r for r in found if "harness-mark" not in r["path"]]
+        return [r for r in found if "harness-mark" not in r["target"]]
 
     def set_now(self, when):
         root = self.url.split("/piwebapi")[0]
