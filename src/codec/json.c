@@ -94,6 +94,17 @@ json_str(yyjson_val *obj, const char *key)
 	return (yyjson_get_str(yyjson_obj_get(obj, key)));
 }
 
+/* arr[i], the index being the n digits of `text`, or NULL. */
+static yyjson_val *
+element(yyjson_val *arr, const char *text, size_t n)
+{
+	size_t i, index = 0;
+
+	for (i = 0; i < n && i < 9 && text[i] >= '0' && text[i] <= '9'; i++)
+		index = index * 10 + (size_t)(text[i] - '0');
+	return (n > 0 && i == n ? yyjson_arr_get(arr, index) : NULL);
+}
+
 yyjson_val *
 json_path(yyjson_val *v, const char *path)
 {
@@ -104,7 +115,7 @@ json_path(yyjson_val *v, const char *path)
 		end = strchr(path, '.');
 		n = end != NULL ? (size_t)(end - path) : strlen(path);
 		if (yyjson_is_arr(v))
-			v = yyjson_arr_get(v, strtoul(path, NULL, 10));
+			v = element(v, path, n);
 		else
 			v = yyjson_obj_getn(v, path, n);
 		path += n;

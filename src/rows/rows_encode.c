@@ -1,113 +1,133 @@
 /*
- * The encoded form of a batch (garner-journal(5), ROWS): column by column,
- * made to be small before zstd sees it and quick to write.
- *
- *	rows	varint n, then each column:
- *	column	u8 nulls: 0 none, 1 all (nothing follows), 2 bitmap, LSB
- *		first, a bit a row, 1 = valid; then the m valid cells:
- *	bool	bitmap of m bits
- *	int	u8 0: zigzag, the value of all; u8 1: m zigzag deltas
- *	double	u8 0: 8 bytes, the value of all; u8 1: m times 8 bytes;
- *		u8 2: u8 k, varint x, x exceptions (varint index, 8 bytes),
- *		then m zigzag deltas of value * 10^k, exceptions as delta 0
- *	text	varint d, d times (varint length, bytes); then
- *		u8 0: all are entry 0; u8 1: runs (varint entry, varint
- *		length) up to m; u8 2: m varint entries
- *
- * int is for int32, int64 and timestamps; deltas wrap modulo 2^64.
+ * Batches to bytes, column by column. Cells that are null are taken out
+ * first, so that each form sees a plain array; a column of one value costs
+ * a few bytes, whatever its type. The forms are chosen by looking at all
+ * values (integers) or at a sample (doubles): the same rows always give the
+ * same bytes. Running out of the buffer's ceiling is its sticky error.
  */
 
 #include "config.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/base_limits.h"
 #include "base/buf.h"
-#include "base/err.h"
 #include "base/must.h"
 #include "rows/rows_int.h"
 
-enum { NULLS_NONE, NULLS_ALL, NULLS_BITMAP };
-enum { MODE_SAME, MODE_EACH, MODE_OTHER };
-
-/* A double is tried as a decimal with up to so many places. */
-#define DECIMALS_MAX 6
-/* Exceptions are worth it up to one in so many cells. */
+/* How many doubles are looked at before a form is tried on all. */
+#define SAMPLE 256
+/* Exceptions from a decimal form are worth it up to one cell in so many. */
 #define EXCEPTION_SHARE 16
+/* Mantissas above this do not convert exactly. */
+#define MANTISSA_MAX 4503599627370496.0
 
-static const double power10[DECIMALS_MAX + 1] = { 1, 10, 100, 1e3, 1e4, 1e5,
-    1e6 };
-
-/* --- encoding ------------------------------------------------------------ */
+/* Arrays for n cells, made once a batch. */
+struct scratch {
+	void *dense;		/* a column without its nulls */
+	int64_t *ints;
+	uint64_t *tmp;
+	uint32_t *rare;		/* indexes of exceptions */
+};
 
 static void
-put_bitmap(struct buf *b, const uint8_t *bits, uint32_t n)
+scratch_init(struct scratch *s, size_t n)
 {
-	uint8_t *p = buf_reserve(b, (n + 7) / 8);
+
+	s->dense = must_calloc(n, 8);
+	s->ints = must_calloc(n, sizeof(s->ints[0]));
+	s->tmp = must_calloc(n, sizeof(s->tmp[0]));
+	s->rare = must_calloc(n, sizeof(s->rare[0]));
+}
+
+static void
+scratch_fini(struct scratch *s)
+{
+
+	free(s->dense);
+	free(s->ints);
+	free(s->tmp);
+	free(s->rare);
+}
+
+/* --- nulls and bools ----------------------------------------------------- */
+
+/* Eight bytes of 0 or 1 become eight bits: the multiplication moves byte i's
+ * bit to 56 + i, and no two meet. */
+static uint8_t
+pack8(const uint8_t *p)
+{
+	uint64_t v = 0;
+	unsigned i;
+
+	for (i = 0; i < 8; i++)
+		v |= (uint64_t)p[i] << (8 * i);
+	return ((uint8_t)(v * 0x0102040810204080u >> 56));
+}
+
+static void
+put_bitmap(struct buf *b, const uint8_t *x, uint32_t n)
+{
+	uint8_t tail[8] = { 0 }, *p = buf_reserve(b, (n + 7) / 8);
 	uint32_t i;
 
 	if (p == NULL)
 		return;
-	memset(p, 0, (n + 7) / 8);
-	for (i = 0; i < n; i++)
-		p[i / 8] = (uint8_t)(p[i / 8] | (bits[i] & 1) << (i % 8));
+	for (i = 0; i < n / 8; i++)
+		p[i] = pack8(x + (size_t)i * 8);
+	if (n % 8 != 0) {
+		memcpy(tail, x + n / 8 * 8, n % 8);
+		p[i] = pack8(tail);
+	}
 	b->len += (n + 7) / 8;
 }
 
-/* The valid cells' rows, packed; m of them. */
+#define PACK(type) do {							\
+	const type *from = v->data;					\
+	type *to = dense;						\
+									\
+	for (i = 0; i < n; i++) {					\
+		to[m] = from[i];					\
+		m += v->valid[i];					\
+	}								\
+} while (0)
+
+/* The valid cells side by side; m of them. There is room for one more. */
 static uint32_t
-pack_valid(const struct rows_vec *v, uint32_t n, uint32_t *at)
+pack_valid(const struct rows_vec *v, enum rows_type t, uint32_t n,
+    void *dense)
 {
 	uint32_t i, m = 0;
 
-	for (i = 0; i < n; i++) {
-		at[m] = i;
-		m += v->valid[i];
+	switch (rows_width(t)) {
+	case 1:
+		PACK(uint8_t);
+		break;
+	case 4:
+		PACK(uint32_t);
+		break;
+	default:
+		PACK(uint64_t);
+		break;
 	}
 	return (m);
 }
 
 static void
-encode_bool(const struct rows_vec *v, const uint32_t *at, uint32_t m,
-    uint8_t *tmp, struct buf *b)
-{
-	uint32_t i;
-
-	for (i = 0; i < m; i++)
-		tmp[i] = v->b[at[i]];
-	put_bitmap(b, tmp, m);
-}
-
-static int64_t
-int_at(const struct rows_vec *v, enum rows_type t, uint32_t i)
+encode_bools(const uint8_t *x, uint32_t m, struct buf *b)
 {
 
-	return (t == ROWS_INT32 ? v->i32[i] : v->i64[i]);
-}
-
-static void
-encode_int(const struct rows_vec *v, enum rows_type t, const uint32_t *at,
-    uint32_t m, struct buf *b)
-{
-	int64_t first = int_at(v, t, at[0]), last = 0, x;
-	uint32_t i;
-
-	for (i = 1; i < m && int_at(v, t, at[i]) == first; i++)
-		continue;
-	if (i == m) {
-		buf_u8(b, MODE_SAME);
-		buf_zigzag(b, first);
+	if (memchr(x, !x[0], m) == NULL) {
+		buf_u8(b, x[0] ? BOOLS_TRUE : BOOLS_FALSE);
 		return;
 	}
-	buf_u8(b, MODE_EACH);
-	for (i = 0; i < m; i++) {
-		x = int_at(v, t, at[i]);
-		buf_zigzag(b, (int64_t)((uint64_t)x - (uint64_t)last));
-		last = x;
-	}
+	buf_u8(b, BOOLS_BITMAP);
+	put_bitmap(b, x, m);
 }
+
+/* --- doubles ------------------------------------------------------------- */
 
 static uint64_t
 bits_of(double x)
@@ -118,403 +138,282 @@ bits_of(double x)
 	return (u);
 }
 
-/* x == i / 10^k exactly, to the last bit. */
+/* x is i / 10^places to the last bit; -0.0 and what is not finite are not. */
 static bool
-is_decimal(double x, unsigned k, int64_t *i)
+is_decimal(double x, unsigned places, double power, int64_t *i)
 {
-	double scaled = x * power10[k];
+	double scaled = x * power;
 
-	if (!(fabs(scaled) < 4503599627370496.0))
+	if (!(fabs(scaled) < MANTISSA_MAX))
 		return (false);
 	*i = (int64_t)(scaled < 0 ? scaled - 0.5 : scaled + 0.5);
-	return (bits_of((double)*i / power10[k]) == bits_of(x));
+	return (bits_of(rows_decimal(*i, places)) == bits_of(x));
+}
+
+static bool
+is_float(double x)
+{
+
+	return ((!isfinite(x) || fabs(x) <= FLT_MAX) &&
+	    bits_of((double)(float)x) == bits_of(x));
 }
 
 /* The fewest places that suit nearly all of a sample, or -1. */
 static int
-choose_places(const struct rows_vec *v, const uint32_t *at, uint32_t m)
+choose_places(const double *x, uint32_t m)
 {
-	uint32_t i, step = m / 256 + 1, tried, bad;
-	int64_t x;
-	unsigned k;
+	uint32_t i, step = m / SAMPLE + 1, tried, bad;
+	double power = 1;
+	int64_t unused;
+	int k;
 
-	for (k = 0; k <= DECIMALS_MAX; k++) {
-		bad = tried = 0;
-		for (i = 0; i < m; i += step) {
-			tried++;
-			bad += !is_decimal(v->f64[at[i]], k, &x);
-		}
+	for (k = 0; k <= DECIMALS_MAX; k++, power *= 10) {
+		for (bad = tried = i = 0; i < m; i += step, tried++)
+			bad += !is_decimal(x[i], (unsigned)k, power, &unused);
 		if (bad * EXCEPTION_SHARE <= tried)
-			return ((int)k);
+			return (k);
 	}
 	return (-1);
 }
 
 static bool
-encode_decimal(const struct rows_vec *v, const uint32_t *at, uint32_t m,
-    unsigned k, struct buf *b)
+encode_decimals(const double *x, uint32_t m, unsigned places,
+    struct scratch *s, struct buf *b)
 {
-	uint32_t i, exceptions = 0;
-	int64_t x, last = 0;
+	uint32_t i, n = 0, most = m / EXCEPTION_SHARE + 1;
+	double power = 1;
+	int64_t last = 0;
+	unsigned k;
+
+	for (k = 0; k < places; k++)
+		power *= 10;
+	for (i = 0; i < m; i++) {
+		if (is_decimal(x[i], places, power, &s->ints[i])) {
+			last = s->ints[i];
+			continue;
+		}
+		s->ints[i] = last;
+		s->rare[n++] = i;
+		if (n > most)
+			return (false);
+	}
+	buf_u8(b, DOUBLES_DECIMAL);
+	buf_u8(b, (uint8_t)places);
+	buf_varint(b, n);
+	for (i = 0; i < n; i++) {
+		buf_varint(b, s->rare[i]);
+		buf_u64le(b, bits_of(x[s->rare[i]]));
+	}
+	rows_ints_encode(s->ints, m, s->tmp, b);
+	return (true);
+}
+
+static bool
+encode_floats(const double *x, uint32_t m, struct buf *b)
+{
+	uint32_t i, u;
+	uint8_t *p;
+	float f;
 
 	for (i = 0; i < m; i++)
-		exceptions += !is_decimal(v->f64[at[i]], k, &x);
-	if (exceptions > m / EXCEPTION_SHARE + 1)
-		return (false);
-	buf_u8(b, MODE_OTHER);
-	buf_u8(b, (uint8_t)k);
-	buf_varint(b, exceptions);
-	for (i = 0; i < m && exceptions > 0; i++) {
-		if (is_decimal(v->f64[at[i]], k, &x))
-			continue;
-		buf_varint(b, i);
-		buf_u64le(b, bits_of(v->f64[at[i]]));
-		exceptions--;
-	}
+		if (!is_float(x[i]))
+			return (false);
+	buf_u8(b, DOUBLES_FLOAT);
+	if ((p = buf_reserve(b, (size_t)m * 4)) == NULL)
+		return (true);
 	for (i = 0; i < m; i++) {
-		if (!is_decimal(v->f64[at[i]], k, &x))
-			x = last;
-		buf_zigzag(b, x - last);
-		last = x;
+		f = (float)x[i];
+		memcpy(&u, &f, sizeof(u));
+		p[i] = (uint8_t)u;
+		p[(size_t)m + i] = (uint8_t)(u >> 8);
+		p[(size_t)m * 2 + i] = (uint8_t)(u >> 16);
+		p[(size_t)m * 3 + i] = (uint8_t)(u >> 24);
 	}
+	b->len += (size_t)m * 4;
 	return (true);
 }
 
 static void
-encode_double(const struct rows_vec *v, const uint32_t *at, uint32_t m,
-    struct buf *b)
+encode_raw(const double *x, uint32_t m, struct buf *b)
 {
-	uint64_t first = bits_of(v->f64[at[0]]);
+	uint8_t *p;
 	uint32_t i;
-	int k;
+	unsigned j;
 
-	for (i = 1; i < m && bits_of(v->f64[at[i]]) == first; i++)
+	buf_u8(b, DOUBLES_RAW);
+	if ((p = buf_reserve(b, (size_t)m * 8)) == NULL)
+		return;
+	for (j = 0; j < 8; j++)
+		for (i = 0; i < m; i++)
+			*p++ = (uint8_t)(bits_of(x[i]) >> (8 * j));
+	b->len += (size_t)m * 8;
+}
+
+/* Decimals of few digits are shortest, then singles, then long decimals. */
+static void
+encode_doubles(const double *x, uint32_t m, struct scratch *s, struct buf *b)
+{
+	uint64_t first = bits_of(x[0]);
+	uint32_t i;
+	int places;
+
+	for (i = 1; i < m && bits_of(x[i]) == first; i++)
 		continue;
 	if (i == m) {
-		buf_u8(b, MODE_SAME);
+		buf_u8(b, DOUBLES_SAME);
 		buf_u64le(b, first);
 		return;
 	}
-	if ((k = choose_places(v, at, m)) >= 0 &&
-	    encode_decimal(v, at, m, (unsigned)k, b))
+	places = choose_places(x, m);
+	if (places >= 0 && places <= 6 &&
+	    encode_decimals(x, m, (unsigned)places, s, b))
 		return;
-	buf_u8(b, MODE_EACH);
+	if (encode_floats(x, m, b))
+		return;
+	if (places > 6 && encode_decimals(x, m, (unsigned)places, s, b))
+		return;
+	encode_raw(x, m, b);
+}
+
+/* --- integers and text --------------------------------------------------- */
+
+static void
+encode_int32s(const int32_t *x, uint32_t m, struct scratch *s,
+    struct buf *b)
+{
+	uint32_t i;
+
 	for (i = 0; i < m; i++)
-		buf_u64le(b, bits_of(v->f64[at[i]]));
+		s->ints[i] = x[i];
+	rows_ints_encode(s->ints, m, s->tmp, b);
+}
+
+/* Lengths, then the bytes of the n texts whose codes stand in s->rare. */
+static void
+put_entries(const struct rows_dict *d, uint32_t n, struct scratch *s,
+    struct buf *b)
+{
+	const char *text;
+	size_t len;
+	uint32_t i;
+
+	for (i = 0; i < n; i++) {
+		(void)rows_dict_str(d, s->rare[i], &len);
+		s->ints[i] = (int64_t)len;
+	}
+	rows_ints_encode(s->ints, n, s->tmp, b);
+	for (i = 0; i < n; i++) {
+		text = rows_dict_str(d, s->rare[i], &len);
+		buf_put(b, text, len);
+	}
 }
 
 static void
-encode_text(const struct rows_vec *v, const uint32_t *at, uint32_t m,
-    struct buf *b)
+put_runs(const uint32_t *code, const uint32_t *entry, uint32_t m,
+    uint32_t runs, struct scratch *s, struct buf *b)
 {
-	uint32_t *map, *order, i, n = 0, runs = 1, from;
-	const char *s;
-	size_t len;
+	uint32_t i, from = 0, n = 0;
 
-	map = must_calloc((size_t)v->dict.n + 1, sizeof(map[0]));
-	order = must_calloc((size_t)v->dict.n + 1, sizeof(order[0]));
+	buf_varint(b, runs);
+	for (i = 0; i < m; i++)
+		if (i == 0 || code[i] != code[i - 1])
+			s->ints[n++] = entry[code[i]];
+	rows_ints_encode(s->ints, n, s->tmp, b);
+	for (i = 1, n = 0; i <= m; i++) {
+		if (i < m && code[i] == code[i - 1])
+			continue;
+		s->ints[n++] = i - from;
+		from = i;
+	}
+	rows_ints_encode(s->ints, n, s->tmp, b);
+}
+
+static void
+encode_texts(const struct rows_dict *d, const uint32_t *code, uint32_t m,
+    struct scratch *s, struct buf *b)
+{
+	uint32_t *entry, i, n = 0, runs = 0;
+
+	entry = must_calloc(d->n, sizeof(entry[0]));
+	memset(entry, 0xff, d->n * sizeof(entry[0]));
 	for (i = 0; i < m; i++) {
-		if (map[v->code[at[i]]] == 0) {
-			order[n++] = v->code[at[i]];
-			map[v->code[at[i]]] = n;
+		if (i > 0 && code[i] == code[i - 1])
+			continue;
+		runs++;
+		if (entry[code[i]] == UINT32_MAX) {
+			s->rare[n] = code[i];
+			entry[code[i]] = n++;
 		}
-		if (i > 0 && v->code[at[i]] != v->code[at[i - 1]])
-			runs++;
 	}
 	buf_varint(b, n);
-	for (i = 0; i < n; i++) {
-		s = rows_dict_str(&v->dict, order[i], &len);
-		buf_varint(b, len);
-		buf_put(b, s, len);
-	}
-	if (n == 1) {
-		buf_u8(b, MODE_SAME);
-	} else if (runs < m / 2) {
-		buf_u8(b, MODE_EACH);
-		for (i = 0; i < m;) {
-			for (from = i; i < m && v->code[at[i]] ==
-			    v->code[at[from]]; i++)
-				continue;
-			buf_varint(b, map[v->code[at[from]]] - 1);
-			buf_varint(b, i - from);
-		}
+	put_entries(d, n, s, b);
+	if (runs == 1) {
+		buf_u8(b, TEXTS_SAME);
+	} else if (runs <= m / 2) {
+		buf_u8(b, TEXTS_RUNS);
+		put_runs(code, entry, m, runs, s, b);
 	} else {
-		buf_u8(b, MODE_OTHER);
+		buf_u8(b, TEXTS_EACH);
 		for (i = 0; i < m; i++)
-			buf_varint(b, map[v->code[at[i]]] - 1);
+			s->ints[i] = entry[code[i]];
+		rows_ints_encode(s->ints, m, s->tmp, b);
 	}
-	free(map);
-	free(order);
+	free(entry);
+}
+
+/* --- batches ------------------------------------------------------------- */
+
+static void
+encode_column(const struct rows_vec *v, enum rows_type t, uint32_t n,
+    struct scratch *s, struct buf *b)
+{
+	const void *x = v->data;
+	uint32_t m = n;
+
+	if (memchr(v->valid, 1, n) == NULL) {
+		buf_u8(b, NULLS_ALL);
+		return;
+	}
+	if (memchr(v->valid, 0, n) == NULL) {
+		buf_u8(b, NULLS_NONE);
+	} else {
+		buf_u8(b, NULLS_BITMAP);
+		put_bitmap(b, v->valid, n);
+		m = pack_valid(v, t, n, s->dense);
+		x = s->dense;
+	}
+	switch (t) {
+	case ROWS_BOOL:
+		encode_bools(x, m, b);
+		break;
+	case ROWS_INT32:
+		encode_int32s(x, m, s, b);
+		break;
+	case ROWS_INT64:
+	case ROWS_TICKS:
+		rows_ints_encode(x, m, s->tmp, b);
+		break;
+	case ROWS_DOUBLE:
+		encode_doubles(x, m, s, b);
+		break;
+	case ROWS_STRING:
+	case ROWS_LIST:
+		encode_texts(&v->dict, x, m, s, b);
+		break;
+	}
 }
 
 void
 rows_encode(const struct rows *r, struct buf *b)
 {
-	const struct rows_vec *v;
-	enum rows_type t;
-	uint32_t *at, c, m;
-	uint8_t *tmp;
+	struct scratch s;
+	uint32_t c;
 
 	buf_varint(b, r->n);
-	at = must_calloc((size_t)r->n + 1, sizeof(at[0]));
-	tmp = must_calloc((size_t)r->n + 1, 1);
-	for (c = 0; c < r->schema->ncols; c++) {
-		v = &r->v[c];
-		t = r->schema->cols[c].type;
-		m = pack_valid(v, r->n, at);
-		if (m == 0) {
-			buf_u8(b, NULLS_ALL);
-			continue;
-		}
-		buf_u8(b, m == r->n ? NULLS_NONE : NULLS_BITMAP);
-		if (m < r->n)
-			put_bitmap(b, v->valid, r->n);
-		if (t == ROWS_BOOL)
-			encode_bool(v, at, m, tmp, b);
-		else if (t == ROWS_DOUBLE)
-			encode_double(v, at, m, b);
-		else if (rows_is_text(t))
-			encode_text(v, at, m, b);
-		else
-			encode_int(v, t, at, m, b);
-	}
-	free(at);
-	free(tmp);
-}
-
-/* --- decoding ------------------------------------------------------------ */
-
-static bool
-get_bitmap(struct cur *c, uint8_t *bits, uint32_t n)
-{
-	const uint8_t *p = cur_bytes(c, (n + 7) / 8);
-	uint32_t i;
-
-	if (p == NULL)
-		return (false);
-	for (i = 0; i < n; i++)
-		bits[i] = (p[i / 8] >> (i % 8)) & 1;
-	return (true);
-}
-
-static bool
-decode_bool(struct cur *c, struct rows_vec *v, const uint32_t *at,
-    uint32_t m)
-{
-	const uint8_t *p = cur_bytes(c, (m + 7) / 8);
-	uint32_t i;
-
-	if (p == NULL)
-		return (false);
-	for (i = 0; i < m; i++)
-		v->b[at[i]] = (p[i / 8] >> (i % 8)) & 1;
-	return (true);
-}
-
-static bool
-set_int(struct rows_vec *v, enum rows_type t, uint32_t i, int64_t x)
-{
-
-	if (t != ROWS_INT32) {
-		v->i64[i] = x;
-		return (true);
-	}
-	v->i32[i] = (int32_t)x;
-	return (x >= INT32_MIN && x <= INT32_MAX);
-}
-
-static bool
-decode_int(struct cur *c, struct rows_vec *v, enum rows_type t,
-    const uint32_t *at, uint32_t m)
-{
-	uint8_t mode = cur_u8(c);
-	uint64_t last = 0;
-	uint32_t i;
-
-	if (mode > MODE_EACH)
-		return (false);
-	if (mode == MODE_SAME)
-		last = (uint64_t)cur_zigzag(c);
-	for (i = 0; i < m && !c->bad; i++) {
-		if (mode == MODE_EACH)
-			last += (uint64_t)cur_zigzag(c);
-		if (!set_int(v, t, at[i], (int64_t)last))
-			return (false);
-	}
-	return (!c->bad);
-}
-
-static double
-double_of(uint64_t u)
-{
-	double x;
-
-	memcpy(&x, &u, sizeof(x));
-	return (x);
-}
-
-static bool
-decode_decimal(struct cur *c, struct rows_vec *v, const uint32_t *at,
-    uint32_t m)
-{
-	uint8_t k = cur_u8(c);
-	uint64_t n = cur_varint(c), index, i, last = 0;
-	struct cur exceptions = *c;
-
-	if (k > DECIMALS_MAX || n > m)
-		return (false);
-	for (i = 0; i < n && !c->bad; i++) {
-		(void)cur_varint(c);
-		(void)cur_u64le(c);
-	}
-	for (i = 0; i < m && !c->bad; i++) {
-		last += (uint64_t)cur_zigzag(c);
-		v->f64[at[i]] = (double)(int64_t)last / power10[k];
-	}
-	for (i = 0; i < n && !c->bad; i++) {
-		index = cur_varint(&exceptions);
-		if (index >= m)
-			return (false);
-		v->f64[at[index]] = double_of(cur_u64le(&exceptions));
-	}
-	return (!c->bad);
-}
-
-static bool
-decode_double(struct cur *c, struct rows_vec *v, const uint32_t *at,
-    uint32_t m)
-{
-	uint8_t mode = cur_u8(c);
-	uint64_t u = 0;
-	uint32_t i;
-
-	if (mode == MODE_OTHER)
-		return (decode_decimal(c, v, at, m));
-	if (mode > MODE_OTHER)
-		return (false);
-	if (mode == MODE_SAME)
-		u = cur_u64le(c);
-	for (i = 0; i < m && !c->bad; i++) {
-		if (mode == MODE_EACH)
-			u = cur_u64le(c);
-		v->f64[at[i]] = double_of(u);
-	}
-	return (!c->bad);
-}
-
-/* Entries become codes of the batch's dictionary. */
-static uint32_t *
-decode_dict(struct cur *c, struct rows *r, uint32_t col, uint32_t m,
-    uint64_t *n)
-{
-	const uint8_t *p;
-	uint32_t *code;
-	uint64_t i, len;
-
-	*n = cur_varint(c);
-	if (c->bad || *n == 0 || *n > m || *n > cur_left(c))
-		return (NULL);
-	code = must_calloc((size_t)*n, sizeof(code[0]));
-	for (i = 0; i < *n; i++) {
-		len = cur_varint(c);
-		if (c->bad || len > LIMIT_CELL_MAX ||
-		    (p = cur_bytes(c, (size_t)len)) == NULL) {
-			free(code);
-			return (NULL);
-		}
-		code[i] = rows_intern(r, col, (const char *)p, (size_t)len);
-	}
-	return (code);
-}
-
-static bool
-decode_text(struct cur *c, struct rows *r, uint32_t col, const uint32_t *at,
-    uint32_t m)
-{
-	struct rows_vec *v = &r->v[col];
-	uint64_t n, entry = 0, run = 0;
-	uint32_t *code, i;
-	uint8_t mode;
-	bool ok = false;
-
-	if ((code = decode_dict(c, r, col, m, &n)) == NULL)
-		return (false);
-	mode = cur_u8(c);
-	if (mode > MODE_OTHER)
-		goto out;
-	for (i = 0; i < m; i++) {
-		if (mode == MODE_OTHER) {
-			entry = cur_varint(c);
-		} else if (mode == MODE_EACH && run-- == 0) {
-			entry = cur_varint(c);
-			run = cur_varint(c);
-			if (run == 0 || run > m - i)
-				goto out;
-			run--;
-		}
-		if (c->bad || entry >= n)
-			goto out;
-		v->code[at[i]] = code[entry];
-	}
-	ok = !c->bad && (mode != MODE_EACH || run == 0);
-out:
-	free(code);
-	return (ok);
-}
-
-static bool
-decode_column(struct cur *c, struct rows *r, uint32_t col, uint32_t n,
-    uint32_t *at)
-{
-	struct rows_vec *v = &r->v[col];
-	enum rows_type t = r->schema->cols[col].type;
-	uint8_t nulls = cur_u8(c);
-	uint32_t m;
-
-	if (c->bad || nulls > NULLS_BITMAP)
-		return (false);
-	if (nulls != NULLS_NONE && r->schema->cols[col].required)
-		return (false);
-	memset(v->valid, nulls == NULLS_NONE, n);
-	if (nulls == NULLS_ALL)
-		return (true);
-	if (nulls == NULLS_BITMAP && !get_bitmap(c, v->valid, n))
-		return (false);
-	if ((m = pack_valid(v, n, at)) == 0)
-		return (false);
-	if (t == ROWS_BOOL)
-		return (decode_bool(c, v, at, m));
-	if (t == ROWS_DOUBLE)
-		return (decode_double(c, v, at, m));
-	if (rows_is_text(t))
-		return (decode_text(c, r, col, at, m));
-	return (decode_int(c, v, t, at, m));
-}
-
-int
-rows_decode(struct rows *r, struct cur *c, struct err *e)
-{
-	uint64_t n = cur_varint(c);
-	uint32_t *at, col;
-	bool ok = true;
-
-	MUST(r->n == 0);
-	if (c->bad || n > LIMIT_BLOCK_ROWS)
-		return (err_set(e, ERR_CORRUPT, "rows: bad count"));
-	if (n == 0)
-		return (0);
-	if (rows_reserve(r, (uint32_t)n) != 0)
-		return (err_set(e, ERR_NOMEM, "no memory for %u rows",
-		    (unsigned)n));
-	at = must_calloc((size_t)n + 1, sizeof(at[0]));
-	for (col = 0; ok && col < r->schema->ncols; col++)
-		ok = decode_column(c, r, col, (uint32_t)n, at);
-	free(at);
-	if (!ok || c->bad) {
-		rows_clear(r);
-		return (err_set(e, ERR_CORRUPT, "rows: column %u does not "
-		    "decode", col > 0 ? col - 1 : 0));
-	}
-	r->n = (uint32_t)n;
-	return (0);
+	if (r->n == 0)
+		return;
+	scratch_init(&s, (size_t)r->n + 1);
+	for (c = 0; c < r->schema->ncols; c++)
+		encode_column(&r->v[c], r->schema->cols[c].type, r->n, &s, b);
+	scratch_fini(&s);
 }
