@@ -250,7 +250,8 @@ rewrite(struct compact_job *j, struct delta_table *delta, struct err *e)
 	int rc;
 
 	sweep(j, delta);
-	if ((rc = compact_gather(j, e)) == 0 &&
+	if ((rc = compact_sweep_files(j, e)) == 0 &&
+	    (rc = compact_gather(j, e)) == 0 &&
 	    (rc = compact_write(j, e)) == 0) {
 		rc = commit(j, delta, e);
 		unlink = rc == ERR_EXISTS || rc == ERR_UNSUPPORTED;
@@ -285,37 +286,7 @@ try_once(struct compact_job *j, struct delta_table *delta, struct err *e)
 	return (rc);
 }
 
-/* --- lock and leftovers -------------------------------------------------- */
-
-/* Directories of runs that crashed: <tmp>/compact-<source>.<table>-<pid>. A
- * table's name has no dot, and its lock is ours. */
-static int
-clean_tmp(const struct compact_job *j, struct err *e)
-{
-	char *dir, *prefix, *path, **names = NULL;
-	size_t i, n = 0, len;
-	int rc;
-
-	dir = must_sprintf("%s/tmp", j->opt->data_dir);
-	prefix = must_sprintf("compact-%s.%s-", j->opt->source,
-	    j->plan->table->name);
-	len = strlen(prefix);
-	rc = sys_list_dir(dir, &names, &n, e);
-	for (i = 0; i < n && rc == 0; i++) {
-		if (strncmp(names[i], prefix, len) != 0 ||
-		    names[i][len] == '\0' ||
-		    names[i][len + strspn(names[i] + len, "0123456789")] !=
-		    '\0')
-			continue;
-		path = must_sprintf("%s/%s", dir, names[i]);
-		rc = sys_remove_tree(path, e);
-		free(path);
-	}
-	sys_list_free(names, n);
-	free(prefix);
-	free(dir);
-	return (rc);
-}
+/* --- the lock ------------------------------------------------------------ */
 
 static int
 lock_table(const struct compact_job *j, int *lock, struct err *e)
@@ -349,7 +320,7 @@ run(struct compact_job *j, struct ledger *ledger, struct err *e)
 	 * the positions read without it. */
 	if ((rc = lock_table(j, &lock, e)) != 0 ||
 	    (rc = read_groups(j, ledger, e)) != 0 ||
-	    (rc = clean_tmp(j, e)) != 0)
+	    (rc = compact_sweep_tmp(j, e)) != 0)
 		goto out;
 	do
 		rc = try_once(j, delta, e);

@@ -12,6 +12,7 @@
  *	file	a data file of the table as one more sorted input
  *	merge	sorted inputs into one, partition after partition
  *	write	the result as data files
+ *	sweep	leftovers of crashed runs
  *	plan	columns and keys; copy: spans of rows between batches
  *
  * Order everywhere: partition (day), then the key columns, text bytewise.
@@ -260,6 +261,10 @@ char *compact_gather_path(const struct compact_job *, unsigned number);
 int compact_write(struct compact_job *, struct err *);
 /* Forget the new files; unlink them when nothing can name them. */
 void compact_write_forget(struct compact_job *, bool unlink);
+
+/* Remove what crashed runs left: data files, which needs `base`; runs. */
+int compact_sweep_files(const struct compact_job *, struct err *);
+int compact_sweep_tmp(const struct compact_job *, struct err *);
 
 /* Tell the caller, but not too often. */
 void compact_progress(struct compact_job *);

@@ -498,6 +498,41 @@ test_version(struct test *t)
 	return (version);
 }
 
+static size_t
+count_files(const char *dir)
+{
+	struct err e = ERR_INIT;
+	char **names, *path;
+	size_t i, n, len, sum = 0;
+
+	assert_int_equal(sys_list_dir(dir, &names, &n, &e), 0);
+	for (i = 0; i < n; i++) {
+		len = strlen(names[i]);
+		sum += len > 8 && strcmp(names[i] + len - 8, ".parquet") == 0;
+		if (strncmp(names[i], "date=", 5) != 0)
+			continue;
+		path = must_sprintf("%s/%s", dir, names[i]);
+		sum += count_files(path);
+		free(path);
+	}
+	sys_list_free(names, n);
+	return (sum);
+}
+
+void
+test_no_orphans(struct test *t)
+{
+	struct delta_snapshot s;
+	struct delta_table *d;
+	char *dir;
+
+	d = load(t, &s, &dir);
+	assert_int_equal(count_files(dir), s.nfiles + s.ngone);
+	delta_snapshot_fini(&s);
+	delta_close(d);
+	free(dir);
+}
+
 static void
 read_silver(struct test *t, struct test_rows *out)
 {

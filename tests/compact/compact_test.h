@@ -69,5 +69,7 @@ void test_compact_ok(struct test *);
 /* Compare silver with the model. */
 void test_compare(struct test *);
 int64_t test_version(struct test *);
+/* Every data file on disk is live or was replaced: none was left over. */
+void test_no_orphans(struct test *);
 
 #endif

@@ -631,6 +631,7 @@ crash_all(bool once)
 		if (bad.calls < n)
 			break;
 		test_compact_ok(&t);
+		test_no_orphans(&t);
 		restore(&t, "before", "silver");
 	}
 	assert_int_equal(rc, 0);
