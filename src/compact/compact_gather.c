@@ -148,13 +148,16 @@ take_block(struct compact_job *j, struct reading *r,
 	if (!compact_load_fits(&j->load, b->nrows, j->opt->memory) &&
 	    (rc = spill_load(j, e)) != 0)
 		return (rc);
-	if ((rc = use_schema(j, r, schema, e)) != 0 ||
-	    (rc = journal_reader_rows(r->reader, r->rows, e)) != 0)
-		return (rc);
+	if ((rc = use_schema(j, r, schema, e)) != 0)
+		goto out;
+	if ((rc = journal_reader_rows(r->reader, r->rows, e)) != 0)
+		return (rc);	/* names its file itself */
 	rc = compact_load_block(&j->load, b, r->rows, r->map, &j->days, e);
+out:
 	if (rc != 0)
-		return (err_wrap(e, "segment %u, block at %llu",
-		    b->pos.segment, (unsigned long long)b->pos.offset));
+		return (err_wrap(e, "journal of group %d, segment %u, block "
+		    "at %llu", b->group, b->pos.segment,
+		    (unsigned long long)b->pos.offset));
 	j->result->rows_read += r->rows->n;
 	compact_progress(j);
 	return (0);
@@ -183,8 +186,6 @@ gather_group(struct compact_job *j, const struct compact_group *g,
 		if ((rc = take_block(j, &r, &b, schema, e)) != 0)
 			break;
 out:
-	if (rc != 0)
-		err_wrap(e, "%s", dir);
 	rows_free(r.rows);
 	if (r.reader != NULL)
 		journal_reader_close(r.reader);
