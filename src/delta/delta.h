@@ -27,8 +27,8 @@ struct delta_file {
 	char *partition;	/* value of the partition column, or NULL */
 	uint64_t bytes;
 	uint64_t rows;
-	/* from stats: range of the cursor column in ticks, widened to ms;
-	 * TICKS_NONE when unknown */
+	/* from stats: range of the cursor column in ticks, widened by up to
+	 * two ms; TICKS_NONE when unknown */
 	int64_t min_tick;
 	int64_t max_tick;
 	uint64_t xxh64;		/* from tags "garner.xxh64", 0 unknown */
@@ -80,8 +80,8 @@ struct delta_add {
 
 struct delta_commit {
 	const char *operation;			/* "WRITE", "MERGE", ... */
-	const struct rows_schema *schema;	/* of the files; needed for the
-						 * first commit and for stats */
+	const struct rows_schema *schema;	/* of the files; NULL only when
+						 * nothing is added */
 	const char *partition_column;		/* of type date, not in schema,
 						 * or NULL */
 	bool data_change;
@@ -96,7 +96,7 @@ struct delta_commit {
 /*
  * Commit on top of `base`: version base->version + 1, with protocol and
  * metaData when the table is new, and a new metaData (same id) when columns
- * were added at the end. 0 with *version set; ERR_EXISTS when another
+ * were added. 0 with *version set; ERR_EXISTS when another
  * writer was first (load again and decide); ERR_UNSUPPORTED when the schema
  * cannot become the new one. A result that is unknown after an I/O error is
  * resolved by reading the version back and comparing our random txnId in

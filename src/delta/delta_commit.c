@@ -121,6 +121,10 @@ has_bounds(enum rows_type t, const struct parquet_stat *s)
 
 	if (!s->has_minmax || t == ROWS_BOOL || t == ROWS_LIST)
 		return (false);
+	/* A year beyond 9999, or before 0, has no text of its form. */
+	if (t == ROWS_TICKS && (s->max_i > TICKS_MAX - TICKS_PER_DAY ||
+	    s->min_i < -62135596800LL * TICKS_PER_S))
+		return (false);
 	return (t != ROWS_DOUBLE || (isfinite(s->min_f) &&
 	    isfinite(s->max_f)));
 }
@@ -213,8 +217,8 @@ put_add(struct buf *b, const struct delta_commit *c,
 }
 
 static void
-put_remove(struct buf *b, const struct delta_commit *c,
-    const struct delta_file *f, int64_t now_ms)
+put_remove(struct buf *b, const struct delta_snapshot *base,
+    const struct delta_commit *c, const struct delta_file *f, int64_t now_ms)
 {
 
 	buf_puts(b, "{\"remove\":{\"path\":");
@@ -222,7 +226,7 @@ put_remove(struct buf *b, const struct delta_commit *c,
 	buf_printf(b, ",\"deletionTimestamp\":%" PRId64 ",\"dataChange\":%s,"
 	    "\"extendedFileMetadata\":true,", now_ms,
 	    c->data_change ? "true" : "false");
-	put_partition(b, c->partition_column, f->partition);
+	put_partition(b, base->partition_column, f->partition);
 	buf_printf(b, ",\"size\":%" PRIu64 "}}\n", f->bytes);
 }
 
@@ -246,15 +250,28 @@ put_metadata(struct buf *b, const struct delta_table *t,
 	    "}}\n", now_ms);
 }
 
-/* The columns of the old schema must begin the new one (the partition
- * column comes last and is compared by itself). */
+static bool
+has_field(yyjson_val *fields, yyjson_val *field)
+{
+	yyjson_val *x;
+	size_t i, n;
+
+	yyjson_arr_foreach(fields, i, n, x)
+		if (yyjson_equals(x, field))
+			return (true);
+	return (false);
+}
+
+/* Each column of the old schema must be in the new one, as it was; columns
+ * go by name, so that new ones may stand between. */
 static int
 check_schema(const struct delta_snapshot *base, const struct delta_commit *c,
     const char *schema, struct err *e)
 {
 	yyjson_doc *old = NULL, *new = NULL;
-	yyjson_val *a, *b;
-	size_t i, n, m, part = c->partition_column != NULL;
+	yyjson_val *a, *b, *field;
+	bool part = c->partition_column != NULL;
+	size_t i, n;
 	int rc = 0;
 
 	if ((base->partition_column == NULL) !=
@@ -269,16 +286,15 @@ check_schema(const struct delta_snapshot *base, const struct delta_commit *c,
 	MUST(json_parse(schema, strlen(schema), &new, NULL) == 0);
 	a = json_path(yyjson_doc_get_root(old), "fields");
 	b = json_path(yyjson_doc_get_root(new), "fields");
-	n = yyjson_arr_size(a);
-	m = yyjson_arr_size(b);
-	if (n > m || n < part)
-		rc = ERR_UNSUPPORTED;
-	for (i = 0; rc == 0 && i + part < n; i++)
-		if (!yyjson_equals(yyjson_arr_get(a, i), yyjson_arr_get(b, i)))
-			rc = ERR_UNSUPPORTED;
+	yyjson_arr_foreach(a, i, n, field)
+		if (rc == 0 && !has_field(b, field))
+			rc = err_set(e, ERR_UNSUPPORTED, "column %s of the "
+			    "table is missing or of another type",
+			    json_str(field, "name") != NULL ?
+			    json_str(field, "name") : "?");
 	yyjson_doc_free(old);
 	yyjson_doc_free(new);
-	return (rc == 0 ? 0 : err_set(e, rc, "the table has other columns"));
+	return (rc);
 }
 
 static int
@@ -287,21 +303,23 @@ put_actions(struct buf *b, struct delta_table *t,
     const char *txn_id, struct err *e)
 {
 	int64_t now_ms = t->sys->now_ticks(t->sys->cookie) / TICKS_PER_MS;
-	char *schema = delta_schema_string(c->schema, c->partition_column);
+	char *schema = NULL;
 	size_t i;
 	int rc = 0;
 
+	if (c->schema != NULL)
+		schema = delta_schema_string(c->schema, c->partition_column);
 	buf_printf(b, "{\"commitInfo\":{\"timestamp\":%" PRId64
 	    ",\"operation\":\"%s\",\"operationParameters\":{},"
 	    "\"isBlindAppend\":%s,\"engineInfo\":\"garner/" PACKAGE_VERSION
 	    "\",\"txnId\":\"%s\"}}\n", now_ms, c->operation,
 	    c->nremoves == 0 ? "true" : "false", txn_id);
-	if (base->version < 0)
+	if (base->version < 0) {
 		buf_puts(b, "{\"protocol\":{\"minReaderVersion\":1,"
 		    "\"minWriterVersion\":2}}\n");
-	if (base->version < 0) {
 		put_metadata(b, t, base, c, schema, now_ms);
-	} else if (strcmp(base->schema_string, schema) != 0) {
+	} else if (schema != NULL &&
+	    strcmp(base->schema_string, schema) != 0) {
 		rc = check_schema(base, c, schema, e);
 		put_metadata(b, t, base, c, schema, now_ms);
 	}
@@ -312,7 +330,7 @@ put_actions(struct buf *b, struct delta_table *t,
 		    PRId64 "}}\n", c->txns[i].version, now_ms);
 	}
 	for (i = 0; i < c->nremoves; i++)
-		put_remove(b, c, c->removes[i], now_ms);
+		put_remove(b, base, c, c->removes[i], now_ms);
 	for (i = 0; i < c->nadds; i++)
 		put_add(b, c, &c->adds[i], now_ms);
 	free(schema);
@@ -346,6 +364,8 @@ delta_commit(struct delta_table *t, const struct delta_snapshot *base,
 	struct buf b;
 	int rc;
 
+	/* Without files only a table that is there can change. */
+	MUST(c->schema != NULL || (c->nadds == 0 && base->version >= 0));
 	(void)sys_uuid(t->sys, txn_id);
 	buf_init(&b, DELTA_COMMIT_MAX);
 	dir = must_sprintf("%s/" DELTA_LOG, t->dir);
@@ -355,9 +375,10 @@ delta_commit(struct delta_table *t, const struct delta_snapshot *base,
 		rc = sys_mkdirs(t->sys, dir, e);
 	if (rc == 0) {
 		rc = sys_write_file(t->sys, path, b.data, b.len, false, e);
-		/* An error of the sync behind the link: it may be there. */
+		/* The link, or the sync behind it, has failed: what others
+		 * can see is committed, and its files must stay. */
 		if (rc != 0 && is_ours(t, path, txn_id))
-			rc = sys_sync_dir(t->sys, dir, e);
+			rc = 0;
 	}
 	if (rc == ERR_EXISTS)
 		rc = err_set(e, rc, "%s: another writer was first", path);

@@ -170,7 +170,29 @@ read_stats(const struct replay *r, const char *text, struct delta_file *f)
 	f->rows = yyjson_get_uint(yyjson_obj_get(root, "numRecords"));
 	f->min_tick = stat_tick(r, root, "minValues");
 	f->max_tick = stat_tick(r, root, "maxValues");
+	/* A file drops what is below a microsecond, and other writers of the
+	 * log what is below a millisecond. */
+	if (f->max_tick != TICKS_NONE)
+		f->max_tick += TICKS_PER_MS - 1;
 	yyjson_doc_free(doc);
+}
+
+/* Relative, without a way up: such files are read, and removed. */
+static bool
+is_inside(const char *path)
+{
+	const char *p = path;
+	size_t n;
+
+	if (*path == '\0' || *path == '/' || strchr(path, ':') != NULL)
+		return (false);
+	for (; *p != '\0'; p += n + (p[n] == '/')) {
+		n = strcspn(p, "/");
+		if (n == 2 && memcmp(p, "..", 2) == 0)
+			return (false);
+	}
+	/* Ours need no URI encoding, and others are not written to. */
+	return (strchr(path, '%') == NULL);
 }
 
 static int
@@ -182,6 +204,10 @@ apply_add(struct replay *r, yyjson_val *add)
 
 	if (path == NULL || !yyjson_is_uint(size))
 		return (bad(r, "an add without path or size"));
+	if (!is_inside(path))
+		return (unsupported(r, "a file of such a path"));
+	if (yyjson_is_obj(yyjson_obj_get(add, "deletionVector")))
+		return (unsupported(r, "deletion vectors"));
 	f = file_entry(r, path);
 	f->bytes = yyjson_get_uint(size);
 	free(f->partition);
@@ -222,11 +248,43 @@ apply_protocol(struct replay *r, yyjson_val *p)
 	return (0);
 }
 
+/* Whether a property asks for something of a writer or a reader. */
+static bool
+property_asks(const char *key, const char *value)
+{
+	static const char *const on[] = { "delta.appendOnly",
+		"delta.enableChangeDataFeed", "delta.enableDeletionVectors",
+		"delta.enableRowTracking" };
+	size_t i;
+
+	for (i = 0; i < sizeof(on) / sizeof(on[0]); i++)
+		if (strcmp(key, on[i]) == 0)
+			return (strcmp(value, "false") != 0);
+	if (strcmp(key, "delta.columnMapping.mode") == 0)
+		return (strcmp(value, "none") != 0);
+	return (strncmp(key, "delta.constraints.", 18) == 0);
+}
+
+static int
+check_configuration(struct replay *r, yyjson_val *conf)
+{
+	yyjson_val *key, *value;
+	size_t i, n;
+
+	yyjson_obj_foreach(conf, i, n, key, value) {
+		if (!yyjson_is_str(value) || property_asks(
+		    yyjson_get_str(key), yyjson_get_str(value)))
+			return (unsupported(r, "a property"));
+	}
+	return (0);
+}
+
 static int
 apply_metadata(struct replay *r, yyjson_val *m)
 {
 	const char *id = json_str(m, "id"), *schema, *v;
-	yyjson_val *columns, *conf;
+	yyjson_val *columns;
+	int rc;
 
 	schema = json_str(m, "schemaString");
 	columns = yyjson_obj_get(m, "partitionColumns");
@@ -234,13 +292,11 @@ apply_metadata(struct replay *r, yyjson_val *m)
 		return (bad(r, "a metaData without id or schema"));
 	if (yyjson_arr_size(columns) > 1)
 		return (unsupported(r, "several partition columns"));
-	conf = yyjson_obj_get(m, "configuration");
-	v = json_str(conf, "delta.appendOnly");
-	if (v != NULL && strcmp(v, "true") == 0)
-		return (unsupported(r, "appending only"));
-	v = json_str(conf, "delta.enableChangeDataFeed");
-	if (v != NULL && strcmp(v, "true") == 0)
-		return (unsupported(r, "a change data feed"));
+	if (strstr(schema, "\"delta.invariants\"") != NULL)
+		return (unsupported(r, "an invariant of a column"));
+	if ((rc = check_configuration(r, yyjson_obj_get(m,
+	    "configuration"))) != 0)
+		return (rc);
 	free(r->s->table_id);
 	free(r->s->schema_string);
 	free(r->s->partition_column);
@@ -405,6 +461,9 @@ delta_load(struct delta_table *t, struct delta_snapshot *s, struct err *e)
 	rc = newest_version(t, &s->version, e);
 	for (v = 0; rc == 0 && v <= s->version; v++)
 		rc = apply_file(&r, v);
+	if (rc == 0 && s->version >= 0 && s->table_id == NULL)
+		rc = err_set(e, ERR_CORRUPT, "%s/" DELTA_LOG ": no metaData",
+		    t->dir);
 	free(r.slots);
 	if (rc != 0) {
 		delta_snapshot_fini(s);
