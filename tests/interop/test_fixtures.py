@@ -19,7 +19,6 @@ import tempfile
 import deltalake
 import duckdb
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
@@ -415,7 +414,8 @@ def check_delta_pruning(t, want):
     check("delta: pruning at boundaries agrees with a scan", not problems,
           problems[:3])
     for day in sorted({r["date"] for r in want}):
-        n = t.to_pyarrow_table(filters=[("date", "=", day)]).num_rows
+        n = t.to_pyarrow_table(filters=[
+            ("date", "=", datetime.date.fromisoformat(day))]).num_rows
         check("delta: partition %s" % day,
               n == sum(r["date"] == day for r in want), n)
 
