@@ -4,16 +4,21 @@
  * The map grows only while no transaction of this process is open: every
  * transaction holds `resize` for reading, growing takes it for writing. A
  * put that does not fit marks the transaction full; ledger_write() aborts
- * it, grows the map and runs it again.
+ * it, grows the map and runs it again. A map that another process has made
+ * larger is adopted when a transaction begins. Readers that died without a
+ * word are cleared at open and before the map grows for their sake.
  */
 
 #include "config.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include "base/err.h"
 #include "base/must.h"
@@ -26,7 +31,11 @@
 #define READERS_MAX 126
 /* Times a transaction is run again after growing the map: each doubles. */
 #define GROW_TRIES 12
+/* Growing waits this long for the readers of other threads. */
+#define RESIZE_WAIT_S 10
 #define NOTE_MAX 4096
+
+static_assert(MAP_FIRST << GROW_TRIES == MAP_MAX, "tries reach the ceiling");
 
 struct ledger {
 	MDB_env *env;
@@ -54,7 +63,12 @@ ledger_mdb_error(struct err *e, int rc, const char *what)
 	case MDB_READERS_FULL:
 		code = ERR_BUSY;
 		break;
+	case MDB_TXN_FULL:
+		code = ERR_LIMIT;
+		break;
 	case ENOSPC:
+	case EDQUOT:
+	case MDB_MAP_FULL:
 		code = ERR_NOSPACE;
 		break;
 	case ENOMEM:
@@ -82,16 +96,49 @@ ledger_damaged(struct err *e, const char *what, const char *table,
 
 /* --- transactions -------------------------------------------------------- */
 
-/* Take over the size another process gave the map. */
+/* No transaction of this process is open while it is held. */
 static int
-adopt_size(struct ledger *l)
+lock_resize(struct ledger *l, struct err *e)
+{
+	struct timespec end;
+
+	(void)clock_gettime(CLOCK_REALTIME, &end);
+	end.tv_sec += RESIZE_WAIT_S;
+	if (pthread_rwlock_timedwrlock(&l->resize, &end) != 0)
+		return (err_set(e, ERR_BUSY, "ledger: %s: a reader stays "
+		    "open, the map cannot grow", l->path));
+	return (0);
+}
+
+/* Begin with `resize` held for reading, or an LMDB code and not held. */
+static int
+begin_once(struct ledger *l, bool write, MDB_txn **txn)
 {
 	int rc;
 
-	(void)pthread_rwlock_wrlock(&l->resize);
+	(void)pthread_rwlock_rdlock(&l->resize);
+	rc = mdb_txn_begin(l->env, NULL, write ? 0 : MDB_RDONLY, txn);
+	if (rc != 0)
+		(void)pthread_rwlock_unlock(&l->resize);
+	return (rc);
+}
+
+/* What another process did to us, made good: 0 when worth a second try. */
+static int
+adapt(struct ledger *l, int rc, struct err *e)
+{
+	int dead = 0, code;
+
+	if (rc == MDB_READERS_FULL && mdb_reader_check(l->env, &dead) == 0 &&
+	    dead > 0)
+		return (0);
+	if (rc != MDB_MAP_RESIZED)
+		return (ledger_mdb_error(e, rc, "begin"));
+	if ((code = lock_resize(l, e)) != 0)
+		return (code);
 	rc = mdb_env_set_mapsize(l->env, 0);
 	(void)pthread_rwlock_unlock(&l->resize);
-	return (rc);
+	return (rc == 0 ? 0 : ledger_mdb_error(e, rc, "adopt the map"));
 }
 
 static int
@@ -99,26 +146,19 @@ txn_begin(struct ledger *l, bool write, struct ledger_txn **out,
     struct err *e)
 {
 	struct ledger_txn *t;
-	int rc, tries = 0;
+	MDB_txn *txn;
+	int rc, mrc, tries = 0;
 
+	*out = NULL;
+	while ((mrc = begin_once(l, write, &txn)) != 0) {
+		if (++tries > GROW_TRIES)
+			return (ledger_mdb_error(e, mrc, "begin"));
+		if ((rc = adapt(l, mrc, e)) != 0)
+			return (rc);
+	}
 	t = must_calloc(1, sizeof(*t));
 	t->ledger = l;
-	t->write = write;
-	for (;;) {
-		(void)pthread_rwlock_rdlock(&l->resize);
-		rc = mdb_txn_begin(l->env, NULL, write ? 0 : MDB_RDONLY,
-		    &t->txn);
-		if (rc == 0)
-			break;
-		(void)pthread_rwlock_unlock(&l->resize);
-		if (rc != MDB_MAP_RESIZED || ++tries > GROW_TRIES)
-			break;
-		(void)adopt_size(l);
-	}
-	if (rc != 0) {
-		free(t);
-		return (ledger_mdb_error(e, rc, "begin"));
-	}
+	t->txn = txn;
 	*out = t;
 	return (0);
 }
@@ -148,66 +188,86 @@ ledger_read_end(struct ledger_txn *t)
 	txn_end(t);
 }
 
-static int
-grow(struct ledger *l, bool must, struct err *e)
+static bool
+filling(const struct ledger *l)
 {
 	MDB_envinfo info;
 	MDB_stat st;
-	size_t used;
-	int rc = 0;
 
-	(void)pthread_rwlock_wrlock(&l->resize);
 	(void)mdb_env_info(l->env, &info);
 	(void)mdb_env_stat(l->env, &st);
-	used = (info.me_last_pgno + 1) * st.ms_psize;
-	if (must || used > info.me_mapsize / 10 * 7) {
-		if (info.me_mapsize >= MAP_MAX)
-			rc = MDB_MAP_FULL;
-		else
-			rc = mdb_env_set_mapsize(l->env, info.me_mapsize * 2);
-	}
+	return (info.me_mapsize < MAP_MAX && (info.me_last_pgno + 1) *
+	    st.ms_psize > info.me_mapsize / 10 * 7);
+}
+
+static int
+grow(struct ledger *l, struct err *e)
+{
+	MDB_envinfo info;
+	int rc, dead;
+
+	if ((rc = lock_resize(l, e)) != 0)
+		return (rc);
+	(void)mdb_reader_check(l->env, &dead);
+	(void)mdb_env_info(l->env, &info);
+	rc = MDB_MAP_FULL;
+	if (info.me_mapsize < MAP_MAX)
+		rc = mdb_env_set_mapsize(l->env, info.me_mapsize * 2);
 	(void)pthread_rwlock_unlock(&l->resize);
 	return (rc == 0 ? 0 : ledger_mdb_error(e, rc, "grow"));
 }
 
-/* One try; ERR_BUSY when it did not fit. */
 static int
-write_once(struct ledger *l, ledger_fn *fn, void *cookie, struct err *e)
+grow_early(struct ledger *l, struct err *e)
+{
+	bool need;
+
+	(void)pthread_rwlock_rdlock(&l->resize);
+	need = filling(l);
+	(void)pthread_rwlock_unlock(&l->resize);
+	return (need ? grow(l, e) : 0);
+}
+
+/* One try; *full when it did not fit. */
+static int
+write_once(struct ledger *l, ledger_fn *fn, void *cookie, bool *full,
+    struct err *e)
 {
 	struct ledger_txn *t;
-	bool full;
 	int rc, mrc;
 
+	*full = false;
 	if ((rc = txn_begin(l, true, &t, e)) != 0)
 		return (rc);
 	rc = fn(t, cookie, e);
-	full = t->full;
-	if (rc != 0 || full) {
+	*full = t->full;
+	if (rc != 0 || t->full) {
 		mdb_txn_abort(t->txn);
 	} else if ((mrc = mdb_txn_commit(t->txn)) != 0) {
-		full = mrc == MDB_MAP_FULL;
+		*full = mrc == MDB_MAP_FULL;
 		rc = ledger_mdb_error(e, mrc, "commit");
 	}
 	txn_end(t);
-	return (full ? ERR_BUSY : rc);
+	return (rc);
 }
 
 int
 ledger_write(struct ledger *l, ledger_fn *fn, void *cookie, struct err *e)
 {
+	bool full;
 	int rc, tries;
 
 	MUST(!l->readonly);
-	if ((rc = grow(l, false, e)) != 0)
+	if ((rc = grow_early(l, e)) != 0)
 		return (rc);
-	for (tries = 0; tries < GROW_TRIES; tries++) {
-		rc = write_once(l, fn, cookie, e);
-		if (rc != ERR_BUSY)
+	for (tries = 0; tries <= GROW_TRIES; tries++) {
+		rc = write_once(l, fn, cookie, &full, e);
+		if (!full)
 			return (rc);
-		if ((rc = grow(l, true, e)) != 0)
+		if ((rc = grow(l, e)) != 0)
 			return (rc);
 		if (e != NULL)
-			memset(e, 0, sizeof(*e));
+			*e = (struct err)ERR_INIT;
 	}
 	return (err_set(e, ERR_NOSPACE, "ledger: a transaction does not fit"));
 }
@@ -236,7 +296,8 @@ ledger_put(struct ledger_txn *t, const struct ledger_key *k, const void *p,
 
 	if (rc == 0)
 		return (0);
-	t->full = rc == MDB_MAP_FULL || rc == MDB_TXN_FULL;
+	if (rc == MDB_MAP_FULL)
+		t->full = true;
 	return (ledger_mdb_error(e, rc, "put"));
 }
 
@@ -246,7 +307,9 @@ ledger_note_put(struct ledger_txn *t, const char *name, const char *text,
 {
 	struct ledger_key k;
 
-	MUST(strlen(text) < NOTE_MAX);
+	if (strlen(text) > NOTE_MAX)
+		return (err_set(e, ERR_LIMIT, "ledger: note %s is too long",
+		    name));
 	ledger_key_name(&k, 'N', name);
 	return (ledger_put(t, &k, text, strlen(text), e));
 }
@@ -263,7 +326,8 @@ get_text(struct ledger_txn *t, char kind, const char *name, char *out,
 	if ((rc = ledger_get(t, &k, &v, e)) != 0)
 		return (rc);
 	if (v.mv_size >= size)
-		return (ledger_damaged(e, "a text", name, 0));
+		return (err_set(e, ERR_LIMIT, "ledger: %s has %zu bytes, "
+		    "more than asked for", name, v.mv_size));
 	memcpy(out, v.mv_data, v.mv_size);
 	out[v.mv_size] = '\0';
 	return (0);
@@ -292,7 +356,7 @@ write_meta(struct ledger_txn *t, void *cookie, struct err *e)
 	struct meta *m = cookie;
 	struct ledger_key k;
 	char format[16];
-	int rc;
+	int rc, n;
 
 	rc = get_text(t, 'M', "format", format, sizeof(format), e);
 	if (rc == 0)		/* another process was quicker */
@@ -305,7 +369,30 @@ write_meta(struct ledger_txn *t, void *cookie, struct err *e)
 	if (rc != 0)
 		return (rc);
 	ledger_key_name(&k, 'M', "format");
-	return (ledger_put(t, &k, "1", 1, e));
+	n = snprintf(format, sizeof(format), "%d", LEDGER_FORMAT);
+	return (ledger_put(t, &k, format, (size_t)n, e));
+}
+
+static int
+no_ledger(const struct ledger *l, struct err *e)
+{
+
+	return (err_set(e, ERR_NOTFOUND, "%s: nothing was harvested yet; run: "
+	    "garner harvest", l->path));
+}
+
+static int
+check_format(const struct ledger *l, const char *format, struct err *e)
+{
+	uint64_t n;
+
+	if (text_u64(format, 1, UINT64_MAX, &n) != 0)
+		return (err_set(e, ERR_CORRUPT, "%s: its format is no number",
+		    l->path));
+	if (n > LEDGER_FORMAT)
+		return (err_set(e, ERR_CONFIG, "%s has format %s, this garner "
+		    "knows up to %d", l->path, format, LEDGER_FORMAT));
+	return (0);
 }
 
 static int
@@ -314,76 +401,77 @@ read_meta(struct ledger *l, struct err *e)
 	struct ledger_txn *t;
 	struct meta m;
 	char format[16];
-	uint64_t n = 0;
 	int rc;
 
 	if ((rc = ledger_read_begin(l, &t, e)) != 0)
 		return (rc);
 	rc = get_text(t, 'M', "format", format, sizeof(format), e);
-	if (rc == 0)
+	if (rc == 0 && (rc = check_format(l, format, e)) == 0)
 		rc = get_text(t, 'M', "instance", l->instance,
 		    sizeof(l->instance), e);
 	ledger_read_end(t);
-	if (rc == ERR_NOTFOUND && !l->readonly) {
-		(void)sys_uuid(sys_posix(), m.instance);
-		rc = ledger_write(l, write_meta, &m, e);
-		memcpy(l->instance, m.instance, sizeof(l->instance));
+	if (rc != ERR_NOTFOUND)
 		return (rc);
-	}
-	if (rc == ERR_NOTFOUND)
-		return (err_set(e, rc, "%s holds no ledger yet", l->path));
-	if (rc == 0 && (text_u64(format, 0, UINT64_MAX, &n) != 0 ||
-	    n > LEDGER_FORMAT))
-		rc = err_set(e, ERR_CONFIG, "%s has format %s, this garner "
-		    "knows up to %d", l->path, format, LEDGER_FORMAT);
+	if (l->readonly)
+		return (no_ledger(l, e));
+	(void)sys_uuid(sys_posix(), m.instance);
+	if ((rc = ledger_write(l, write_meta, &m, e)) == 0)
+		memcpy(l->instance, m.instance, sizeof(l->instance));
 	return (rc);
 }
 
+/* The unnamed database needs no write transaction to be opened. */
 static int
 open_dbi(struct ledger *l, struct err *e)
 {
-	MDB_txn *txn;
+	struct ledger_txn *t;
 	int rc;
 
-	rc = mdb_txn_begin(l->env, NULL, l->readonly ? MDB_RDONLY : 0, &txn);
-	if (rc == 0) {
-		rc = mdb_dbi_open(txn, NULL, 0, &l->dbi);
-		if (rc == 0)
-			rc = mdb_txn_commit(txn);
-		else
-			mdb_txn_abort(txn);
-	}
+	if ((rc = ledger_read_begin(l, &t, e)) != 0)
+		return (rc);
+	rc = mdb_dbi_open(t->txn, NULL, 0, &l->dbi);
+	ledger_read_end(t);
 	return (rc == 0 ? 0 : ledger_mdb_error(e, rc, "open"));
+}
+
+/* The size for the map: room for the file. 0 bytes: not made yet. */
+static int
+file_size(const struct ledger *l, uint64_t *size, struct err *e)
+{
+	struct stat st;
+	char *file;
+	int rc = 0;
+
+	*size = 0;
+	file = must_sprintf("%s/data.mdb", l->path);
+	if (stat(file, &st) == 0)
+		*size = (uint64_t)st.st_size;
+	else if (errno != ENOENT && errno != ENOTDIR)
+		rc = err_sys(e, errno, "%s", file);
+	free(file);
+	return (rc);
 }
 
 static int
 open_env(struct ledger *l, struct err *e)
 {
-	struct stat st;
-	char *file;
-	size_t size = MAP_FIRST;
+	uint64_t bytes, size = MAP_FIRST;
 	int rc, dead;
 
-	file = must_sprintf("%s/data.mdb", l->path);
-	if (stat(file, &st) == 0) {
-		while (size < (size_t)st.st_size)
-			size *= 2;
-	} else if (l->readonly) {
-		free(file);
-		return (err_set(e, ERR_NOTFOUND, "%s: nothing was harvested "
-		    "yet: run garner harvest", l->path));
-	}
-	free(file);
+	if ((rc = file_size(l, &bytes, e)) != 0)
+		return (rc);
+	if (bytes == 0 && l->readonly)
+		return (no_ledger(l, e));
+	while (size < bytes && size < MAP_MAX)
+		size *= 2;
 	if ((rc = mdb_env_create(&l->env)) != 0)
 		return (ledger_mdb_error(e, rc, "create"));
 	(void)mdb_env_set_maxreaders(l->env, READERS_MAX);
 	(void)mdb_env_set_mapsize(l->env, size);
 	rc = mdb_env_open(l->env, l->path, MDB_NOTLS | (l->readonly ?
 	    MDB_RDONLY : 0), 0640);
-	if (rc != 0) {
-		(void)ledger_mdb_error(e, rc, "open");
-		return (err_wrap(e, "%s", l->path));
-	}
+	if (rc != 0)
+		return (ledger_mdb_error(e, rc, l->path));
 	(void)mdb_reader_check(l->env, &dead);
 	return (open_dbi(l, e));
 }

@@ -10,9 +10,10 @@
  * position and counters move together or not at all.
  *
  * A transaction belongs to the thread that began it; readers live for one
- * turn. The map grows by itself, between transactions: a write that does
- * not fit returns ERR_BUSY from ledger_commit() or the put, and the caller
- * runs the whole transaction again (ledger_write() does that).
+ * turn: one that stays open for 10 s while the map must grow makes the write
+ * fail with ERR_BUSY, and a thread must not write while it reads. The map
+ * grows by itself, between transactions: ledger_write() runs what did not
+ * fit again, so fn must bear being run more than once.
  */
 
 #include <stdbool.h>
@@ -26,7 +27,9 @@ struct err;
 struct ledger;
 struct ledger_txn;
 
-/* dir is created. ERR_CONFIG when its format is newer than ours. */
+/* dir is created, unless readonly: then ERR_NOTFOUND with what to do when
+ * there is no ledger. ERR_CONFIG when its format is newer than ours. One
+ * process must not open a ledger twice at a time, nor use it after fork(). */
 int ledger_open(const char *dir, bool readonly, struct ledger **,
     struct err *);
 void ledger_close(struct ledger *);
@@ -54,7 +57,9 @@ struct ledger_object {
 	bool gone;		/* missing at the last complete walk */
 };
 
-/* Insert or update by key; *id is filled in. Marks it present. */
+/* Insert or update by key; *id is filled in. Marks it present. Texts have
+ * at most 1024 bytes each: ERR_LIMIT otherwise; parent and kind may be
+ * NULL. */
 int ledger_object_put(struct ledger_txn *, const char *table,
     const struct ledger_object *, uint32_t *id, struct err *);
 /* After a complete walk: all of `table` that ledger_object_put() did not see

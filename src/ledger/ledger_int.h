@@ -22,11 +22,13 @@
 
 #define LEDGER_FORMAT 1
 #define LEDGER_KEY_MAX 256
+/* Each text of an object: WebIds have up to some 400 characters, AF paths
+ * more; several such records fit a page or two. */
+#define LEDGER_TEXT_MAX 1024
 
 struct ledger_txn {
 	struct ledger *ledger;
 	MDB_txn *txn;
-	bool write;
 	bool full;		/* a put did not fit the map */
 };
 
@@ -39,7 +41,7 @@ struct ledger_key {
 struct ledger_stored {
 	struct ledger_object o;
 	uint64_t generation;	/* of the walk that saw it last */
-	char text[4][1100];	/* NUL terminated copies */
+	char text[4][LEDGER_TEXT_MAX + 1];	/* NUL terminated copies */
 };
 
 void ledger_key_name(struct ledger_key *, char kind, const char *name);

@@ -84,12 +84,11 @@ put_object(struct ledger_txn *t, const char *table,
 	struct buf b;
 	int rc;
 
-	buf_init(&b, 1 << 14);
+	buf_init(&b, 1 << 14);		/* checked before: always fits */
 	ledger_object_encode(o, generation, &b);
 	ledger_key_number(&k, 'O', table, id, 4);
 	if (b.error != 0)
-		rc = err_set(e, b.error, "object \"%.60s\" is too large",
-		    o->name);
+		rc = err_set(e, b.error, "ledger: object %u of %s", id, table);
 	else
 		rc = ledger_put(t, &k, b.data, b.len, e);
 	buf_fini(&b);
@@ -126,6 +125,25 @@ find(struct ledger_txn *t, const char *table, const char *key,
 	return (0);
 }
 
+static bool
+text_ok(const char *s)
+{
+
+	return (s == NULL || strnlen(s, LEDGER_TEXT_MAX + 1) <=
+	    LEDGER_TEXT_MAX);
+}
+
+static int
+check_object(const struct ledger_object *o, struct err *e)
+{
+
+	if (text_ok(o->key) && text_ok(o->name) && text_ok(o->parent) &&
+	    text_ok(o->kind))
+		return (0);
+	return (err_set(e, ERR_LIMIT, "object \"%.60s\": its key, name, "
+	    "parent or kind is longer than %d", o->name, LEDGER_TEXT_MAX));
+}
+
 int
 ledger_object_put(struct ledger_txn *t, const char *table,
     const struct ledger_object *o, uint32_t *id, struct err *e)
@@ -136,9 +154,8 @@ ledger_object_put(struct ledger_txn *t, const char *table,
 	struct buf ids;
 	int rc;
 
-	if (strlen(o->key) > 1024 || strlen(o->name) > 1024)
-		return (err_set(e, ERR_LIMIT, "object \"%.60s\": key or name "
-		    "is too long", o->name));
+	if ((rc = check_object(o, e)) != 0)
+		return (rc);
 	copy.gone = false;
 	buf_init(&ids, 1 << 12);
 	if ((rc = get_counters(t, table, &c, e)) != 0 ||

@@ -1,0 +1,377 @@
+/* Streams and groups: what goes in comes out; order; size; damage. */
+#include "config.h"
+
+#include "base/ticks.h"
+#include "ledger_test.h"
+#include "ledger/ledger_int.h"
+
+/* --- streams --------------------------------------------------------------- */
+
+struct put {
+	const char *table;
+	uint32_t id;
+	const struct ledger_stream *s;
+	const struct ledger_group *g;
+};
+
+static int
+put_one(struct ledger_txn *t, void *cookie, struct err *e)
+{
+	const struct put *p = cookie;
+
+	if (p->s != NULL)
+		return (ledger_stream_put(t, p->table, p->id, p->s, e));
+	return (ledger_group_put(t, p->table, p->id, p->g, e));
+}
+
+static void
+put_stream(struct ledger *l, const char *table, uint32_t id,
+    const struct ledger_stream *s)
+{
+	struct put p = { table, id, s, NULL };
+
+	assert_int_equal(ledger_write(l, put_one, &p, NULL), 0);
+}
+
+static void
+expect_stream(struct ledger *l, const char *table, uint32_t id,
+    const struct ledger_stream *want)
+{
+	struct ledger_txn *t = place_read(l);
+	struct ledger_stream s;
+
+	ledger_stream_init(&s);
+	/* What was there before must go. */
+	ranges_add(&s.covered, 5, 6);
+	s.values = 77;
+	s.fail_code = ERR_GONE;
+	assert_int_equal(ledger_stream_get(t, table, id, &s, NULL), 0);
+	assert_int_equal(s.covered.n, want->covered.n);
+	if (s.covered.n > 0)
+		assert_memory_equal(s.covered.r, want->covered.r,
+		    s.covered.n * sizeof(s.covered.r[0]));
+	assert_memory_equal(&s.per_second, &want->per_second,
+	    sizeof(s.per_second));
+	assert_true(s.values == want->values);
+	assert_int_equal(s.fail_code, want->fail_code);
+	assert_true(s.fail_at == want->fail_at);
+	ledger_stream_fini(&s);
+	ledger_read_end(t);
+}
+
+static void
+streams(void **state)
+{
+	static const struct {
+		uint32_t id;
+		size_t n;
+		struct range r[3];
+		double per_second;
+		uint64_t values;
+		int32_t fail_code;
+		int64_t fail_at;
+	} cases[] = {
+		{ 1, 0, { { 0, 0 } }, -1, 0, 0, 0 },
+		{ 2, 1, { { 0, 1 } }, 0, 1, 0, 0 },
+		{ 3, 2, { { -5, 10 }, { 20, TICKS_MAX } }, 1.25e-3, 1234567,
+		    ERR_FORBIDDEN, TICKS_MAX },
+		{ UINT32_MAX, 3, { { INT64_MIN, -1 }, { 0, 1 },
+		    { 2, INT64_MAX } }, 1e6, UINT64_MAX, ERR_TLS, INT64_MIN },
+	};
+	const size_t n = sizeof(cases) / sizeof(cases[0]);
+	struct place *p = *state;
+	struct ledger_stream s[4], empty;
+	struct ledger *l = place_open(p);
+	size_t i, j;
+
+	ledger_stream_init(&empty);
+	assert_true(empty.per_second < 0);
+	for (i = 0; i < n; i++) {
+		ledger_stream_init(&s[i]);
+		for (j = 0; j < cases[i].n; j++)
+			ranges_add(&s[i].covered, cases[i].r[j].a,
+			    cases[i].r[j].b);
+		s[i].per_second = cases[i].per_second;
+		s[i].values = cases[i].values;
+		s[i].fail_code = cases[i].fail_code;
+		s[i].fail_at = cases[i].fail_at;
+		expect_stream(l, "a", cases[i].id, &empty);
+		put_stream(l, "a", cases[i].id, &s[i]);
+	}
+	ledger_close(l);
+	l = place_open(p);
+	for (i = 0; i < n; i++) {
+		expect_stream(l, "a", cases[i].id, &s[i]);
+		expect_stream(l, "b", cases[i].id, &empty);
+		put_stream(l, "a", cases[i].id, &empty);
+		expect_stream(l, "a", cases[i].id, &empty);
+		ledger_stream_fini(&s[i]);
+	}
+	ledger_stream_fini(&empty);
+	ledger_close(l);
+}
+
+/* A stream in tatters: 100,000 gaps, then whole again. */
+static void
+tatters(void **state)
+{
+	struct ledger *l = place_open(*state);
+	struct ledger_stream s;
+	int64_t i;
+
+	ledger_stream_init(&s);
+	for (i = 0; i < 100000; i++)
+		ranges_add(&s.covered, i * TICKS_PER_S, i * TICKS_PER_S + 5);
+	put_stream(l, "a", 1, &s);
+	expect_stream(l, "a", 1, &s);
+	ranges_add(&s.covered, 0, 100000 * TICKS_PER_S);
+	assert_int_equal(s.covered.n, 1);
+	put_stream(l, "a", 1, &s);
+	expect_stream(l, "a", 1, &s);
+	ledger_stream_fini(&s);
+	ledger_close(l);
+}
+
+/* --- a million streams: what one takes ------------------------------------- */
+
+#define MANY 20000
+
+static int
+put_many(struct ledger_txn *t, void *cookie, struct err *e)
+{
+	struct ledger_stream *s = cookie;
+	uint32_t id;
+	int rc = 0;
+
+	for (id = 1; id <= MANY && rc == 0; id++) {
+		s->values = id;
+		rc = ledger_stream_put(t, "pi_timeseries", id, s, e);
+	}
+	return (rc);
+}
+
+static void
+size(void **state)
+{
+	struct place *p = *state;
+	struct ledger *l = place_open(p);
+	struct ledger_stream s;
+	uint64_t bytes;
+	char path[320];
+
+	ledger_stream_init(&s);
+	ranges_add(&s.covered, 17000000000000000, 17900000000000000);
+	s.per_second = 0.1;
+	assert_int_equal(ledger_write(l, put_many, &s, NULL), 0);
+	ledger_stream_fini(&s);
+	ledger_close(l);
+	(void)snprintf(path, sizeof(path), "%s/lock.mdb", p->ledger);
+	assert_true(sys_exists(sys_posix(), path));
+	assert_int_equal(sys_posix()->unlink(NULL, path), 0);
+	bytes = sys_tree_bytes(p->ledger);
+	assert_true(bytes > 0);
+	assert_true(bytes < MANY * 200ull);
+}
+
+/* --- groups ----------------------------------------------------------------- */
+
+static const struct ledger_group full = {
+	.pos = { UINT32_MAX, UINT64_MAX },
+	.run = { 3, 1ull << 40 },
+	.batches = UINT64_MAX, .rows = 1, .bytes = 2, .requests = 3,
+	.committed = TICKS_MAX,
+};
+
+static void
+put_group(struct ledger *l, const char *table, uint32_t id,
+    const struct ledger_group *g)
+{
+	struct put p = { table, id, NULL, g };
+
+	assert_int_equal(ledger_write(l, put_one, &p, NULL), 0);
+}
+
+static void
+expect_group(struct ledger *l, const char *table, uint32_t id,
+    const struct ledger_group *want)
+{
+	struct ledger_txn *t = place_read(l);
+	struct ledger_group g;
+
+	memset(&g, 0xee, sizeof(g));
+	assert_int_equal(ledger_group_get(t, table, id, &g, NULL), 0);
+	assert_int_equal(g.pos.segment, want->pos.segment);
+	assert_true(g.pos.offset == want->pos.offset);
+	assert_int_equal(g.run.segment, want->run.segment);
+	assert_true(g.run.offset == want->run.offset);
+	assert_true(g.batches == want->batches);
+	assert_true(g.rows == want->rows);
+	assert_true(g.bytes == want->bytes);
+	assert_true(g.requests == want->requests);
+	assert_true(g.committed == want->committed);
+	ledger_read_end(t);
+}
+
+static void
+groups(void **state)
+{
+	struct ledger_group zero = { .rows = 0 };
+	struct place *p = *state;
+	struct ledger *l = place_open(p);
+
+	expect_group(l, "a", 0, &zero);
+	put_group(l, "a", 0, &full);
+	put_group(l, "a", 1, &zero);
+	ledger_close(l);
+	l = place_open(p);
+	expect_group(l, "a", 0, &full);
+	expect_group(l, "a", 1, &zero);
+	expect_group(l, "b", 0, &zero);
+	ledger_close(l);
+}
+
+struct list {
+	char text[200];
+	unsigned stop_after;
+};
+
+static int
+append(const char *table, uint32_t group, const struct ledger_group *g,
+    void *cookie)
+{
+	struct list *x = cookie;
+	size_t n = strlen(x->text);
+
+	assert_true(g->batches == group + 1);
+	(void)snprintf(x->text + n, sizeof(x->text) - n, "%s%s/%u",
+	    n > 0 ? " " : "", table, group);
+	return (x->stop_after > 0 && --x->stop_after == 0 ? 9 : 0);
+}
+
+/* Names that begin with another's, numbers beyond a byte. */
+static void
+group_order(void **state)
+{
+	static const struct {
+		const char *table;
+		uint32_t group;
+	} put[] = {
+		{ "pi_points", 0 }, { "pi", 256 }, { "pi", 2 }, { "pi", 255 },
+		{ "af", 1 }, { "pi_a", 0 }, { "qq", 4000000000u },
+	};
+	static const struct {
+		const char *table;
+		unsigned stop_after;
+		const char *want;
+		int code;
+	} cases[] = {
+		{ "pi", 0, "pi/2 pi/255 pi/256", 0 },
+		{ "pi", 2, "pi/2 pi/255", 9 },
+		{ "pi_a", 0, "pi_a/0", 0 },
+		{ "p", 0, "", 0 },
+		{ "zz", 0, "", 0 },
+		{ "qq", 0, "qq/4000000000", 0 },
+		{ NULL, 0, "af/1 pi/2 pi/255 pi/256 pi_a/0 pi_points/0 "
+		    "qq/4000000000", 0 },
+		{ NULL, 1, "af/1", 9 },
+	};
+	struct ledger *l = place_open(*state);
+	struct ledger_group g = { .rows = 0 };
+	struct ledger_stream s;
+	struct ledger_txn *t;
+	struct list x;
+	size_t i;
+
+	/* Neighbours of another kind. */
+	ledger_stream_init(&s);
+	put_stream(l, "pi", 1, &s);
+	ledger_stream_fini(&s);
+	for (i = 0; i < sizeof(put) / sizeof(put[0]); i++) {
+		g.batches = put[i].group + 1ull;
+		put_group(l, put[i].table, put[i].group, &g);
+	}
+	t = place_read(l);
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		x = (struct list) { "", cases[i].stop_after };
+		assert_int_equal(ledger_group_each(t, cases[i].table, append,
+		    &x, NULL), cases[i].code);
+		assert_string_equal(x.text, cases[i].want);
+	}
+	ledger_read_end(t);
+	ledger_close(l);
+}
+
+/* --- damage ------------------------------------------------------------------ */
+
+struct raw {
+	char kind;
+	const char *bytes;
+	size_t n;
+};
+
+static int
+put_raw(struct ledger_txn *t, void *cookie, struct err *e)
+{
+	const struct raw *r = cookie;
+	struct ledger_key k;
+
+	ledger_key_number(&k, r->kind, "a", 1, 4);
+	return (ledger_put(t, &k, r->bytes, r->n, e));
+}
+
+static void
+damage(void **state)
+{
+	static const struct raw cases[] = {
+		{ 'S', "", 0 },
+		{ 'S', "\x02", 1 },
+		{ 'S', "\x01xxxxxxxx", 9 },
+		/* a range that ends before it begins; more ranges than bytes */
+		{ 'S', "\x01xxxxxxxx\x00\x00\x00\x01\x02\x00", 15 },
+		{ 'S', "\x01xxxxxxxx\x00\x00\x00\xff\xff\xff\xff\x0f", 17 },
+		{ 'G', "", 0 },
+		{ 'G', "\x02\x00\x00\x00\x00\x00\x00\x00\x00\x00", 10 },
+		{ 'G', "\x01\x00\x00\x00\x00\x00\x00\x00\x00", 9 },
+	};
+	struct ledger *l = place_open(*state);
+	struct ledger_stream s;
+	struct ledger_group g;
+	struct ledger_txn *t;
+	struct list x = { "", 0 };
+	struct raw r;
+	struct err e;
+	size_t i;
+	int rc;
+
+	ledger_stream_init(&s);
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		r = cases[i];
+		e = (struct err)ERR_INIT;
+		assert_int_equal(ledger_write(l, put_raw, &r, NULL), 0);
+		t = place_read(l);
+		if (r.kind == 'S') {
+			rc = ledger_stream_get(t, "a", 1, &s, &e);
+		} else {
+			assert_int_equal(ledger_group_each(t, NULL, append,
+			    &x, NULL), ERR_CORRUPT);
+			rc = ledger_group_get(t, "a", 1, &g, &e);
+		}
+		ledger_read_end(t);
+		if (rc != ERR_CORRUPT)
+			fail_msg("case %zu: %d", i, rc);
+		assert_non_null(strstr(e.text, "1 of a"));
+	}
+	ledger_stream_fini(&s);
+	ledger_close(l);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(streams), TEST(tatters), TEST(size), TEST(groups),
+		TEST(group_order), TEST(damage),
+	};
+
+	return (cmocka_run_group_tests(tests, NULL, NULL));
+}
