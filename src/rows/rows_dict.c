@@ -82,8 +82,9 @@ append(struct rows_dict *d, const char *s, size_t len)
 		d->cap = d->cap == 0 ? 32 : d->cap * 2;
 		d->off = must_realloc(d->off, d->cap + 1, sizeof(d->off[0]));
 	}
-	if (used + len > d->heap_cap) {
-		while (used + len > d->heap_cap)
+	/* Never NULL, not for the empty string either. */
+	if (d->heap_cap == 0 || used + len > d->heap_cap) {
+		while (d->heap_cap == 0 || used + len > d->heap_cap)
 			d->heap_cap = d->heap_cap == 0 ? 512 : d->heap_cap * 2;
 		d->heap = must_realloc(d->heap, d->heap_cap, 1);
 	}
