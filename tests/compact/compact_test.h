@@ -16,6 +16,7 @@
 #include "compact/compact.h"
 #include "journal/journal.h"
 #include "source/source.h"
+#include "sys/sys.h"
 
 #define TEST_GROUPS 4
 #define TEST_SOURCE "plant"
@@ -39,6 +40,7 @@ struct test_rows {
 
 struct test {
 	char dir[64];
+	struct sys sys;			/* posix, not waiting for the disk */
 	struct ledger *ledger;
 	struct source_table table;
 	struct rows_schema *schema;
