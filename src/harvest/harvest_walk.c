@@ -67,6 +67,8 @@ unit_add(struct harvest_walk *w, uint32_t id, const char *key,
 	u->at.parent_name = u->name;
 	u->at.filter = w->h->opt.stream_filter;
 	u->at.count = w->table->page_size;
+	if (u->at.count > w->h->opt.item_cap)
+		u->at.count = w->h->opt.item_cap;
 	*w->tail = u;
 	w->tail = &u->next;
 	w->left++;
@@ -128,6 +130,21 @@ unit_deliver(struct unit *u)
 }
 
 /* --- answers ------------------------------------------------------------- */
+
+/* The server gives fewer items a call than asked for: ask for so many. */
+static bool
+learn_cap(struct unit *u, const struct fetch_answer *a)
+{
+	struct harvest *h = u->walk->h;
+	uint32_t cap = source_cap_from_text(a->err.text);
+
+	if (a->err.code != ERR_REQUEST || cap == 0 || cap >= u->at.count)
+		return (false);
+	u->at.count = cap;
+	if (cap < h->opt.item_cap)
+		h->opt.item_cap = cap;
+	return (true);
+}
 
 static void
 unit_refused(struct unit *u, struct fetch_answer *a)
@@ -193,7 +210,8 @@ on_page(void *cookie, struct fetch_answer *a)
 	u->job = NULL;
 	u->state = UNIT_READY;
 	if (a->err.code != 0) {
-		unit_refused(u, a);
+		if (!learn_cap(u, a))
+			unit_refused(u, a);
 	} else if (unit_decode(u, a, &items) != 0) {
 		if (++u->tries >= h->opt.tries)
 			harvest_fail(h, &a->err);
