@@ -352,6 +352,8 @@ harvest_options_fill(const struct app *app, struct harvest_options *h)
 	h->stream_filter = conf_text(c, "source.streams");
 	h->group_size = (uint32_t)conf_num(c, "groups.size");
 	h->reread = conf_num(c, "harvest.reread") * TICKS_PER_MS;
+	h->reread_frames = conf_num(c, "harvest.reread_frames") *
+	    TICKS_PER_MS;
 	h->target_items = (uint32_t)conf_num(c, "harvest.target_items");
 	h->page_items = (uint32_t)conf_num(c, "harvest.page_items");
 	h->item_cap = (uint32_t)conf_num(c, "harvest.item_cap");

@@ -55,6 +55,9 @@ static const struct conf_option options[] = {
 	    "end of what is wanted, * is the server's now" },
 	{ "harvest.reread", CONF_DURATION, "4h", 0, 3650 * DAY, NULL, "",
 	    "tail that is read again each time, for late values" },
+	{ "harvest.reread_frames", CONF_DURATION, "1d", 0, 3650 * DAY, NULL,
+	    "", "the same for event frames, which are closed and "
+	    "acknowledged later" },
 	{ "harvest.target_items", CONF_INT, "10000", 1, 10000000, NULL,
 	    "items", "items an answer should have" },
 	{ "harvest.page_items", CONF_INT, "0", 0, 10000000, NULL, "items",

@@ -55,7 +55,8 @@ struct harvest_options {
 	const char *base;		/* path of the URL: "/piwebapi" */
 	const char *stream_filter;	/* "*" or NULL: all */
 	uint32_t group_size;		/* streams of a group */
-	int64_t reread;			/* ticks */
+	int64_t reread;			/* tail of series, ticks */
+	int64_t reread_frames;		/* tail of frames, ticks */
 	uint32_t target_items;
 	uint32_t page_items;		/* 0: chosen */
 	uint32_t item_cap;

@@ -308,7 +308,7 @@ plan_frames(struct plan *p, const struct ledger_object *o)
 	rc = ledger_stream_get(p->txn, w->table->name, o->id, &s, p->err);
 	if (rc != 0)
 		goto out;
-	tail = p->range->to - w->h->opt.reread;
+	tail = p->range->to - w->h->opt.reread_frames;
 	ranges_remove(&s.covered, tail, p->range->to);
 	ranges_missing(&s.covered, p->range->from, p->range->to, &missing);
 	for (i = 0; i < missing.n; i++) {

@@ -195,14 +195,14 @@ def test_disk_full_while_writing_the_journal():
     """A small tmpfs: the run ends with 74, what fits is kept, and with more
     room a plain rerun completes."""
     mount = tempfile.mkdtemp(prefix="garner-small-")
-    ok = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=700k", "tmpfs",
+    ok = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=600k", "tmpfs",
                          mount], capture_output=True)
     if ok.returncode != 0:
         os.rmdir(mount)
         print("skipped: cannot mount a tmpfs here")
         return
     try:
-        with Mock("--tags", 400, "--rate", "4") as m, Site(m.url) as s:
+        with Mock("--tags", 200, "--rate", "2") as m, Site(m.url) as s:
             s.data = os.path.join(mount, "data")
             s.write(size=200)
             line = expect(s, 74, ["No space left"])
@@ -241,7 +241,7 @@ def test_closed_pipe_is_quiet():
 
 
 def test_sigterm_keeps_what_was_answered():
-    with Mock("--tags", 400, "--latency", "50ms") as m, Site(m.url) as s:
+    with Mock("--tags", 150, "--latency", "50ms") as m, Site(m.url) as s:
         p = s.start("harvest")
         lock = os.path.join(s.data, "bronze/pi/pi_timeseries/group-1/lock")
         wait_for(lambda: os.path.exists(lock))
