@@ -559,8 +559,8 @@ test_mutations(void **state)
 		for (k = rng_below(&g, 3) + 1; k > 0; k--) {
 			at = round % 3 == 0 ? rng_below(&g, n) :
 			    footer + rng_below(&g, n - footer);
-			copy[at] = round % 2 ? (char)rng_u64(&g) :
-			    (char)(copy[at] ^ 1 << rng_below(&g, 8));
+			copy[at] = (char)(round % 2 ? (int)rng_below(&g, 256) :
+			    copy[at] ^ 1 << rng_below(&g, 8));
 		}
 		write_bytes(p->path, copy, n);
 		(void)read_all(p->path);
