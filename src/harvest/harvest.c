@@ -197,7 +197,7 @@ harvest_poke(struct harvest *h)
 			break;
 	if (!work_left(h))
 		h->draining = true;
-	if (h->draining || harvest_batch_bytes(h) > h->opt.memory / 2)
+	if (h->draining || harvest_open_bytes(h) > h->opt.memory / 2)
 		harvest_flush(h, 0);
 	if (h->draining && (h->fatal.code != 0 || harvest_batches_idle(h)) &&
 	    loop_work_pending(h->loop) == 0)

@@ -23,6 +23,9 @@
 #include "loop/loop.h"
 #include "sys/sys.h"
 
+/* Batches kept for reuse: those that may be in flight at once, about. */
+#define POOL_MAX 3
+
 struct commit_task {
 	struct harvest_writer *w;
 	struct harvest_batch *batch;
@@ -37,48 +40,78 @@ static void commit_start(struct harvest_writer *);
 
 /* --- batches ------------------------------------------------------------- */
 
-static void
-batch_init(struct harvest_batch *b, const struct source_table *t)
+static struct harvest_batch *
+batch_new(const struct source_table *t)
 {
+	struct harvest_batch *b;
 
-	memset(b, 0, sizeof(*b));
+	b = must_calloc(1, sizeof(*b));
 	b->rows = rows_new(t->schema);
+	return (b);
 }
 
 static void
-batch_fini(struct harvest_batch *b)
+batch_free(struct harvest_batch *b)
 {
 
+	if (b == NULL)
+		return;
 	rows_free(b->rows);
 	free(b->covers);
-	memset(b, 0, sizeof(*b));
+	free(b);
+}
+
+/* From the pool, when it has one for this table. */
+static struct harvest_batch *
+batch_take(struct harvest *h, const struct source_table *t)
+{
+	struct harvest_batch **p, *b;
+
+	for (p = &h->pool; (b = *p) != NULL; p = &b->next) {
+		if (b->rows->schema != t->schema)
+			continue;
+		*p = b->next;
+		b->next = NULL;
+		return (b);
+	}
+	return (batch_new(t));
 }
 
 static void
-batch_clear(struct harvest_batch *b)
+batch_give_back(struct harvest *h, struct harvest_batch *b)
 {
+	const struct harvest_batch *p;
+	unsigned n = 0;
 
+	for (p = h->pool; p != NULL; p = p->next)
+		n++;
+	if (n >= POOL_MAX) {
+		batch_free(b);
+		return;
+	}
 	rows_clear(b->rows);
 	b->ncovers = 0;
 	b->opened_us = 0;
 	b->ingested = 0;
 	b->requests = 0;
+	b->next = h->pool;
+	h->pool = b;
 }
 
-/* What the batch's contents need; its arrays may hold up to twice that. */
 static size_t
 batch_bytes(const struct harvest_batch *b)
 {
 
-	return ((size_t)b->rows->n * b->rows->schema->ncols * 6 +
-	    b->ncovers * sizeof(b->covers[0]));
+	if (b == NULL)
+		return (0);
+	return (rows_bytes(b->rows) + b->covers_cap * sizeof(b->covers[0]));
 }
 
 static bool
 batch_empty(const struct harvest_batch *b)
 {
 
-	return (b->rows->n == 0 && b->ncovers == 0 && b->requests == 0);
+	return (b == NULL || (b->rows->n == 0 && b->ncovers == 0 && b->requests == 0));
 }
 
 /* --- writers ------------------------------------------------------------- */
@@ -146,8 +179,6 @@ harvest_writer_get(struct harvest *h, const struct source_table *t,
 		free(w);
 		return (rc);
 	}
-	batch_init(&w->open, t);
-	batch_init(&w->flight, t);
 	w->next = h->writers;
 	h->writers = w;
 	*out = w;
@@ -158,26 +189,43 @@ void
 harvest_writers_close(struct harvest *h)
 {
 	struct harvest_writer *w;
+	struct harvest_batch *b;
 
 	while ((w = h->writers) != NULL) {
 		h->writers = w->next;
 		MUST(!w->busy);
 		journal_writer_close(w->journal);
-		batch_fini(&w->open);
-		batch_fini(&w->flight);
+		batch_free(w->open);
 		free(w);
 	}
+	while ((b = h->pool) != NULL) {
+		h->pool = b->next;
+		batch_free(b);
+	}
+}
+
+size_t
+harvest_open_bytes(const struct harvest *h)
+{
+	const struct harvest_writer *w;
+	size_t n = 0;
+
+	for (w = h->writers; w != NULL; w = w->next)
+		n += batch_bytes(w->open);
+	return (n);
 }
 
 size_t
 harvest_batch_bytes(const struct harvest *h)
 {
 	const struct harvest_writer *w;
-	size_t n = 0;
+	const struct harvest_batch *b;
+	size_t n = harvest_open_bytes(h);
 
 	for (w = h->writers; w != NULL; w = w->next)
-		n += batch_bytes(&w->open) +
-		    (w->busy ? batch_bytes(&w->flight) : 0);
+		n += batch_bytes(w->flight);
+	for (b = h->pool; b != NULL; b = b->next)
+		n += batch_bytes(b);
 	return (n);
 }
 
@@ -195,7 +243,7 @@ harvest_batches_idle(const struct harvest *h)
 	const struct harvest_writer *w;
 
 	for (w = h->writers; w != NULL; w = w->next)
-		if (w->busy || (!batch_empty(&w->open) && writer_ready(w)))
+		if (w->busy || (!batch_empty(w->open) && writer_ready(w)))
 			return (false);
 	return (true);
 }
@@ -363,7 +411,8 @@ commit_done(void *cookie)
 		else
 			h->stats.rows += b->rows->n;
 	}
-	batch_clear(b);
+	w->flight = NULL;
+	batch_give_back(h, b);
 	free(task);
 	w->complete = false;
 	harvest_poke(h);
@@ -374,20 +423,18 @@ commit_start(struct harvest_writer *w)
 {
 	struct harvest *h = w->h;
 	struct commit_task *task;
-	struct harvest_batch tmp;
 	uint64_t r;
 	size_t i;
 
-	if (w->busy || batch_empty(&w->open) || h->fatal.code != 0)
+	if (w->busy || batch_empty(w->open) || h->fatal.code != 0)
 		return;
-	tmp = w->flight;
 	w->flight = w->open;
-	w->open = tmp;
+	w->open = NULL;
 	w->busy = true;
 
 	task = must_calloc(1, sizeof(*task));
 	task->w = w;
-	task->batch = &w->flight;
+	task->batch = w->flight;
 	for (i = 0; i < sizeof(task->batch_id); i += sizeof(r)) {
 		r = h->sys->random(h->sys->cookie);
 		memcpy(task->batch_id + i, &r, sizeof(r));
@@ -395,10 +442,26 @@ commit_start(struct harvest_writer *w)
 	loop_work(h->loop, w->lane, commit_work, commit_done, task);
 }
 
+static struct harvest_batch *
+batch_open(struct harvest_writer *w)
+{
+
+	if (w->open == NULL)
+		w->open = batch_take(w->h, w->table);
+	return (w->open);
+}
+
+struct rows *
+harvest_open_rows(struct harvest_writer *w)
+{
+
+	return (batch_open(w)->rows);
+}
+
 void
 harvest_cover_add(struct harvest_writer *w, const struct harvest_cover *c)
 {
-	struct harvest_batch *b = &w->open;
+	struct harvest_batch *b = batch_open(w);
 
 	if (b->ncovers == b->covers_cap) {
 		b->covers_cap = b->covers_cap == 0 ? 64 : b->covers_cap * 2;
@@ -412,7 +475,7 @@ void
 harvest_batch_touch(struct harvest_writer *w)
 {
 	struct harvest *h = w->h;
-	struct harvest_batch *b = &w->open;
+	struct harvest_batch *b = batch_open(w);
 	int64_t now_us = loop_now_us(h->loop);
 	int64_t ingested = h->sys->now_ticks(h->sys->cookie);
 
@@ -437,6 +500,7 @@ harvest_flush(struct harvest *h, int64_t older_us)
 	struct harvest_writer *w;
 
 	for (w = h->writers; w != NULL; w = w->next)
-		if (writer_ready(w) && w->open.opened_us <= before)
+		if (writer_ready(w) && w->open != NULL &&
+		    w->open->opened_us <= before)
 			commit_start(w);
 }

@@ -40,8 +40,10 @@ struct harvest_cover {
 	int32_t fail_code;	/* set aside for, or 0 */
 };
 
-/* The rows of one commit on their way to the journal. */
+/* The rows of one commit on their way to the journal. Batches are lent from
+ * a small pool: memory follows the budget, not the number of groups. */
 struct harvest_batch {
+	struct harvest_batch *next;	/* in the pool */
 	struct rows *rows;
 	struct harvest_cover *covers;
 	size_t ncovers;
@@ -65,12 +67,14 @@ struct harvest_writer {
 	bool busy;
 	bool snapshot;			/* a commit is a complete walk */
 	bool complete;			/* snapshot: the open batch is one */
-	struct harvest_batch open;
-	struct harvest_batch flight;
+	struct harvest_batch *open;	/* NULL until something is put in */
+	struct harvest_batch *flight;	/* while busy */
 };
 
 int harvest_writer_get(struct harvest *, const struct source_table *,
     uint32_t group, struct harvest_writer **, struct err *);
+/* The rows of the open batch, to append to. */
+struct rows *harvest_open_rows(struct harvest_writer *);
 /* Note that [a, b) of a stream is complete with `values` rows in the open
  * batch. */
 void harvest_cover_add(struct harvest_writer *, const struct harvest_cover *);
@@ -78,7 +82,8 @@ void harvest_cover_add(struct harvest_writer *, const struct harvest_cover *);
 void harvest_batch_touch(struct harvest_writer *);
 /* Commit the open batches that were begun so long ago (0: all of them). */
 void harvest_flush(struct harvest *, int64_t older_us);
-/* Bytes in open and flying batches. */
+/* Bytes held by open batches; by all, in flight and in the pool too. */
+size_t harvest_open_bytes(const struct harvest *);
 size_t harvest_batch_bytes(const struct harvest *);
 bool harvest_batches_idle(const struct harvest *);
 void harvest_writers_close(struct harvest *);
@@ -105,6 +110,7 @@ struct harvest {
 	unsigned in_flight;		/* requests fetch may have */
 	int64_t now;			/* the server's, or TICKS_NONE */
 	struct harvest_writer *writers;
+	struct harvest_batch *pool;
 	struct loop_timer *tick;
 	struct harvest_walk *walk;	/* while discovering or in frames */
 	struct harvest_series *series;	/* while covering a series table */

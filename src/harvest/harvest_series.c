@@ -108,7 +108,7 @@ ask_send(struct group *g, const struct sched_request *q)
 	k->pages = must_calloc(q->n, sizeof(k->pages[0]));
 	for (i = 0; i < q->n; i++)
 		k->streams[i] = &s->streams[q->ids[i]].s;
-	k->bytes = s->answer_mean;
+	k->bytes = 2 * s->answer_mean;		/* buffers double */
 	h->answer_bytes += k->bytes;
 	k->next = s->asks;
 	if (s->asks != NULL)
@@ -217,7 +217,7 @@ settle_stream(struct ask *k, uint32_t i)
 	struct group *g = k->group;
 	struct harvest_series *s = g->series;
 	struct source_page *p = &k->pages[i];
-	struct rows *r = g->writer->open.rows;
+	struct rows *r = harvest_open_rows(g->writer);
 	struct harvest_cover c;
 	enum sched_verdict v;
 	uint32_t keep = 0, index = k->q.ids[i];
@@ -405,7 +405,7 @@ on_answer(void *cookie, struct fetch_answer *a)
 	if (rc == 0) {
 		s->answer_mean = (s->answer_mean * 7 + a->len) / 8;
 		rc = source_series_decode(s->table, k->streams, k->q.n, k->q.a,
-		    k->q.b, a->body, a->len, g->writer->open.rows, k->pages,
+		    k->q.b, a->body, a->len, harvest_open_rows(g->writer), k->pages,
 		    &a->err);
 	}
 	if (rc == 0 && !page_failed(k, a)) {

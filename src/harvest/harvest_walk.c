@@ -111,7 +111,7 @@ unit_deliver(struct unit *u)
 
 	if (u->rows != NULL && u->rows->n > 0) {
 		source_walk_finish(w->table, u->rows, 0);
-		copier = rows_copier_new(w->writer->open.rows, u->rows, NULL);
+		copier = rows_copier_new(harvest_open_rows(w->writer), u->rows, NULL);
 		for (i = 0; i < u->rows->n; i++)
 			rows_copier_row(copier, i);
 		rows_copier_free(copier);
