@@ -118,7 +118,9 @@ change_on(const struct sys *sys, struct place *p,
 	size_t i;
 	int rc;
 
-	make_info(&info, ch->schema->ncols, NOON + 1, NOON + 10001);
+	/* An even txn: max is a whole millisecond. */
+	make_info(&info, ch->schema->ncols, NOON + 1, NOON +
+	    (ch->txn % 2 == 0 ? 20000 : 10001));
 	for (; c.nadds < 4 && ch->add[c.nadds] != NULL; c.nadds++)
 		adds[c.nadds] = (struct delta_add){ ch->add[c.nadds],
 			c.nadds == 3 ? NULL : "2026-03-01", &info };
@@ -205,6 +207,8 @@ test_commit_and_load(void **state)
 	load(p, &s);
 	assert_int_equal(s.nfiles, 4);
 	assert_string_equal(s.files[1].path, two.add[0]);
+	/* The file drops up to nine ticks of a time. */
+	assert_true(s.files[1].max_tick >= NOON + 20000 + 9);
 	assert_true(delta_snapshot_txn(&s, "garner/x/1") == 6);
 	assert_non_null(strstr(s.schema_string, "extra"));
 	assert_string_equal(s.table_id, id);

@@ -585,8 +585,9 @@ test_mutations(void **state)
 	rows_schema_free(s);
 }
 
-/* Rewrite the first page of a column: new body, new checksum. */
-static size_t
+/* Rewrite the first page of a column: new body, new checksum, which is the
+ * right one when true comes back. */
+static bool
 forge(const struct parquet_column *c, struct zip *z, struct rng *g,
     struct buf *out)
 {
@@ -595,6 +596,7 @@ forge(const struct parquet_column *c, struct zip *z, struct rng *g,
 	struct thrift_out o;
 	struct thrift_in t;
 	int32_t raw_len = 0, values = 0, enc = 0;
+	bool right = rng_below(g, 8) != 0;
 	size_t k, head;
 
 	thrift_in_init(&t, c->pages.data, c->pages.len);
@@ -634,7 +636,8 @@ forge(const struct parquet_column *c, struct zip *z, struct rng *g,
 	thrift_put_i32(&o, 1, PARQUET_DATA_PAGE);
 	thrift_put_i32(&o, 2, (int32_t)raw.len);
 	thrift_put_i32(&o, 3, (int32_t)zipped.len);
-	thrift_put_i32(&o, 4, (int32_t)zip_crc32(0, zipped.data, zipped.len));
+	thrift_put_i32(&o, 4, (int32_t)(zip_crc32(0, zipped.data, zipped.len) ^
+	    !right));
 	thrift_begin(&o, 5);
 	thrift_put_i32(&o, 1, values);
 	thrift_put_i32(&o, 2, enc);
@@ -645,7 +648,7 @@ forge(const struct parquet_column *c, struct zip *z, struct rng *g,
 	buf_put(out, zipped.data, zipped.len);
 	buf_fini(&raw);
 	buf_fini(&zipped);
-	return (out->len);
+	return (right);
 }
 
 /* Pages with a good checksum and a bad body: what the decoders face. */
@@ -661,7 +664,8 @@ fuzz_column(struct place *p, const struct rows *r, uint32_t index,
 	struct parquet_source s;
 	struct err e = ERR_INIT;
 	struct buf file, page, dict;
-	int fd, round;
+	int fd, round, rc;
+	bool right;
 	FILE *f;
 
 	buf_init(&ws.body, 1 << 20);
@@ -678,7 +682,7 @@ fuzz_column(struct place *p, const struct rows *r, uint32_t index,
 	assert_int_equal(parquet_column_dict(&c, &ws, &e), 0);
 	buf_put(&dict, ws.codes.data, ws.codes.len);
 	for (round = 0; round < 400; round++) {
-		(void)forge(&c, ws.zip, g, &page);
+		right = forge(&c, ws.zip, g, &page);
 		buf_clear(&file);
 		buf_puts(&file, PARQUET_MAGIC);
 		buf_put(&file, dict.data, dict.len);
@@ -692,7 +696,8 @@ fuzz_column(struct place *p, const struct rows *r, uint32_t index,
 		parquet_source_init(&s, sys_posix(), fd,
 		    &r->schema->cols[index]);
 		parquet_source_start(&s, &chunk);
-		(void)parquet_source_page(&s, &rs, &e);
+		rc = parquet_source_page(&s, &rs, &e);
+		assert_true(right || rc == ERR_CORRUPT);
 		parquet_source_fini(&s);
 		fclose(f);
 	}
