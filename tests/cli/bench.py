@@ -54,7 +54,7 @@ def python_client(url, webids):
             for stream in json.load(r)["Items"]:
                 for v in stream["Items"]:
                     rows.append((stream["WebId"], v["Timestamp"],
-                                 v["Value"], v["Good"]))
+                                 v.get("Value"), v["Good"]))
         n = len(rows)
         if n > 200000:
             break
@@ -87,12 +87,15 @@ def duckdb_dedup(site):
     python = os.path.join(BUILD, "build-aux/venv/bin/python")
     if not os.path.exists(python):
         return None
+    # types are given: a sample of the CSV may hold no text value
     code = """
 import duckdb, sys, time
 con = duckdb.connect()
 con.execute("SET memory_limit='256MB'; SET threads=2; "
             "SET preserve_insertion_order=false")
-con.execute("COPY (SELECT * FROM read_csv('bronze.csv', nullstr='')) TO "
+con.execute("COPY (SELECT * FROM read_csv('bronze.csv', "
+            "nullstr='', types={'value_text': 'VARCHAR', 'units': 'VARCHAR', "
+            "'value': 'DOUBLE', 'state_code': 'BIGINT'})) TO "
             "'bronze.parquet' (FORMAT parquet, COMPRESSION zstd)")
 began = time.monotonic()
 con.execute("COPY (SELECT * EXCLUDE (rn) FROM (SELECT *, row_number() OVER "
@@ -108,6 +111,8 @@ print(time.monotonic() - began)
     r = subprocess.run([python, "-c", code], cwd=site.dir,
                        capture_output=True, text=True)
     if r.returncode != 0:
+        print("# duckdb: " + r.stderr.strip().splitlines()[-1],
+              file=sys.stderr)
         return None
     return float(r.stdout)
 
