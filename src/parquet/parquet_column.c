@@ -50,7 +50,7 @@ parquet_column_fini(struct parquet_column *c)
 	buf_fini(&c->pages);
 }
 
-/* --- cells ---------------------------------------------------------------- */
+/* --- cells --------------------------------------------------------------- */
 
 static inline int64_t
 ticks_to_us(int64_t t)
@@ -332,7 +332,7 @@ parquet_column_append(struct parquet_column *c, struct parquet_scratch *s,
 	return (0);
 }
 
-/* --- pages ----------------------------------------------------------------- */
+/* --- pages --------------------------------------------------------------- */
 
 static void
 range_codes(struct parquet_column *c, struct parquet_range *r,

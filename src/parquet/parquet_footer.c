@@ -31,7 +31,7 @@ physical(enum rows_type t)
 	}
 }
 
-/* --- schema ----------------------------------------------------------------- */
+/* --- schema -------------------------------------------------------------- */
 
 static void
 put_string_type(struct thrift_out *t, uint32_t field)
@@ -126,7 +126,7 @@ put_schema(struct thrift_out *t, const struct rows_schema *s)
 	}
 }
 
-/* --- row groups -------------------------------------------------------------- */
+/* --- row groups ---------------------------------------------------------- */
 
 static void
 put_statistics(struct thrift_out *t, const struct parquet_range *r,
@@ -302,7 +302,7 @@ parquet_footer_put(const struct parquet_file_info *f, struct buf *b)
 	thrift_end(&t);
 }
 
-/* --- page index ---------------------------------------------------------------- */
+/* --- page index ---------------------------------------------------------- */
 
 /* 1 ascending, 2 descending, 0 neither; null pages do not count. */
 static int

@@ -132,7 +132,7 @@ size_t thrift_get_list(struct thrift_in *, const struct thrift_field *,
 /* True when the field is a struct; it is then to be entered. */
 bool thrift_is_struct(struct thrift_in *, const struct thrift_field *);
 
-/* --- encodings ------------------------------------------------------------ */
+/* --- encodings ----------------------------------------------------------- */
 
 /* Bits that hold x. */
 static inline unsigned
@@ -156,7 +156,7 @@ bool parquet_decode_hybrid(struct cur *, unsigned width, uint32_t max,
 bool parquet_decode_delta64(struct cur *, int64_t *, size_t n);
 bool parquet_decode_delta32(struct cur *, int32_t *, size_t n);
 
-/* --- statistics ------------------------------------------------------------ */
+/* --- statistics ---------------------------------------------------------- */
 
 struct parquet_text_bound {
 	bool exact;
@@ -197,7 +197,7 @@ void parquet_range_stat(const struct parquet_range *, enum rows_type,
 int parquet_range_cut(const char *, size_t len, size_t max, bool up,
     char *to);
 
-/* --- writing ---------------------------------------------------------------- */
+/* --- writing ------------------------------------------------------------- */
 
 /* A page that is in the row group's memory, later in the page index. */
 struct parquet_page {
@@ -307,7 +307,7 @@ void parquet_footer_indexes(struct parquet_group *, size_t n,
     const struct rows_schema *, uint64_t offset, struct buf *);
 void parquet_footer_put(const struct parquet_file_info *, struct buf *);
 
-/* --- reading ----------------------------------------------------------------- */
+/* --- reading ------------------------------------------------------------- */
 
 struct parquet_rchunk {
 	int codec;

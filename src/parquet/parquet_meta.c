@@ -122,7 +122,7 @@ get_schema(struct meta_in *in, const struct thrift_field *f)
 	return (0);
 }
 
-/* --- row groups ---------------------------------------------------------------- */
+/* --- row groups ---------------------------------------------------------- */
 
 static void
 get_chunk_meta(struct meta_in *in, struct parquet_rchunk *k)
@@ -229,7 +229,7 @@ get_groups(struct meta_in *in, const struct thrift_field *f)
 	}
 }
 
-/* --- our types ------------------------------------------------------------------- */
+/* --- our types ----------------------------------------------------------- */
 
 static int
 bad_column(const struct element *x, struct err *e)

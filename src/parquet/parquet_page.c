@@ -77,7 +77,7 @@ damaged(struct err *e, const char *what)
 	return (err_set(e, ERR_CORRUPT, "page: %s", what));
 }
 
-/* --- header and body ---------------------------------------------------------- */
+/* --- header and body ----------------------------------------------------- */
 
 static void
 get_page_kind(struct thrift_in *t, struct header *h, bool data)
@@ -201,7 +201,7 @@ read_body(struct parquet_source *s, struct parquet_rscratch *x,
 	return (to->error);
 }
 
-/* --- the dictionary -------------------------------------------------------------- */
+/* --- the dictionary ------------------------------------------------------ */
 
 static int
 take_dict(struct parquet_source *s, const struct header *h, struct err *e)
@@ -251,7 +251,7 @@ read_dict(struct parquet_source *s, struct parquet_rscratch *x,
 	return (h->values == 0 ? 0 : take_dict(s, h, e));
 }
 
-/* --- a data page -------------------------------------------------------------------- */
+/* --- a data page --------------------------------------------------------- */
 
 /* A byte an entry; the number of those that are `max` in *hits. */
 static int

@@ -139,7 +139,7 @@ parquet_reader_rows(const struct parquet_reader *r)
 	return (r->meta.rows);
 }
 
-/* --- cells ----------------------------------------------------------------------- */
+/* --- cells --------------------------------------------------------------- */
 
 /* Text number i of the page. */
 static const char *

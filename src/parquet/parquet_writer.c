@@ -185,7 +185,7 @@ parquet_writer_abort(struct parquet_writer *w)
 	writer_free(w);
 }
 
-/* --- row groups ------------------------------------------------------------ */
+/* --- row groups ---------------------------------------------------------- */
 
 static struct parquet_group *
 add_group(struct parquet_writer *w)
@@ -349,7 +349,7 @@ parquet_writer_bytes(const struct parquet_writer *w)
 	return (w->at + group_bytes(w));
 }
 
-/* --- the end ---------------------------------------------------------------- */
+/* --- the end ------------------------------------------------------------- */
 
 static int
 write_footer(struct parquet_writer *w, struct err *e)

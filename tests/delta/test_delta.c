@@ -345,7 +345,7 @@ test_schema_changes(void **state)
 	delta_snapshot_fini(&base);
 }
 
-/* --- races -------------------------------------------------------------------- */
+/* --- races --------------------------------------------------------------- */
 
 static void
 test_second_is_refused(void **state)
@@ -430,7 +430,7 @@ test_race(void **state)
 	delta_snapshot_fini(&s);
 }
 
-/* --- failures ----------------------------------------------------------------- */
+/* --- failures ------------------------------------------------------------ */
 
 struct disk {
 	const struct sys *real;
@@ -569,7 +569,7 @@ test_failures(void **state)
 	assert_true(failed >= 4);
 }
 
-/* --- sweeping -------------------------------------------------------------------- */
+/* --- sweeping ------------------------------------------------------------ */
 
 static void
 touch(struct place *p, const char *name)
@@ -646,7 +646,7 @@ test_sweep(void **state)
 	delta_close(t);
 }
 
-/* --- logs of others, and damaged ones --------------------------------------------- */
+/* --- logs of others, and damaged ones ------------------------------------ */
 
 #define META(more) "{\"metaData\":{\"id\":\"x\",\"format\":{\"provider\":" \
 	"\"parquet\"},\"schemaString\":\"{\\\"fields\\\":[]}\"," \

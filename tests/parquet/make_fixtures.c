@@ -254,7 +254,7 @@ write_fixture(const char *dir, const struct fixture *f)
 	free(path);
 }
 
-/* --- a series, sorted, as silver has it --------------------------------------- */
+/* --- a series, sorted, as silver has it ---------------------------------- */
 
 static const struct rows_col series[] = {
 	{ "tag_webid", ROWS_STRING, true }, { "tag_name", ROWS_STRING, false },
@@ -325,7 +325,7 @@ write_sorted(const char *dir)
 	free(path);
 }
 
-/* --- a Delta table: two days, a file replaced, a column added ------------------ */
+/* --- a Delta table: two days, a file replaced, a column added ------------ */
 
 struct part {
 	const char *path;	/* in the table */

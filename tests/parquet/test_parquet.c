@@ -58,7 +58,7 @@ teardown(void **state)
 	return (0);
 }
 
-/* --- round trips ---------------------------------------------------------- */
+/* --- round trips --------------------------------------------------------- */
 
 static struct rows_schema *
 random_schema(struct rng *g)
@@ -326,7 +326,7 @@ test_round_trips(void **state)
 		round_trip(*state, seed);
 }
 
-/* --- a failing disk --------------------------------------------------------- */
+/* --- a failing disk ------------------------------------------------------ */
 
 struct disk {
 	const struct sys *real;
@@ -495,7 +495,7 @@ test_bad_cells(void **state)
 	rows_schema_free(s);
 }
 
-/* --- damage -------------------------------------------------------------------- */
+/* --- damage -------------------------------------------------------------- */
 
 /* Read everything; 0 or the error, one that damage may give. */
 static int
