@@ -2,8 +2,8 @@
 #define CONF_CONF_H
 
 /*
- * The configuration: garner.yaml(5). One table row per option (CONF_OPTIONS
- * in conf_options.h): path, type, bounds, default, unit, help. It feeds the
+ * The configuration: garner.yaml(5). One table row per option
+ * (conf_options()): path, type, bounds, default, unit, help. It feeds the
  * parser, `garner config`, and the check against manual and sample file.
  *
  *	version: 1
@@ -14,14 +14,15 @@
  *	  url: https://pi.example/piwebapi
  *	  auth: {type: basic, user: X, password: {env: PI_PASSWORD}}
  *	  tables: [pi_points, pi_timeseries]      # all when left out
- *	  streams: {name: "UNIT1.*"}
+ *	  streams: UNIT1.*
  *	groups: {by: range, size: 2000}
  *	...
  *
  * Precedence: defaults, the file, GARNER_* environment variables (path in
- * capitals, dots as underscores: GARNER_SOURCE_URL). Found at: -c,
- * $GARNER_CONFIG, ./garner.yaml, $XDG_CONFIG_HOME/garner/garner.yaml
- * (~/.config), /etc/garner/garner.yaml.
+ * capitals, dots as underscores: GARNER_SOURCE_URL; empty: not set; unknown:
+ * an error). Found at: -c, $GARNER_CONFIG, ./garner.yaml,
+ * $XDG_CONFIG_HOME/garner/garner.yaml (~/.config), /etc/garner/garner.yaml
+ * below the prefix, then below /.
  */
 
 #include <stdbool.h>
@@ -42,9 +43,11 @@ enum conf_type {
 	CONF_DOUBLE,
 	CONF_ENUM,		/* `words`: alternatives separated by | */
 	CONF_TIME,		/* as ticks_parse_human(), kept as text */
-	CONF_LIST,		/* of text; JSON-free: joined by \n inside */
+	CONF_LIST,		/* of text, joined by \n; from environment
+				 * and flags separated by commas */
 	CONF_SECRET,		/* {env: N} | {file: P} | {command: C} |
-				 * {credential: N}; never a literal */
+				 * {credential: N}; never a literal, never
+				 * from the environment directly */
 };
 
 enum conf_origin { CONF_DEFAULT, CONF_FILE, CONF_ENV, CONF_FLAG };
@@ -78,8 +81,9 @@ const struct conf_option *conf_options(size_t *n);
 /* Which file: explicit (may be NULL) or the search above. ERR_CONFIG naming
  * the places looked at when there is none. Free *path. */
 int conf_find(const char *explicit_path, char **path, struct err *);
-/* Load and check everything; ERR_CONFIG names file, line, and for an unknown
- * key the nearest valid one. */
+/* Load and check everything, also that what auth.type needs is there;
+ * ERR_CONFIG names file, line, and for an unknown key the nearest valid
+ * one. */
 int conf_load(const char *path, struct conf **, struct err *);
 void conf_free(struct conf *);
 /* Override from a command line flag. */
@@ -92,16 +96,18 @@ const char *conf_text(const struct conf *, const char *path);	/* or NULL */
 int64_t conf_num(const struct conf *, const char *path);
 double conf_real(const struct conf *, const char *path);
 bool conf_bool(const struct conf *, const char *path);
-/* CONF_LIST: items, NULL terminated; owned by conf. */
+/* CONF_LIST: items, NULL terminated; owned by conf, until the next
+ * conf_set() of it. */
 const char *const *conf_list(const struct conf *, const char *path,
     size_t *n);
 
 /*
  * Resolve a CONF_SECRET now: environment, file (refused when group or
- * others can read it), command (first line of output; /bin/sh -c; 10 s at
- * most), systemd credential ($CREDENTIALS_DIRECTORY/NAME). Trailing newline
- * cut. The caller wipes it with conf_secret_free(). ERR_CONFIG names the
- * reference, never the value.
+ * others can read it), command (/bin/sh -c; 10 s at most), systemd
+ * credential ($CREDENTIALS_DIRECTORY/NAME); of the last three the first
+ * line. Blocks; at most 8 KiB; an empty secret is an error. The caller
+ * wipes it with conf_secret_free(). ERR_CONFIG names the reference, never
+ * the value.
  */
 int conf_secret(const struct conf *, const char *path, char **value,
     struct err *);

@@ -56,8 +56,7 @@ static const struct conf_option options[] = {
 	{ "harvest.reread", CONF_DURATION, "4h", 0, 3650 * DAY, NULL, "",
 	    "tail read again, for late values" },
 	{ "harvest.reread_frames", CONF_DURATION, "1d", 0, 3650 * DAY, NULL,
-	    "", "the same for event frames, which are closed and "
-	    "acknowledged later" },
+	    "", "the same for event frames" },
 	{ "harvest.target_items", CONF_INT, "10000", 1, 10000000, NULL,
 	    "items", "items an answer should have" },
 	{ "harvest.page_items", CONF_INT, "0", 0, 10000000, NULL, "items",
@@ -112,7 +111,7 @@ static const struct conf_option options[] = {
 	    "rows", "rows of a data file" },
 
 	{ "log.level", CONF_ENUM, "info", 0, 0, "error|warn|info|debug", "",
-	    "least level of messages" },
+	    "least level" },
 	{ "log.format", CONF_ENUM, "text", 0, 0, "text|logfmt|json", "",
 	    "form of messages" },
 };

@@ -5,11 +5,12 @@
 
 #include "config.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "base/buf.h"
 #include "conf/conf.h"
+
+#define HELP_COLUMN 38
 
 /* Depth of a path, and its part at a depth. */
 static size_t
@@ -71,8 +72,33 @@ sample_value(const struct conf_option *o, const char *connector,
 		return (strcmp(o->path, "source.auth.token") == 0 ?
 		    "{env: PI_TOKEN}" : "{env: PI_PASSWORD}");
 	if (o->type == CONF_LIST)
-		return ("[pi_points, pi_timeseries]");
+		return ("[pi_dataservers, pi_points, pi_timeseries]");
 	return (o->deflt != NULL ? o->deflt : "");
+}
+
+/* A word as YAML reads it back: quoted unless it is plainly plain. */
+static void
+put_value(struct buf *b, const struct conf_option *o, const char *value)
+{
+	static const char plain[] = "abcdefghijklmnopqrstuvwxyz"
+	    "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._/:+~%-";
+	size_t n = strlen(value);
+	const char *p;
+
+	if (o->type == CONF_SECRET || o->type == CONF_LIST ||
+	    (n > 0 && strspn(value, plain) == n && value[n - 1] != ':' &&
+	    strchr("-:%~", value[0]) == NULL)) {
+		buf_puts(b, value);
+		return;
+	}
+	buf_u8(b, '"');
+	for (p = value; *p != '\0'; p++)
+		if ((unsigned char)*p < ' ' || *p == 0x7f)
+			buf_printf(b, "\\x%02x", (unsigned)*p);
+		else
+			buf_printf(b, *p == '"' || *p == '\\' ? "\\%c" : "%c",
+			    *p);
+	buf_u8(b, '"');
 }
 
 static void
@@ -80,18 +106,18 @@ put_line(struct buf *b, const struct conf_option *o, unsigned depth,
     const char *value, bool live)
 {
 	const char *at;
-	size_t n = part(o->path, depth, &at);
-	const char *quote = "";
-	char left[256];
+	size_t n = part(o->path, depth, &at), begin = b->len;
 
-	if (value[0] == '*')		/* an alias to YAML */
-		quote = "\"";
-	(void)snprintf(left, sizeof(left), "%*s%s%.*s: %s%s%s",
-	    (int)depth * 2, "", live ? "" : "# ", (int)n, at, quote, value,
-	    quote);
-	buf_printf(b, "%-38s # %s%s%s%s\n", left, o->help,
-	    o->words != NULL ? " (" : "", o->words != NULL ? o->words : "",
-	    o->words != NULL ? ")" : "");
+	buf_printf(b, "%*s%s%.*s: ", (int)depth * 2, "", live ? "" : "# ",
+	    (int)n, at);
+	if (value[0] != '\0')
+		put_value(b, o, value);
+	while (b->error == 0 && b->len - begin < HELP_COLUMN)
+		buf_u8(b, ' ');
+	buf_printf(b, " # %s", o->help);
+	if (o->words != NULL && strchr(o->words, '|') != NULL)
+		buf_printf(b, " (%s)", o->words);
+	buf_u8(b, '\n');
 }
 
 void
@@ -104,8 +130,9 @@ conf_sample(const char *connector, const char *url, struct buf *b)
 	bool live;
 
 	o = conf_options(&n);
-	buf_puts(b, "# garner.yaml: see garner.yaml(5). Lines that begin with "
-	    "a # show the default.\n");
+	buf_puts(b, "# Configuration of garner; garner.yaml(5) tells all of "
+	    "it.\n# Lines that begin with # show the default, or an "
+	    "example.\n\n");
 	for (i = 0; i < n; i++) {
 		for (depth = 0; has_below(o[i].path, depth); depth++) {
 			if (same_part(o[i].path, last, depth))

@@ -25,48 +25,62 @@
 #define SECRET_MAX 8192
 #define COMMAND_SECONDS 10
 
-extern char **environ;
-
-/* Up to the first line end; wipes the rest. */
+/* Up to the first line end, NULL when that is nothing; wipes the rest. */
 static char *
 take_line(char *tmp, size_t n)
 {
-	char *s;
+	char *s = NULL;
 
 	tmp[n] = '\0';
 	tmp[strcspn(tmp, "\r\n")] = '\0';
-	s = must_strdup(tmp);
+	if (tmp[0] != '\0')
+		s = must_strdup(tmp);
 	explicit_bzero(tmp, SECRET_MAX + 1);
 	return (s);
 }
 
+/* A regular file, and, unless systemd guards it, for its owner only. */
 static int
-read_file(const char *path, char **value, struct err *e)
+check_file(int fd, const char *path, bool guarded, struct err *e)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) != 0)
+		return (err_sys(e, errno, "secret file %s", path));
+	if (!S_ISREG(st.st_mode))
+		return (err_set(e, ERR_CONFIG, "secret file %s is no file",
+		    path));
+	if (!guarded && (st.st_mode & 077) != 0)
+		return (err_set(e, ERR_CONFIG, "secret file %s: others can "
+		    "read it (mode %03o); run: chmod 600 on it", path,
+		    (unsigned)st.st_mode & 0777));
+	if (st.st_size > SECRET_MAX)
+		return (err_set(e, ERR_CONFIG, "secret file %s has more than "
+		    "%d bytes", path, SECRET_MAX));
+	return (0);
+}
+
+static int
+read_file(const char *path, bool guarded, char **value, struct err *e)
 {
 	char tmp[SECRET_MAX + 1];
-	struct stat st;
-	ssize_t n;
-	int fd;
+	ssize_t n = 0;
+	int fd, rc;
 
-	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-	if (fd < 0 || fstat(fd, &st) != 0) {
-		(void)err_sys(e, errno, "secret file %s", path);
-		if (fd >= 0)
-			(void)close(fd);
-		return (ERR_CONFIG);
-	}
-	if (!S_ISREG(st.st_mode) || (st.st_mode & 077) != 0) {
-		(void)close(fd);
-		return (err_set(e, ERR_CONFIG, "secret file %s: others can "
-		    "read it (mode %03o); chmod 600 it", path,
-		    (unsigned)st.st_mode & 0777));
-	}
-	n = read(fd, tmp, SECRET_MAX);
+	/* O_NONBLOCK: a pipe by that name must not hold us. */
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	if (fd < 0)
+		return (err_sys(e, errno, "secret file %s", path));
+	if ((rc = check_file(fd, path, guarded, e)) == 0 &&
+	    (n = read(fd, tmp, SECRET_MAX)) < 0)
+		rc = err_sys(e, errno, "secret file %s", path);
 	(void)close(fd);
-	if (n <= 0)
+	if (rc != 0)
+		return (rc);
+	*value = take_line(tmp, (size_t)n);
+	if (*value == NULL)
 		return (err_set(e, ERR_CONFIG, "secret file %s is empty",
 		    path));
-	*value = take_line(tmp, (size_t)n);
 	return (0);
 }
 
@@ -79,11 +93,10 @@ now_ms(void)
 	return ((int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000);
 }
 
-/* What the command prints within the time limit; its length. */
+/* What the command prints until `end`; its length. */
 static size_t
-read_pipe(int fd, char *tmp, size_t max)
+read_pipe(int fd, char *tmp, size_t max, int64_t end)
 {
-	int64_t end = now_ms() + COMMAND_SECONDS * 1000;
 	struct pollfd p = { .fd = fd, .events = POLLIN };
 	size_t len = 0;
 	ssize_t n;
@@ -100,77 +113,124 @@ read_pipe(int fd, char *tmp, size_t max)
 	return (len);
 }
 
+/* Its exit status; -1 when it was killed, by us after `end`. */
 static int
-run_command(const char *line, char **value, struct err *e)
+wait_command(pid_t pid, int64_t end)
 {
-	char tmp[SECRET_MAX + 1];
+	int status = -1;
+	pid_t got;
+
+	while ((got = waitpid(pid, &status, WNOHANG)) == 0 && now_ms() < end)
+		(void)poll(NULL, 0, 5);
+	if (got == 0) {
+		(void)kill(-pid, SIGKILL);
+		while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+			continue;
+	}
+	return (WIFEXITED(status) ? WEXITSTATUS(status) : -1);
+}
+
+/* In a process group of its own, so that it can be ended whole. */
+static int
+spawn(const char *line, int out, pid_t *pid)
+{
 	char *argv[] = { (char *)(uintptr_t)"sh", (char *)(uintptr_t)"-c",
 	    (char *)(uintptr_t)line, NULL };
 	posix_spawn_file_actions_t fa;
 	posix_spawnattr_t attr;
-	int fds[2], status = -1, rc;
+	int rc;
+
+	(void)posix_spawn_file_actions_init(&fa);
+	(void)posix_spawn_file_actions_adddup2(&fa, out, STDOUT_FILENO);
+	(void)posix_spawn_file_actions_addopen(&fa, STDIN_FILENO, "/dev/null",
+	    O_RDONLY, 0);
+	(void)posix_spawnattr_init(&attr);
+	(void)posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETPGROUP);
+	rc = posix_spawn(pid, "/bin/sh", &fa, &attr, argv, environ);
+	(void)posix_spawn_file_actions_destroy(&fa);
+	(void)posix_spawnattr_destroy(&attr);
+	return (rc);
+}
+
+static int
+run_command(const char *line, char **value, struct err *e)
+{
+	char tmp[SECRET_MAX + 1];
+	int64_t end = now_ms() + COMMAND_SECONDS * 1000;
+	int fds[2], rc;
 	size_t n;
 	pid_t pid;
 
 	if (pipe2(fds, O_CLOEXEC) != 0)
 		return (err_sys(e, errno, "pipe"));
-	(void)posix_spawn_file_actions_init(&fa);
-	(void)posix_spawn_file_actions_adddup2(&fa, fds[1], STDOUT_FILENO);
-	(void)posix_spawn_file_actions_addopen(&fa, STDIN_FILENO, "/dev/null",
-	    O_RDONLY, 0);
-	(void)posix_spawnattr_init(&attr);
-	(void)posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETPGROUP);
-	rc = posix_spawn(&pid, "/bin/sh", &fa, &attr, argv, environ);
-	(void)posix_spawn_file_actions_destroy(&fa);
-	(void)posix_spawnattr_destroy(&attr);
+	rc = spawn(line, fds[1], &pid);
 	(void)close(fds[1]);
 	if (rc != 0) {
 		(void)close(fds[0]);
-		return (err_set(e, ERR_CONFIG, "secret command: %s",
-		    strerror(rc)));
+		return (err_sys(e, rc, "secret command"));
 	}
-	n = read_pipe(fds[0], tmp, SECRET_MAX);
+	n = read_pipe(fds[0], tmp, SECRET_MAX, end);
 	(void)close(fds[0]);
-	if (n == 0)
-		(void)kill(-pid, SIGKILL);
-	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-		continue;
-	if (n == 0 || !WIFEXITED(status) || WEXITSTATUS(status) != 0) {
-		explicit_bzero(tmp, sizeof(tmp));
-		return (err_set(e, ERR_CONFIG, "secret command \"%.80s\" "
-		    "failed or printed nothing in %d s", line,
-		    COMMAND_SECONDS));
-	}
+	rc = wait_command(pid, end);
 	*value = take_line(tmp, n);
+	if (rc == 0 && *value != NULL)
+		return (0);
+	conf_secret_free(*value);
+	*value = NULL;
+	if (rc == 0)
+		return (err_set(e, ERR_CONFIG, "secret command \"%.80s\" "
+		    "printed nothing", line));
+	if (rc > 0)
+		return (err_set(e, ERR_CONFIG, "secret command \"%.80s\" "
+		    "failed with status %d", line, rc));
+	return (err_set(e, ERR_CONFIG, "secret command \"%.80s\" was killed, "
+	    "by us if it took more than %d s", line, COMMAND_SECONDS));
+}
+
+static int
+read_credential(const char *name, char **value, struct err *e)
+{
+	const char *dir = getenv("CREDENTIALS_DIRECTORY");
+	char *path;
+	int rc;
+
+	if (strchr(name, '/') != NULL)
+		return (err_set(e, ERR_CONFIG, "credential %s: a name has no "
+		    "slash", name));
+	if (dir == NULL || dir[0] == '\0')
+		return (err_set(e, ERR_CONFIG, "credential %s: there is no "
+		    "$CREDENTIALS_DIRECTORY; a systemd unit with "
+		    "LoadCredential= has one", name));
+	path = must_sprintf("%s/%s", dir, name);
+	rc = read_file(path, true, value, e);
+	free(path);
+	return (rc);
+}
+
+static int
+read_env(const char *name, char **value, struct err *e)
+{
+	const char *s = getenv(name);
+
+	if (s == NULL || s[0] == '\0')
+		return (err_set(e, ERR_CONFIG, "environment variable %s is "
+		    "not set", name));
+	*value = must_strdup(s);
 	return (0);
 }
 
 static int
 resolve(const char *ref, char **value, struct err *e)
 {
-	const char *dir = getenv("CREDENTIALS_DIRECTORY"), *s;
-	char *path;
-	int rc;
 
-	if (strncmp(ref, "env:", 4) == 0) {
-		s = getenv(ref + 4);
-		if (s == NULL || s[0] == '\0')
-			return (err_set(e, ERR_CONFIG, "environment variable "
-			    "%s is not set", ref + 4));
-		*value = must_strdup(s);
-		return (0);
-	}
+	if (strncmp(ref, "env:", 4) == 0)
+		return (read_env(ref + 4, value, e));
 	if (strncmp(ref, "file:", 5) == 0)
-		return (read_file(ref + 5, value, e));
+		return (read_file(ref + 5, false, value, e));
 	if (strncmp(ref, "command:", 8) == 0)
 		return (run_command(ref + 8, value, e));
-	if (dir == NULL || strchr(ref + 11, '/') != NULL)
-		return (err_set(e, ERR_CONFIG, "credential %s: not run with "
-		    "$CREDENTIALS_DIRECTORY", ref + 11));
-	path = must_sprintf("%s/%s", dir, ref + 11);
-	rc = read_file(path, value, e);
-	free(path);
-	return (rc);
+	MUST(strncmp(ref, "credential:", 11) == 0);
+	return (read_credential(ref + 11, value, e));
 }
 
 int
@@ -178,21 +238,18 @@ conf_secret(const struct conf *c, const char *path, char **value,
     struct err *e)
 {
 	const struct conf_value *v = conf_get(c, path);
-	int rc;
 
 	*value = NULL;
 	MUST(v->opt->type == CONF_SECRET);
 	if (!v->set)
 		return (err_set(e, ERR_CONFIG, "%s: %s is missing",
 		    conf_file(c), path));
-	rc = resolve(v->text, value, e);
-	if (rc != 0) {
-		(void)err_wrap(e, "%s", path);
-		if (e != NULL)
-			e->code = ERR_CONFIG;
-		rc = ERR_CONFIG;
-	}
-	return (rc);
+	if (resolve(v->text, value, e) == 0)
+		return (0);
+	(void)err_wrap(e, "%s", path);
+	if (e != NULL)
+		e->code = ERR_CONFIG;
+	return (ERR_CONFIG);
 }
 
 void

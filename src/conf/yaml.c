@@ -152,6 +152,42 @@ parse_map(struct parse *p, int depth, struct yaml_node *n)
 	}
 }
 
+/* Anchors, aliases and tags: more than a file of settings needs. */
+static int
+refuse_decorated(const struct parse *p, const yaml_event_t *ev)
+{
+	const yaml_char_t *anchor = NULL, *tag = NULL;
+
+	switch (ev->type) {
+	case YAML_SCALAR_EVENT:
+		anchor = ev->data.scalar.anchor;
+		tag = ev->data.scalar.tag;
+		break;
+	case YAML_SEQUENCE_START_EVENT:
+		anchor = ev->data.sequence_start.anchor;
+		tag = ev->data.sequence_start.tag;
+		break;
+	case YAML_MAPPING_START_EVENT:
+		anchor = ev->data.mapping_start.anchor;
+		tag = ev->data.mapping_start.tag;
+		break;
+	case YAML_ALIAS_EVENT:
+		return (error_at(p, ev->start_mark, "aliases are not "
+		    "understood here; put a text that begins with * into "
+		    "quotes"));
+	default:
+		break;
+	}
+	if (anchor != NULL)
+		return (error_at(p, ev->start_mark, "anchors are not "
+		    "understood here; put a text that begins with & into "
+		    "quotes"));
+	if (tag != NULL)
+		return (error_at(p, ev->start_mark, "tags are not understood "
+		    "here; put a text that begins with ! into quotes"));
+	return (0);
+}
+
 /* Takes the event over. */
 static int
 parse_node(struct parse *p, yaml_event_t *ev, int depth,
@@ -169,6 +205,8 @@ parse_node(struct parse *p, yaml_event_t *ev, int depth,
 	n = must_calloc(1, sizeof(*n));
 	n->line = (int)ev->start_mark.line + 1;
 	n->column = (int)ev->start_mark.column + 1;
+	if ((rc = refuse_decorated(p, ev)) != 0)
+		goto out;
 	switch (ev->type) {
 	case YAML_SCALAR_EVENT:
 		n->kind = YAML_SCALAR;
@@ -177,9 +215,6 @@ parse_node(struct parse *p, yaml_event_t *ev, int depth,
 		    ev->data.scalar.length);
 		if (strlen(n->text) != ev->data.scalar.length)
 			rc = error_at(p, ev->start_mark, "a NUL byte");
-		if (ev->data.scalar.anchor != NULL)
-			rc = error_at(p, ev->start_mark, "anchors are not "
-			    "understood here");
 		break;
 	case YAML_SEQUENCE_START_EVENT:
 		n->kind = YAML_LIST;
@@ -189,14 +224,11 @@ parse_node(struct parse *p, yaml_event_t *ev, int depth,
 		n->kind = YAML_MAP;
 		rc = parse_map(p, depth + 1, n);
 		break;
-	case YAML_ALIAS_EVENT:
-		rc = error_at(p, ev->start_mark, "aliases are not understood "
-		    "here");
-		break;
 	default:
 		rc = error_at(p, ev->start_mark, "a value is missing");
 		break;
 	}
+out:
 	yaml_event_delete(ev);
 	if (rc != 0) {
 		node_free(n);

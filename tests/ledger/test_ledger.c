@@ -10,7 +10,7 @@
 #include "ledger_test.h"
 #include "ledger/ledger_int.h"
 
-/* --- what the transactions of these tests do ------------------------------ */
+/* --- what the transactions of these tests do ----------------------------- */
 
 struct notes {
 	const char *prefix;
@@ -61,7 +61,7 @@ note_length(struct ledger *l, const char *name)
 	return (rc == 0 ? (int)strlen(text) : rc);
 }
 
-/* --- one process ---------------------------------------------------------- */
+/* --- one process --------------------------------------------------------- */
 
 static void
 reopen(void **state)
@@ -285,7 +285,7 @@ growth(void **state)
 	ledger_close(l);
 }
 
-/* --- two processes -------------------------------------------------------- */
+/* --- two processes ------------------------------------------------------- */
 
 struct pair {
 	int to_child[2];

@@ -5,7 +5,7 @@
 #include "ledger_test.h"
 #include "ledger/ledger_int.h"
 
-/* --- streams --------------------------------------------------------------- */
+/* --- streams ------------------------------------------------------------- */
 
 struct put {
 	const char *table;
@@ -132,7 +132,7 @@ tatters(void **state)
 	ledger_close(l);
 }
 
-/* --- a million streams: what one takes ------------------------------------- */
+/* --- a million streams: what one takes ----------------------------------- */
 
 #define MANY 20000
 
@@ -173,7 +173,7 @@ size(void **state)
 	assert_true(bytes < MANY * 200ull);
 }
 
-/* --- groups ----------------------------------------------------------------- */
+/* --- groups -------------------------------------------------------------- */
 
 static const struct ledger_group full = {
 	.pos = { UINT32_MAX, UINT64_MAX },
@@ -301,7 +301,7 @@ group_order(void **state)
 	ledger_close(l);
 }
 
-/* --- damage ------------------------------------------------------------------ */
+/* --- damage -------------------------------------------------------------- */
 
 struct raw {
 	char kind;
