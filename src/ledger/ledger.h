@@ -121,4 +121,8 @@ int ledger_note_put(struct ledger_txn *, const char *name, const char *text,
 int ledger_note_get(struct ledger_txn *, const char *name, char *out,
     size_t size, struct err *);
 
+/* Read everything: each record decodes, ids are dense, every object is found
+ * by its key. ERR_CORRUPT names the first that is not so. */
+int ledger_check(struct ledger_txn *, struct err *);
+
 #endif

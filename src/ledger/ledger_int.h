@@ -50,6 +50,9 @@ void ledger_key_number(struct ledger_key *, char kind, const char *table,
 /* The number at the end of a key of this kind and table, or false. */
 bool ledger_key_match(const MDB_val *, char kind, const char *table,
     size_t bytes, uint64_t *number);
+/* The table and the number of any key with one, or false. */
+bool ledger_key_split(const MDB_val *, size_t bytes, char *table,
+    size_t size, uint64_t *number);
 
 void ledger_object_encode(const struct ledger_object *, uint64_t generation,
     struct buf *);
@@ -58,6 +61,14 @@ void ledger_stream_encode(const struct ledger_stream *, struct buf *);
 int ledger_stream_decode(const MDB_val *, struct ledger_stream *);
 void ledger_group_encode(const struct ledger_group *, struct buf *);
 int ledger_group_decode(const MDB_val *, struct ledger_group *);
+
+/* u32 highest object id, u64 walk generation; zeros when missing. */
+struct ledger_counters {
+	uint32_t max_id;
+	uint64_t generation;
+};
+int ledger_counters_get(struct ledger_txn *, const char *table,
+    struct ledger_counters *, struct err *);
 
 MDB_dbi ledger_dbi(const struct ledger_txn *);	/* for cursors */
 /* 0, ERR_NOTFOUND without text, or an error. */

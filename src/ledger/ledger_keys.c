@@ -54,6 +54,23 @@ ledger_key_match(const MDB_val *v, char kind, const char *table,
 	return (true);
 }
 
+bool
+ledger_key_split(const MDB_val *v, size_t bytes, char *table, size_t size,
+    uint64_t *number)
+{
+	const uint8_t *p = v->mv_data;
+	size_t n;
+
+	if (v->mv_size < bytes + 2)
+		return (false);
+	n = v->mv_size - bytes - 2;
+	if (n >= size || memchr(p + 1, '\0', n) != NULL)
+		return (false);
+	memcpy(table, p + 1, n);
+	table[n] = '\0';
+	return (ledger_key_match(v, (char)p[0], table, bytes, number));
+}
+
 /* --- objects ------------------------------------------------------------- */
 
 static void
@@ -166,6 +183,16 @@ ledger_group_encode(const struct ledger_group *g, struct buf *b)
 	buf_zigzag(b, g->committed);
 }
 
+static uint32_t
+varint32(struct cur *c)
+{
+	uint64_t v = cur_varint(c);
+
+	if (v > UINT32_MAX)
+		c->bad = true;
+	return ((uint32_t)v);
+}
+
 int
 ledger_group_decode(const MDB_val *v, struct ledger_group *g)
 {
@@ -174,9 +201,9 @@ ledger_group_decode(const MDB_val *v, struct ledger_group *g)
 	cur_init(&c, v->mv_data, v->mv_size);
 	if (cur_u8(&c) != VALUE_VERSION)
 		return (ERR_CORRUPT);
-	g->pos.segment = (uint32_t)cur_varint(&c);
+	g->pos.segment = varint32(&c);
 	g->pos.offset = cur_varint(&c);
-	g->run.segment = (uint32_t)cur_varint(&c);
+	g->run.segment = varint32(&c);
 	g->run.offset = cur_varint(&c);
 	g->batches = cur_varint(&c);
 	g->rows = cur_varint(&c);

@@ -14,14 +14,9 @@
 #include "base/must.h"
 #include "ledger/ledger_int.h"
 
-struct counters {
-	uint32_t max_id;
-	uint64_t generation;
-};
-
-static int
-get_counters(struct ledger_txn *t, const char *table, struct counters *c,
-    struct err *e)
+int
+ledger_counters_get(struct ledger_txn *t, const char *table,
+    struct ledger_counters *c, struct err *e)
 {
 	struct ledger_key k;
 	struct cur cur;
@@ -42,7 +37,7 @@ get_counters(struct ledger_txn *t, const char *table, struct counters *c,
 
 static int
 put_counters(struct ledger_txn *t, const char *table,
-    const struct counters *c, struct err *e)
+    const struct ledger_counters *c, struct err *e)
 {
 	struct ledger_key k;
 	struct buf b;
@@ -150,7 +145,7 @@ ledger_object_put(struct ledger_txn *t, const char *table,
 {
 	struct ledger_object copy = *o;
 	struct ledger_key k;
-	struct counters c;
+	struct ledger_counters c;
 	struct buf ids;
 	int rc;
 
@@ -158,7 +153,7 @@ ledger_object_put(struct ledger_txn *t, const char *table,
 		return (rc);
 	copy.gone = false;
 	buf_init(&ids, 1 << 12);
-	if ((rc = get_counters(t, table, &c, e)) != 0 ||
+	if ((rc = ledger_counters_get(t, table, &c, e)) != 0 ||
 	    (rc = find(t, table, o->key, &k, &ids, id, e)) != 0)
 		goto out;
 	if (*id == 0) {
@@ -178,10 +173,10 @@ int
 ledger_walk_begin(struct ledger_txn *t, const char *table,
     uint64_t *generation, struct err *e)
 {
-	struct counters c;
+	struct ledger_counters c;
 	int rc;
 
-	if ((rc = get_counters(t, table, &c, e)) != 0)
+	if ((rc = ledger_counters_get(t, table, &c, e)) != 0)
 		return (rc);
 	*generation = ++c.generation;
 	return (put_counters(t, table, &c, e));
@@ -192,12 +187,12 @@ ledger_walk_end(struct ledger_txn *t, const char *table, uint64_t generation,
     uint64_t *gone, struct err *e)
 {
 	struct ledger_stored s;
-	struct counters c;
+	struct ledger_counters c;
 	uint32_t id;
 	int rc;
 
 	*gone = 0;
-	if ((rc = get_counters(t, table, &c, e)) != 0)
+	if ((rc = ledger_counters_get(t, table, &c, e)) != 0)
 		return (rc);
 	for (id = 1; id <= c.max_id; id++) {
 		if ((rc = get_object(t, table, id, &s, e)) != 0)
@@ -268,10 +263,10 @@ ledger_object_count(struct ledger_txn *t, const char *table, uint32_t *count,
     uint32_t *max_id, struct err *e)
 {
 	struct count n = { 0 };
-	struct counters c;
+	struct ledger_counters c;
 	int rc;
 
-	if ((rc = get_counters(t, table, &c, e)) != 0)
+	if ((rc = ledger_counters_get(t, table, &c, e)) != 0)
 		return (rc);
 	rc = ledger_object_each(t, table, 1, UINT32_MAX, count_one, &n, e);
 	*count = n.n;

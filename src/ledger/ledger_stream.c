@@ -101,27 +101,6 @@ ledger_group_put(struct ledger_txn *t, const char *table, uint32_t group,
 	return (rc);
 }
 
-/* The table's name in a key of a group, or false at the end of them. */
-static bool
-group_key(const MDB_val *key, char *table, size_t size, uint32_t *group)
-{
-	const uint8_t *p = key->mv_data;
-	size_t n;
-	uint64_t number;
-
-	if (key->mv_size < 7 || p[0] != 'G')
-		return (false);
-	n = key->mv_size - 6;
-	if (n >= size)
-		return (false);
-	memcpy(table, p + 1, n);
-	table[n] = '\0';
-	if (!ledger_key_match(key, 'G', table, 4, &number))
-		return (false);
-	*group = (uint32_t)number;
-	return (true);
-}
-
 int
 ledger_group_each(struct ledger_txn *t, const char *table,
     ledger_group_fn *fn, void *cookie, struct err *e)
@@ -131,7 +110,7 @@ ledger_group_each(struct ledger_txn *t, const char *table,
 	MDB_cursor *cursor;
 	MDB_val key, v;
 	char name[LEDGER_KEY_MAX];
-	uint32_t group;
+	uint64_t group;
 	int rc;
 
 	if ((rc = mdb_cursor_open(t->txn, ledger_dbi(t), &cursor)) != 0)
@@ -140,7 +119,8 @@ ledger_group_each(struct ledger_txn *t, const char *table,
 	key.mv_data = k.data;
 	key.mv_size = k.len;
 	rc = mdb_cursor_get(cursor, &key, &v, MDB_SET_RANGE);
-	while (rc == 0 && group_key(&key, name, sizeof(name), &group)) {
+	while (rc == 0 && *(const char *)key.mv_data == 'G' &&
+	    ledger_key_split(&key, 4, name, sizeof(name), &group)) {
 		if (table != NULL && strcmp(table, name) != 0) {
 			if (strncmp(name, table, strlen(table)) != 0)
 				break;
@@ -151,7 +131,7 @@ ledger_group_each(struct ledger_txn *t, const char *table,
 			rc = ledger_damaged(e, "group", name, group);
 			goto out;
 		}
-		if ((rc = fn(name, group, &g, cookie)) != 0)
+		if ((rc = fn(name, (uint32_t)group, &g, cookie)) != 0)
 			goto out;
 		rc = mdb_cursor_get(cursor, &key, &v, MDB_NEXT);
 	}

@@ -75,4 +75,15 @@ place_read(struct ledger *l)
 	return (t);
 }
 
+static inline void
+place_check(struct ledger *l)
+{
+	struct err e = ERR_INIT;
+	struct ledger_txn *t = place_read(l);
+
+	if (ledger_check(t, &e) != 0)
+		fail_msg("%s", e.text);
+	ledger_read_end(t);
+}
+
 #endif

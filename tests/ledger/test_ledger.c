@@ -385,6 +385,7 @@ shared(void **state)
 	tell(x.to_child[1]);
 	assert_int_equal(pair_end(&x), 0);
 	assert_int_equal(note_length(l, "last.0"), 33);
+	place_check(l);
 	ledger_close(l);
 }
 
@@ -422,6 +423,7 @@ killed_writer(void **state)
 	assert_int_equal(kill(x.pid, SIGKILL), 0);
 	assert_true(WIFSIGNALED(pair_end(&x)));
 	assert_int_equal(write_notes(l, "kept", 1, 5), 0);
+	place_check(l);
 	assert_int_equal(note_length(l, "kept.0"), 5);
 	assert_int_equal(note_length(l, "lost"), ERR_NOTFOUND);
 	ledger_close(l);

@@ -228,6 +228,7 @@ struct raw {
 	char kind;
 	const char *bytes;
 	size_t n;
+	uint64_t number;	/* at the end of the key, not for 'C' */
 };
 
 static int
@@ -239,7 +240,8 @@ put_raw(struct ledger_txn *t, void *cookie, struct err *e)
 	if (r->kind == 'C')
 		ledger_key_name(&k, 'C', "a");
 	else
-		ledger_key_number(&k, r->kind, "a", 1, 4);
+		ledger_key_number(&k, r->kind, "a", r->number,
+		    r->kind == 'K' ? 8 : 4);
 	return (ledger_put(t, &k, r->bytes, r->n, e));
 }
 
@@ -247,12 +249,12 @@ static void
 damage(void **state)
 {
 	static const struct raw cases[] = {
-		{ 'O', "", 0 },
-		{ 'O', "\x01", 1 },
-		{ 'O', "\x02\x00\x00\x01k\x01n\x00\x00", 8 },	/* version */
-		{ 'O', "\x01\x00\x00\x01k\x01n\x00", 8 },	/* cut */
-		{ 'O', "\x01\x00\x00\xff\xff\xff\xff\x0fk", 9 },
-		{ 'C', "\x01\x00\x00", 3 },
+		{ 'O', "", 0, 1 },
+		{ 'O', "\x01", 1, 1 },
+		{ 'O', "\x02\x00\x00\x01k\x01n\x00\x00", 8, 1 },	/* version */
+		{ 'O', "\x01\x00\x00\x01k\x01n\x00", 8, 1 },	/* cut */
+		{ 'O', "\x01\x00\x00\xff\xff\xff\xff\x0fk", 9, 1 },
+		{ 'C', "\x01\x00\x00", 3, 1 },
 	};
 	struct place *p = *state;
 	struct ledger_txn *t;
@@ -278,9 +280,61 @@ damage(void **state)
 			assert_int_equal(ledger_object_count(t, "a", &n, &max,
 			    &e), ERR_CORRUPT);
 		assert_non_null(strstr(e.text, "of a"));
+		assert_int_equal(ledger_check(t, NULL), ERR_CORRUPT);
 		ledger_read_end(t);
 		assert_int_equal(put(l, "a", "K1", "x", &n, NULL),
 		    ERR_CORRUPT);
+		ledger_close(l);
+		assert_int_equal(sys_remove_tree(p->ledger, NULL), 0);
+	}
+}
+
+/* What decodes and yet does not fit the rest. */
+static void
+contradictions(void **state)
+{
+#define OBJECT(key) "\x01\x00\x00\x02" key "\x01n\x00\x00", 10
+	static const struct {
+		struct raw raw;
+		const char *want;
+	} cases[] = {
+		{ { 'O', OBJECT("K1"), 1 }, NULL },	/* as it was */
+		{ { 'O', OBJECT("K9"), 1 }, "an id leads to another object" },
+		{ { 'O', OBJECT("K1"), 3 }, "objects beyond the last" },
+		{ { 'O', OBJECT("K1"), 9 }, "no object before it: 9 of a" },
+		{ { 'C', "\x01\0\0\0\0\0\0\0\0\0\0\0", 12, 0 },
+		    "objects beyond the last: 1 of a" },
+		{ { 'C', "\x07\0\0\0\0\0\0\0\0\0\0\0", 12, 0 },
+		    "the last object is missing: 7 of a" },
+		{ { 'K', "\x07\0\0\0", 4, 77 }, "an id leads to no object" },
+		{ { 'K', "\x01\0\0\0", 4, 77 }, "an id leads to another" },
+		{ { 'K', "\x01\0\0", 3, 77 }, "a list of ids" },
+		{ { 'K', "", 0, 77 }, "a list of ids" },
+		{ { 'Z', "", 0, 77 }, "a key of no kind" },
+	};
+	struct place *p = *state;
+	struct ledger_txn *t;
+	struct ledger *l;
+	struct raw r;
+	struct err e;
+	size_t i;
+	int rc;
+
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		l = place_open(p);
+		(void)put_id(l, "a", "K1", "one");
+		(void)put_id(l, "a", "K2", "two");
+		place_check(l);
+		r = cases[i].raw;
+		assert_int_equal(ledger_write(l, put_raw, &r, NULL), 0);
+		t = place_read(l);
+		e = (struct err)ERR_INIT;
+		rc = ledger_check(t, &e);
+		assert_int_equal(rc, cases[i].want != NULL ? ERR_CORRUPT : 0);
+		if (cases[i].want != NULL &&
+		    strstr(e.text, cases[i].want) == NULL)
+			fail_msg("case %zu: %s", i, e.text);
+		ledger_read_end(t);
 		ledger_close(l);
 		assert_int_equal(sys_remove_tree(p->ledger, NULL), 0);
 	}
@@ -337,6 +391,7 @@ check_model(struct ledger *l, const struct model *m)
 	assert_int_equal(count, want);
 	assert_int_equal(max, m->max);
 	ledger_read_end(t);
+	place_check(l);
 }
 
 static void
@@ -397,7 +452,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(ids), TEST(fields), TEST(each_stops), TEST(damage),
-		TEST(model),
+		TEST(contradictions), TEST(model),
 	};
 
 	return (cmocka_run_group_tests(tests, NULL, NULL));

@@ -298,6 +298,7 @@ group_order(void **state)
 		assert_string_equal(x.text, cases[i].want);
 	}
 	ledger_read_end(t);
+	place_check(l);
 	ledger_close(l);
 }
 
@@ -332,6 +333,7 @@ damage(void **state)
 		{ 'G', "", 0 },
 		{ 'G', "\x02\x00\x00\x00\x00\x00\x00\x00\x00\x00", 10 },
 		{ 'G', "\x01\x00\x00\x00\x00\x00\x00\x00\x00", 9 },
+		{ 'G', "\x01\xff\xff\xff\xff\x1f\0\0\0\0\0\0\0\0", 14 },
 	};
 	struct ledger *l = place_open(*state);
 	struct ledger_stream s;
@@ -356,6 +358,7 @@ damage(void **state)
 			    &x, NULL), ERR_CORRUPT);
 			rc = ledger_group_get(t, "a", 1, &g, &e);
 		}
+		assert_int_equal(ledger_check(t, NULL), ERR_CORRUPT);
 		ledger_read_end(t);
 		if (rc != ERR_CORRUPT)
 			fail_msg("case %zu: %d", i, rc);
