@@ -208,6 +208,24 @@ conf_set(struct conf *c, const char *path, const char *text, struct err *e)
 	return (conf_value_set(&c->v[i], text, CONF_FLAG, 0, e));
 }
 
+int
+conf_check(const char *path, const char *text, struct err *e)
+{
+	const struct conf_option *o;
+	struct conf_value v;
+	size_t n;
+	int rc;
+
+	memset(&v, 0, sizeof(v));
+	for (o = conf_options(&n); n > 0; o++, n--)
+		if (strcmp(o->path, path) == 0)
+			v.opt = o;
+	MUST(v.opt != NULL);
+	rc = conf_value_set(&v, text, CONF_FLAG, 0, e);
+	conf_value_fini(&v);
+	return (rc);
+}
+
 /* --- reading ------------------------------------------------------------- */
 
 size_t

@@ -89,6 +89,9 @@ void conf_free(struct conf *);
 /* Override from a command line flag. */
 int conf_set(struct conf *, const char *path, const char *text, struct err *);
 
+/* Would this do as a value of that option? For those who have no file yet. */
+int conf_check(const char *path, const char *text, struct err *);
+
 const char *conf_file(const struct conf *);	/* as opened */
 /* The option must exist (assertion) and fit the type. */
 const struct conf_value *conf_get(const struct conf *, const char *path);

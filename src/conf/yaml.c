@@ -20,6 +20,10 @@
 #include "conf/yaml.h"
 #include "sys/sys.h"
 
+/* Keys of a map, items of a list: more than any connector has, and few
+ * enough for keys to be compared with each other. */
+#define CHILDREN_MAX 10000
+
 struct parse {
 	yaml_parser_t parser;
 	const struct yaml_doc *doc;
@@ -77,11 +81,18 @@ next_event(struct parse *p, yaml_event_t *ev)
 static int parse_node(struct parse *, yaml_event_t *, int,
     struct yaml_node **);
 
-static void
-add_child(struct yaml_node *n, struct yaml_node *key,
+/* Takes key and value over. */
+static int
+add_child(const struct parse *p, struct yaml_node *n, struct yaml_node *key,
     struct yaml_node *value)
 {
 
+	if (n->n >= CHILDREN_MAX) {
+		node_free(key);
+		node_free(value);
+		return (yaml_error(p->doc, n, p->err, "more than %d entries",
+		    CHILDREN_MAX));
+	}
 	n->values = must_realloc(n->values, n->n + 1, sizeof(n->values[0]));
 	n->values[n->n] = value;
 	if (n->kind == YAML_MAP) {
@@ -89,6 +100,7 @@ add_child(struct yaml_node *n, struct yaml_node *key,
 		n->keys[n->n] = key;
 	}
 	n->n++;
+	return (0);
 }
 
 static int
@@ -105,9 +117,9 @@ parse_list(struct parse *p, int depth, struct yaml_node *n)
 			yaml_event_delete(&ev);
 			return (0);
 		}
-		if ((rc = parse_node(p, &ev, depth, &value)) != 0)
+		if ((rc = parse_node(p, &ev, depth, &value)) != 0 ||
+		    (rc = add_child(p, n, NULL, value)) != 0)
 			return (rc);
-		add_child(n, NULL, value);
 	}
 }
 
@@ -148,7 +160,8 @@ parse_map(struct parse *p, int depth, struct yaml_node *n)
 			node_free(key);
 			return (rc);
 		}
-		add_child(n, key, value);
+		if ((rc = add_child(p, n, key, value)) != 0)
+			return (rc);
 	}
 }
 

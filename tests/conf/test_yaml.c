@@ -124,6 +124,35 @@ refused(void **state)
 	}
 }
 
+/* Entries of a list and of a map are bounded. */
+static void
+many(void **state)
+{
+	static const int counts[] = { 10000, 10001 };
+	struct yaml_doc *d;
+	struct err e;
+	struct buf b;
+	size_t i;
+	int map, k;
+
+	(void)state;
+	buf_init(&b, 1 << 20);
+	for (i = 0; i < COUNT(counts); i++)
+		for (map = 0; map < 2; map++) {
+			e = (struct err)ERR_INIT;
+			buf_clear(&b);
+			for (k = 0; k < counts[i]; k++)
+				buf_printf(&b, map ? "k%d: 1\n" : "- %d\n",
+				    k);
+			assert_int_equal(yaml_parse(buf_str(&b), b.len, "x",
+			    &d, &e), i == 0 ? 0 : ERR_CONFIG);
+			assert_string_equal(e.text, i == 0 ? "" :
+			    "x:1:1: more than 10000 entries");
+			yaml_doc_free(d);
+		}
+	buf_fini(&b);
+}
+
 /* Every cut of a document is read or refused, and nothing leaks. */
 static void
 cut(void **state)
@@ -211,7 +240,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(trees), TEST(refused), TEST(cut), TEST(files),
+		TEST(trees), TEST(refused), TEST(many), TEST(cut), TEST(files),
 		TEST(helpers),
 	};
 
