@@ -97,7 +97,7 @@ parse_fraction(const char *p, size_t len, int64_t *ticks)
 	};
 	unsigned d;
 	uint32_t v = 0;
-	size_t n;
+	size_t n, more;
 
 	for (n = 0; n < len && n < FRACTION_DIGITS; n++) {
 		if ((d = (unsigned)(uint8_t)p[n] - '0') > 9)
@@ -105,11 +105,13 @@ parse_fraction(const char *p, size_t len, int64_t *ticks)
 		v = v * 10 + d;
 	}
 	*ticks = (int64_t)v * scale[n];
-	for (; n >= FRACTION_DIGITS && n < len &&
-	    (unsigned)(uint8_t)p[n] - '0' <= 9; n++)
-		if (n == FRACTION_DIGITS_MAX)
+	if (n < FRACTION_DIGITS)
+		return (n);
+	for (more = n; more < len && (unsigned)(uint8_t)p[more] - '0' <= 9;
+	    more++)
+		if (more == FRACTION_DIGITS_MAX)
 			return (0);
-	return (n);
+	return (more);
 }
 
 /* `Z`, `+HH:MM`, `+HHMM` or `+HH`, and nothing after it. */

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "base/must.h"
 #include "base/text.h"
 #include "cli/cli.h"
 #include "harvest/harvest.h"
@@ -30,6 +31,7 @@ print_result(const struct app *app, const struct source_table **t)
 	bool first = true;
 	char n[32];
 
+	MUST(t != NULL);
 	if (ledger_read_begin(app->ledger, &txn, NULL) != 0)
 		return;
 	if (app->cli->json)

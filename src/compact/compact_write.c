@@ -234,6 +234,7 @@ overlaps(const struct compact_plan *p, const struct compact_day *day,
 
 	if (!p->partitioned)
 		return (true);
+	MUST(partition != NULL);
 	if (f->partition == NULL || strcmp(f->partition, partition) != 0)
 		return (false);
 	if (f->min_tick == TICKS_NONE || f->max_tick == TICKS_NONE)

@@ -180,6 +180,7 @@ static void
 put_str(struct buf *b, const char *s)
 {
 
+	MUST(s != NULL);
 	json_put_str(b, s, strlen(s));
 }
 

@@ -172,6 +172,7 @@ finish(struct loop_pool *p, struct loop_task *t)
 {
 	int64_t entered = loop_enter(p->loop);
 
+	MUST(t != NULL);
 	p->pending--;
 	if (t->done != NULL)
 		t->done(t->cookie);

@@ -16,6 +16,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/must.h"
 #include "base/text.h"
 #include "base/ticks.h"
 #include "mock/mock_options.h"
@@ -169,9 +170,12 @@ static int
 set(struct mock_options *o, const struct option *row, const char *value,
     int64_t now, struct err *e)
 {
-	void *at = (char *)o + row->offset;
+	void *at;
 	uint64_t u = 0;
 	int rc = 0;
+
+	MUST(row != NULL);
+	at = (char *)o + row->offset;
 
 	switch (row->type) {
 	case FLAG:

@@ -173,7 +173,7 @@ parquet_decode_delta64(struct cur *c, int64_t *to, size_t n)
 bool
 parquet_decode_delta32(struct cur *c, int32_t *to, size_t n)
 {
-	uint64_t part[128];
+	uint64_t part[128] = { 0 };
 	const uint8_t *widths;
 	struct delta d;
 	size_t i, m, k, j;

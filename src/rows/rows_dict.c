@@ -49,7 +49,7 @@ equal(const struct rows_dict *d, uint32_t code, const char *s, size_t len)
 	size_t n;
 	const char *x = rows_dict_str(d, code, &n);
 
-	return (n == len && memcmp(x, s, len) == 0);
+	return (n == len && (n == 0 || memcmp(x, s, n) == 0));
 }
 
 static void

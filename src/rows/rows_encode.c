@@ -119,7 +119,7 @@ static void
 encode_bools(const uint8_t *x, uint32_t m, struct buf *b)
 {
 
-	if (memchr(x, !x[0], m) == NULL) {
+	if (memchr(x, x[0] ? 0 : 1, m) == NULL) {
 		buf_u8(b, x[0] ? BOOLS_TRUE : BOOLS_FALSE);
 		return;
 	}

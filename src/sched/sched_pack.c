@@ -325,7 +325,12 @@ target(const struct sched *s)
 static uint32_t
 count_of(const struct sched *s, uint32_t n, double most)
 {
-	double m, lid = (double)(s->p.item_cap / n);
+	uint32_t most_each;
+	double m, lid;
+
+	MUST(n > 0);
+	most_each = s->p.item_cap / n;	/* whole items */
+	lid = most_each;
 
 	m = 2 * target(s) / n;
 	if (m < 2 * most + SCHED_COUNT_MIN)

@@ -383,11 +383,12 @@ read_probe(struct source_reader *r, const struct yaml_node *n,
 	p->name = source_reader_text(r, n, "name", true);
 	p->path = source_reader_text(r, n, "path", true);
 	show = yaml_get(n, "show");
-	if (r->rc == 0 && (show == NULL || show->kind != YAML_LIST))
-		r->rc = yaml_error(r->doc, n, r->err, "`show` must be a "
-		    "list of fields");
-	if (r->rc != 0)
+	if (show == NULL || show->kind != YAML_LIST) {
+		if (r->rc == 0)
+			r->rc = yaml_error(r->doc, n, r->err, "`show` must "
+			    "be a list of fields");
 		return;
+	}
 	p->show = arena_alloc(r->source->arena, (show->n + 1) *
 	    sizeof(p->show[0]));
 	for (size_t i = 0; i < show->n; i++)

@@ -388,8 +388,10 @@ sys_remove_tree(const char *path, struct err *e)
 const char *
 sys_uuid(const struct sys *sys, char *out)
 {
-	uint64_t high = sys->random(sys->cookie);
-	uint64_t low = sys->random(sys->cookie);
+	uint64_t high, low;
+
+	high = sys->random(sys->cookie);
+	low = sys->random(sys->cookie);
 
 	/* RFC 9562: version 4, variant 10. */
 	high = (high & ~0xf000ull) | 0x4000;
