@@ -61,11 +61,15 @@ get_object(struct ledger_txn *t, const char *table, uint32_t id,
 	int rc;
 
 	ledger_key_number(&k, 'O', table, id, 4);
-	if ((rc = ledger_get(t, &k, &v, e)) != 0)
-		return (rc == ERR_NOTFOUND ?
-		    ledger_damaged(e, "object", table, id) : rc);
-	if (ledger_object_decode(&v, s) != 0)
-		return (ledger_damaged(e, "object", table, id));
+	rc = ledger_get(t, &k, &v, e);
+	if (rc == 0)
+		rc = ledger_object_decode(&v, s);
+	if (rc == ERR_NOTFOUND || rc == ERR_CORRUPT) {
+		(void)ledger_damaged(e, "object", table, id);
+		return (ERR_CORRUPT);
+	}
+	if (rc != 0)
+		return (rc);
 	s->o.id = id;
 	return (0);
 }
