@@ -203,13 +203,30 @@ app_table(const struct app *app, const char *name,
 	    source_name(app->source), n));
 }
 
+/* Is it named, or (parents) walked over by one that is? */
+static bool
+is_wanted(const struct app *app, const struct source_table *t,
+    const char *const *names, size_t n, bool parents)
+{
+	const struct source_table *named;
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		named = source_table_find(app->source, names[i]);
+		for (; named != NULL; named = parents ? named->over : NULL)
+			if (named == t)
+				return (true);
+	}
+	return (n == 0);
+}
+
 /* The tables asked for, in the connector's order (parents first). */
 static int
 tables_of(const struct app *app, const char *const *names, size_t n,
-    const struct source_table ***out, struct err *e)
+    bool parents, const struct source_table ***out, struct err *e)
 {
 	const struct source_table **t, *one;
-	size_t i, j, k = 0, all = source_tables(app->source);
+	size_t i, k = 0, all = source_tables(app->source);
 	int rc;
 
 	for (i = 0; i < n; i++)
@@ -218,9 +235,7 @@ tables_of(const struct app *app, const char *const *names, size_t n,
 	t = must_calloc(all + 1, sizeof(t[0]));
 	for (i = 0; i < all; i++) {
 		one = source_table_at(app->source, i);
-		for (j = 0; j < n && strcmp(names[j], one->name) != 0; j++)
-			continue;
-		if (n == 0 || j < n)
+		if (is_wanted(app, one, names, n, parents))
 			t[k++] = one;
 	}
 	*out = t;
@@ -235,7 +250,7 @@ open_tables(struct app *app, struct err *e)
 	int rc;
 
 	names = conf_list(app->conf, "source.tables", &n);
-	rc = tables_of(app, names, n, &app->tables, e);
+	rc = tables_of(app, names, n, true, &app->tables, e);
 	if (rc == 0)
 		return (0);
 	(void)err_wrap(e, "%s: source.tables", conf_file(app->conf));
@@ -266,7 +281,7 @@ app_tables(const struct app *app, const char *list,
 	if (n == 0)
 		rc = err_set(e, ERR_USAGE, "no table named");
 	else
-		rc = tables_of(app, names, n, out, e);
+		rc = tables_of(app, names, n, false, out, e);
 	free(copy);
 	return (rc);
 }

@@ -31,13 +31,15 @@ run(struct cli *cli)
 	struct buf b;
 	int rc;
 
-	if (strncmp(url, "http://", 7) != 0 && strncmp(url, "https://", 8) != 0) {
-		(void)err_set(&e, ERR_USAGE, "\"%s\" is no http or https URL",
-		    url);
+	if (connector == NULL)
+		connector = "pi";
+	if (conf_check("source.url", url, &e) != 0 ||
+	    conf_check("source.connector", connector, &e) != 0) {
+		e.code = ERR_USAGE;
 		return (cli_fail(cli, &e));
 	}
 	buf_init(&b, 1 << 20);
-	conf_sample(connector != NULL ? connector : "pi", url, &b);
+	conf_sample(connector, url, &b);
 	rc = sys_write_file(sys_posix(), path, b.data, b.len, false, &e);
 	buf_fini(&b);
 	if (rc == ERR_EXISTS)

@@ -158,6 +158,16 @@ def test_init_keeps_a_file():
         assert "http://127.0.0.1:1/piwebapi" in r.stdout
 
 
+def test_init_refuses_what_is_no_url():
+    with tempfile.TemporaryDirectory() as d:
+        for url in ("ftp://x", "plant", "https://bob:pw@plant/piwebapi"):
+            r = subprocess.run([GARNER, "init", url], cwd=d,
+                               capture_output=True, text=True)
+            assert r.returncode == 64, r
+            assert "pw" not in one_line(r), r
+            assert os.listdir(d) == []
+
+
 def test_data_folder_not_writable():
     with Mock("--tags", 5) as m, Site(m.url) as s:
         os.chmod(s.dir, 0o755)

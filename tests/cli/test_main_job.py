@@ -192,6 +192,17 @@ def test_more_tags_appear():
                     "pi_points", "pi_timeseries", "pi_af_hierarchy"])
 
 
+def test_a_table_brings_its_parents():
+    """source.tables: [pi_timeseries] needs the points, and they the servers."""
+    with Mock("--tags", 10) as m, \
+            Site(m.url, source="  tables: [pi_timeseries]\n") as s:
+        run(s)
+        check_silver(m, s, A, B, tables=["pi_dataservers", "pi_points",
+                                         "pi_timeseries"])
+        r = s.garner("cat", "pi_af_hierarchy", status=66)
+        assert "pi_af_hierarchy" in r.stderr
+
+
 def test_plain_values_and_other_seed():
     with Mock("--tags", 30, "--seed", 7, "--mix", "plain") as m, \
             Site(m.url) as s:
