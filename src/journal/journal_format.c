@@ -108,7 +108,7 @@ by_number(const void *a, const void *b)
 int
 journal_segments(const char *dir, uint32_t **out, size_t *n, struct err *e)
 {
-	char **names, tail[4];
+	char **names, name[16];
 	size_t i, all;
 	unsigned number;
 	int rc;
@@ -118,12 +118,12 @@ journal_segments(const char *dir, uint32_t **out, size_t *n, struct err *e)
 	if ((rc = sys_list_dir(dir, &names, &all, e)) != 0)
 		return (rc);
 	*out = must_calloc(all + 1, sizeof((*out)[0]));
-	for (i = 0; i < all; i++)
-		if (strlen(names[i]) >= 11 &&
-		    sscanf(names[i], "%8u%3s", &number, tail) == 2 &&
-		    strcmp(tail, ".gj") == 0 && names[i][11] == '\0' &&
-		    number > 0)
+	for (i = 0; i < all; i++) {
+		number = (unsigned)strtoul(names[i], NULL, 10);
+		(void)snprintf(name, sizeof(name), "%08u.gj", number);
+		if (number > 0 && strcmp(name, names[i]) == 0)
 			(*out)[(*n)++] = number;
+	}
 	sys_list_free(names, all);
 	qsort(*out, *n, sizeof((*out)[0]), by_number);
 	return (0);

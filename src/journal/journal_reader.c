@@ -2,8 +2,10 @@
  * Reading a journal: block after block, segment after segment, each
  * checksum verified before anything of a block is believed. A segment ends
  * where the next one's header says, or at `to`, or at its end as a file.
- * Damage is ERR_CORRUPT with file and offset; resync looks for the next
- * valid block behind it.
+ *
+ * Damage is ERR_CORRUPT with file and offset, told when reading comes to
+ * it, not before: what lies in front can be had. After it the reader stands
+ * at the damage; resync looks for the next valid block behind it.
  */
 
 #include "config.h"
@@ -21,21 +23,31 @@
 #include "rows/rows.h"
 #include "sys/sys.h"
 
+/* How much resync looks at with one read. */
+#define WINDOW (64u << 10)
+
 struct known_schema {
 	struct known_schema *next;
 	uint64_t id;
 	struct rows_schema *schema;
 };
 
+/* Invariants, while nsegments > 0:
+ * 1. fd is open on segment `at`, and pos.segment is its number;
+ * 2. SEGMENT_HEADER <= pos.offset; blocks are read up to `end`. */
 struct journal_reader {
 	const struct sys *sys;
 	char *dir;
-	struct journal_pos pos;		/* next block; segment 0: at the end */
+	struct journal_pos pos;		/* of the next block */
 	struct journal_pos to;
 	bool bounded;			/* `to` was given */
 	bool torn_ok;
+	bool schemas_only;		/* do not look for missing ones */
+	bool searched;			/* the whole journal, for a schema */
+	bool bad;			/* there is damage at pos */
+	bool first;			/* its header is not yet checked */
 	uint32_t *segments;
-	size_t nsegments;
+	size_t nsegments;		/* 0: nothing to read */
 	size_t at;			/* index of the open segment */
 	int fd;				/* of it, or -1 */
 	uint64_t end;			/* of it */
@@ -46,21 +58,30 @@ struct journal_reader {
 	struct zip *zip;
 };
 
-static char *
-path_of(const struct journal_reader *r)
-{
-
-	return (journal_segment_path(r->dir, r->segments[r->at]));
-}
-
 static int
-damaged(const struct journal_reader *r, struct err *e, const char *what)
+damaged(const struct journal_reader *r, uint64_t offset, const char *what,
+    struct err *e)
 {
-	char *path = path_of(r);
+	char *path = journal_segment_path(r->dir, r->segments[r->at]);
 	int rc;
 
 	rc = err_set(e, ERR_CORRUPT, "%s: offset %llu: %s", path,
-	    (unsigned long long)r->pos.offset, what);
+	    (unsigned long long)offset, what);
+	free(path);
+	return (rc);
+}
+
+/* A read failed, or found the file shorter than it was. */
+static int
+unread(const struct journal_reader *r, uint64_t offset, int rc, struct err *e)
+{
+	char *path;
+
+	if (rc == ERR_CORRUPT)
+		return (damaged(r, offset, "cut short", e));
+	path = journal_segment_path(r->dir, r->segments[r->at]);
+	if (e != NULL)
+		(void)err_wrap(e, "%s", path);
 	free(path);
 	return (rc);
 }
@@ -82,87 +103,106 @@ read_segment_header(const struct journal_reader *r, size_t i,
 	}
 	rc = sys_pread_all(r->sys, fd, bytes, sizeof(bytes), 0, e);
 	(void)r->sys->close(r->sys->cookie, fd);
-	if (rc == 0 && (journal_segment_decode(bytes, h) != 0 ||
-	    h->number != r->segments[i]))
-		rc = err_set(e, ERR_CORRUPT, "offset 0: not the header of "
-		    "this segment");
-	if (rc != 0)
+	if (rc == ERR_CORRUPT || (rc == 0 && (journal_segment_decode(bytes,
+	    h) != 0 || h->number != r->segments[i])))
+		rc = err_set(e, ERR_CORRUPT, "%s: offset 0: not the header "
+		    "of this segment", path);
+	else if (rc != 0)
 		(void)err_wrap(e, "%s", path);
 out:
 	free(path);
 	return (rc);
 }
 
-/* Where segment `at` ends; needs its fd. */
 static int
-find_end(struct journal_reader *r, struct err *e)
+find_end(struct journal_reader *r)
 {
 	struct segment_header next;
 	int64_t size;
-	int rc;
 
-	size = r->sys->fsize(r->sys->cookie, r->fd);
-	r->end = size > 0 ? (uint64_t)size : 0;
+	if ((size = r->sys->fsize(r->sys->cookie, r->fd)) < 0)
+		return (-1);
+	r->end = (uint64_t)size;
 	if (r->bounded && r->segments[r->at] == r->to.segment) {
-		if (r->to.offset > r->end) {
-			r->pos.offset = r->end;
-			return (damaged(r, e, "the segment ends before the "
-			    "position asked for"));
-		}
-		r->end = r->to.offset;
-		return (0);
+		if (r->to.offset < r->end)
+			r->end = r->to.offset;
+	} else if (r->at + 1 < r->nsegments &&
+	    read_segment_header(r, r->at + 1, &next, NULL) == 0 &&
+	    next.before == r->segments[r->at] && next.before_end < r->end) {
+		r->end = next.before_end;
 	}
-	if (r->at + 1 >= r->nsegments)
-		return (0);
-	rc = read_segment_header(r, r->at + 1, &next, e);
-	if (rc == ERR_CORRUPT && r->torn_ok && r->at + 2 >= r->nsegments) {
-		r->nsegments = r->at + 1;	/* it was being made */
-		return (0);
-	}
-	if (rc != 0)
-		return (rc);
-	if (next.before != r->segments[r->at] || next.before_end > r->end)
-		return (damaged(r, e, "the next segment does not follow"));
-	r->end = next.before_end;
 	return (0);
 }
 
+/* Make segment i the one that is read. */
 static int
-open_segment(struct journal_reader *r, struct err *e)
+open_segment(struct journal_reader *r, size_t i, struct err *e)
 {
-	struct segment_header h;
-	char *path = path_of(r);
-	int rc;
+	char *path = journal_segment_path(r->dir, r->segments[i]);
+	int fd, rc = 0;
 
+	fd = r->sys->open(r->sys->cookie, path, O_RDONLY | O_CLOEXEC, 0);
+	if (fd < 0) {
+		rc = err_sys(e, errno, "cannot open %s", path);
+		goto out;
+	}
 	if (r->fd >= 0)
 		(void)r->sys->close(r->sys->cookie, r->fd);
-	r->fd = r->sys->open(r->sys->cookie, path, O_RDONLY | O_CLOEXEC, 0);
-	if (r->fd < 0)
-		rc = err_sys(e, errno, "cannot open %s", path);
-	else
-		rc = read_segment_header(r, r->at, &h, e);
+	r->fd = fd;
+	r->at = i;
+	r->pos.segment = r->segments[i];
+	r->pos.offset = SEGMENT_HEADER;
+	r->bad = false;
+	if (find_end(r) != 0)
+		rc = err_sys(e, errno, "cannot tell the size of %s", path);
+out:
 	free(path);
-	r->pos.segment = r->segments[r->at];
-	if (r->pos.offset < SEGMENT_HEADER)
-		r->pos.offset = SEGMENT_HEADER;
-	if (rc == 0)
-		rc = find_end(r, e);
 	return (rc);
 }
 
-/* 1 when there is another segment, now open, 0 at the end. */
+static int
+missing(const struct journal_reader *r, uint32_t number, struct err *e)
+{
+	char *path = journal_segment_path(r->dir, number);
+	int rc;
+
+	rc = err_set(e, ERR_CORRUPT, "%s is missing", path);
+	free(path);
+	return (rc);
+}
+
+/* 1 when there is another segment, now open, 0 at the end. ERR_CORRUPT from
+ * a segment that was opened leaves it open: its blocks may be good. */
 static int
 next_segment(struct journal_reader *r, struct err *e)
 {
-	int rc;
+	struct segment_header h;
+	uint32_t number = r->segments[r->at];
+	uint64_t end = r->end;
+	int rc, head;
 
-	if (r->at + 1 >= r->nsegments ||
-	    (r->bounded && r->segments[r->at] >= r->to.segment))
+	if (r->bounded && number == r->to.segment)
+		return (end == r->to.offset ? 0 : damaged(r, end,
+		    "the segment ends before the position asked for", e));
+	if (r->at + 1 >= r->nsegments)
+		return (r->bounded ? missing(r, r->to.segment, e) : 0);
+	head = read_segment_header(r, r->at + 1, &h, e);
+	if (head == ERR_CORRUPT && r->torn_ok && r->at + 2 == r->nsegments) {
+		r->nsegments--;			/* it was being made */
 		return (0);
-	r->at++;
-	r->pos.offset = 0;
-	rc = open_segment(r, e);
-	return (rc == 0 ? 1 : rc);
+	}
+	if (head != 0 && head != ERR_CORRUPT)
+		return (head);
+	if ((rc = open_segment(r, r->at + 1, e)) != 0)
+		return (rc);
+	if (head != 0)
+		return (head);
+	if (h.before != number)
+		return (missing(r, h.before, e));
+	if (h.before_end != end)
+		return (damaged(r, 24, "the segment before it is cut short",
+		    e));
+	return (1);
 }
 
 /* --- open, close --------------------------------------------------------- */
@@ -171,23 +211,31 @@ static int
 find_first(struct journal_reader *r, const struct journal_pos *from,
     struct err *e)
 {
+	size_t i = 0;
+	int rc;
 
-	if (r->bounded && r->to.segment == 0)
+	if (r->bounded && journal_pos_cmp(from, &r->to) >= 0)
 		r->nsegments = 0;
-	while (r->at < r->nsegments && r->segments[r->at] < from->segment)
-		r->at++;
-	if (r->at >= r->nsegments) {
-		if (r->bounded && journal_pos_cmp(from, &r->to) < 0)
-			return (err_set(e, ERR_CORRUPT, "%s: segment %u is "
-			    "missing", r->dir, from->segment));
-		r->nsegments = 0;
+	else if (r->bounded && r->nsegments == 0)
+		return (missing(r, r->to.segment, e));
+	if (r->nsegments == 0)
 		return (0);
-	}
-	if (from->segment != 0 && r->segments[r->at] != from->segment)
-		return (err_set(e, ERR_CORRUPT, "%s: segment %u is missing",
-		    r->dir, from->segment));
-	r->pos.offset = from->segment != 0 ? from->offset : 0;
-	return (open_segment(r, e));
+	while (i < r->nsegments && r->segments[i] < from->segment)
+		i++;
+	if (from->segment != 0 && (i == r->nsegments ||
+	    r->segments[i] != from->segment))
+		return (missing(r, from->segment, e));
+	if (r->bounded && r->segments[i] > r->to.segment)
+		return (missing(r, r->to.segment, e));
+	if ((rc = open_segment(r, i, e)) != 0)
+		return (rc);
+	if (from->offset > r->end)
+		return (damaged(r, r->end, "the segment ends before the "
+		    "position asked for", e));
+	if (from->offset > r->pos.offset)
+		r->pos.offset = from->offset;
+	r->first = true;
+	return (0);
 }
 
 int
@@ -258,29 +306,29 @@ static int
 read_block(struct journal_reader *r, struct err *e)
 {
 	uint8_t bytes[BLOCK_HEADER], *to;
-	uint64_t left = r->end - r->pos.offset;
+	uint64_t at = r->pos.offset, left = r->end - at;
 	int rc;
 
 	if (left < BLOCK_HEADER)
-		return (damaged(r, e, "a block header is cut short"));
+		return (damaged(r, at, "a block header is cut short", e));
 	rc = sys_pread_all(r->sys, r->fd, bytes, sizeof(bytes),
-	    (int64_t)r->pos.offset, e);
+	    (int64_t)at, e);
 	if (rc != 0)
-		return (rc == ERR_CORRUPT ? damaged(r, e, "cut short") : rc);
+		return (unread(r, at, rc, e));
 	if (journal_block_decode(bytes, &r->head) != 0)
-		return (damaged(r, e, "not a block"));
+		return (damaged(r, at, "not a block", e));
 	if (r->head.stored > left - BLOCK_HEADER)
-		return (damaged(r, e, "a block is cut short"));
+		return (damaged(r, at, "a block is cut short", e));
 	buf_clear(&r->payload);
 	if ((to = buf_reserve(&r->payload, r->head.stored)) == NULL)
 		return (err_set(e, ERR_NOMEM, "no memory for a block"));
 	rc = sys_pread_all(r->sys, r->fd, to, r->head.stored,
-	    (int64_t)(r->pos.offset + BLOCK_HEADER), e);
+	    (int64_t)(at + BLOCK_HEADER), e);
 	if (rc != 0)
-		return (rc == ERR_CORRUPT ? damaged(r, e, "cut short") : rc);
+		return (unread(r, at, rc, e));
 	r->payload.len = r->head.stored;
 	if (!journal_block_valid(bytes, &r->head, to))
-		return (damaged(r, e, "the checksum is wrong"));
+		return (damaged(r, at, "the checksum is wrong", e));
 	r->head.block.pos = r->pos;
 	return (0);
 }
@@ -309,19 +357,20 @@ static int
 learn_schema(struct journal_reader *r, struct err *e)
 {
 	struct known_schema *k;
+	uint64_t at = r->pos.offset;
 	struct rows_schema *s;
 	struct cur c;
 
 	if (find_schema(r, r->head.block.schema_id) != NULL)
 		return (0);
 	if (unpack(r, NULL) != 0)
-		return (damaged(r, e, "a schema does not decompress"));
+		return (damaged(r, at, "a schema does not decompress", e));
 	cur_init(&c, r->raw.data, r->raw.len);
 	if (rows_schema_decode(&c, &s, NULL) != 0 || cur_left(&c) != 0)
-		return (damaged(r, e, "a schema does not decode"));
+		return (damaged(r, at, "a schema does not decode", e));
 	if (rows_schema_id(s) != r->head.block.schema_id) {
 		rows_schema_free(s);
-		return (damaged(r, e, "a schema has another id"));
+		return (damaged(r, at, "a schema has another id", e));
 	}
 	k = must_calloc(1, sizeof(*k));
 	k->id = r->head.block.schema_id;
@@ -331,32 +380,91 @@ learn_schema(struct journal_reader *r, struct err *e)
 	return (0);
 }
 
-/* A reader that starts in the middle of a segment has not seen the schema
- * block: look for it from the segment's beginning. */
+/* Go through [from, to) until the schema turns up, and take it over. */
 static int
-find_schema_before(struct journal_reader *r, struct err *e)
+search(struct journal_reader *r, uint64_t id, const struct journal_pos *from,
+    const struct journal_pos *to)
 {
-	struct journal_pos here = r->pos;
-	struct block_header head = r->head;
-	struct buf payload = r->payload;
-	int rc = 0;
+	const struct rows_schema *unused;
+	struct journal_reader *sub;
+	struct journal_block block;
+	struct known_schema **k, *found;
+	uint64_t skipped;
+	int rc;
 
-	buf_init(&r->payload, LIMIT_BLOCK_MAX);
-	r->pos.offset = SEGMENT_HEADER;
-	while (rc == 0 && journal_pos_cmp(&r->pos, &here) < 0 &&
-	    find_schema(r, head.block.schema_id) == NULL) {
-		rc = read_block(r, e);
-		if (rc == 0 && r->head.kind == BLOCK_SCHEMA)
-			rc = learn_schema(r, e);
-		r->pos.offset += r->head.block.stored_bytes;
+	if ((rc = journal_reader_open(r->sys, r->dir, from, to, false, &sub,
+	    NULL)) != 0)
+		return (rc);
+	sub->schemas_only = true;
+	do {
+		rc = journal_reader_next(sub, &block, &unused, NULL);
+		if (rc == ERR_CORRUPT)
+			rc = journal_reader_resync(sub, &skipped, NULL);
+	} while (rc > 0 && find_schema(sub, id) == NULL);
+	for (k = &sub->schemas; rc >= 0 && *k != NULL; k = &(*k)->next) {
+		if ((*k)->id != id)
+			continue;
+		found = *k;
+		*k = found->next;
+		found->next = r->schemas;
+		r->schemas = found;
+		break;
 	}
-	buf_fini(&r->payload);
-	r->payload = payload;
-	r->head = head;
-	r->pos = here;
-	if (rc == 0 && find_schema(r, head.block.schema_id) == NULL)
-		rc = damaged(r, e, "the schema of a block is not there");
-	return (rc);
+	journal_reader_close(sub);
+	return (rc < 0 ? rc : 0);
+}
+
+/* A reader that starts in the middle of a segment has not seen the schema
+ * block, which stands at its beginning. When that one is damaged another
+ * segment has the same, most likely: that search is made once. */
+static int
+look_for_schema(struct journal_reader *r, struct err *e)
+{
+	struct journal_pos start = { r->pos.segment, SEGMENT_HEADER };
+	struct journal_pos first = { 0, 0 };
+	uint64_t id = r->head.block.schema_id;
+
+	if (journal_pos_cmp(&start, &r->pos) < 0)
+		(void)search(r, id, &start, &r->pos);
+	if (find_schema(r, id) == NULL && !r->searched) {
+		r->searched = true;
+		(void)search(r, id, &first, NULL);
+	}
+	if (find_schema(r, id) == NULL)
+		return (damaged(r, r->pos.offset, "the schema of this block "
+		    "is nowhere", e));
+	return (0);
+}
+
+/* The next block, of either kind, is in `head`, its schema is known. */
+static int
+step(struct journal_reader *r, struct err *e)
+{
+	int rc;
+
+	if ((rc = read_block(r, e)) != 0)
+		return (rc);
+	if (r->head.kind == BLOCK_SCHEMA)
+		return (learn_schema(r, e));
+	if (r->schemas_only ||
+	    find_schema(r, r->head.block.schema_id) != NULL)
+		return (0);
+	return (look_for_schema(r, e));
+}
+
+/* What is torn, when that is all right, is the end. */
+static int
+check_first(struct journal_reader *r, struct err *e)
+{
+	struct segment_header h;
+	int rc;
+
+	r->first = false;
+	rc = read_segment_header(r, r->at, &h, e);
+	if (rc != ERR_CORRUPT || !r->torn_ok || r->at + 1 < r->nsegments)
+		return (rc);
+	r->nsegments = 0;
+	return (0);
 }
 
 int
@@ -365,25 +473,23 @@ journal_reader_next(struct journal_reader *r, struct journal_block *out,
 {
 	int rc;
 
+	if (r->first && (rc = check_first(r, e)) != 0)
+		return (rc);
 	while (r->nsegments > 0) {
 		if (r->pos.offset >= r->end) {
 			if ((rc = next_segment(r, e)) <= 0)
 				return (rc);
 			continue;
 		}
-		rc = read_block(r, e);
-		if (rc == ERR_CORRUPT && r->torn_ok &&
-		    r->at + 1 >= r->nsegments) {
-			r->end = r->pos.offset;
+		if ((rc = step(r, e)) != 0) {
+			r->bad = rc == ERR_CORRUPT;
+			if (!r->bad || !r->torn_ok ||
+			    r->at + 1 < r->nsegments)
+				return (rc);
+			r->end = r->pos.offset;		/* a torn tail */
 			return (0);
 		}
-		if (rc == 0 && r->head.kind == BLOCK_SCHEMA)
-			rc = learn_schema(r, e);
-		else if (rc == 0 &&
-		    find_schema(r, r->head.block.schema_id) == NULL)
-			rc = find_schema_before(r, e);
-		if (rc != 0)
-			return (rc);
+		r->bad = false;
 		r->pos.offset += r->head.block.stored_bytes;
 		if (r->head.kind == BLOCK_SCHEMA)
 			continue;
@@ -398,56 +504,103 @@ int
 journal_reader_rows(struct journal_reader *r, struct rows *rows,
     struct err *e)
 {
-	struct journal_pos after = r->pos;
+	const struct journal_block *k = &r->head.block;
 	struct cur c;
 	int rc;
 
 	MUST(r->head.kind == BLOCK_ROWS);
-	r->pos = r->head.block.pos;		/* what messages name */
-	rc = unpack(r, NULL);
-	if (rc == ERR_CORRUPT) {
-		rc = damaged(r, e, "a block does not decompress");
-	} else if (rc == 0) {
+	rc = unpack(r, e);
+	if (rc == 0) {
 		cur_init(&c, r->raw.data, r->raw.len);
 		rc = rows_decode(rows, &c, e);
-		if (rc == ERR_CORRUPT || (rc == 0 && (cur_left(&c) != 0 ||
-		    rows->n != r->head.block.nrows))) {
-			rows_clear(rows);
-			rc = damaged(r, e, "rows do not decode");
-		}
+		if (rc == 0 && (cur_left(&c) != 0 || rows->n != k->nrows))
+			rc = ERR_CORRUPT;
 	}
-	r->pos = after;
+	if (rc == ERR_CORRUPT) {
+		rows_clear(rows);
+		return (damaged(r, k->pos.offset, "the rows of this block do "
+		    "not decode", e));
+	}
 	return (rc);
 }
 
 /* --- resync -------------------------------------------------------------- */
 
+/* Move pos to the next place that looks like a block, or to the end. */
+static int
+find_magic(struct journal_reader *r, struct err *e)
+{
+	static const uint8_t magic[4] = { 'G', 'J', 'B', 'K' };
+	uint8_t window[WINDOW], *found;
+	uint64_t left;
+	size_t n;
+	int rc;
+
+	while (r->pos.offset < r->end &&
+	    (left = r->end - r->pos.offset) >= BLOCK_HEADER) {
+		n = left < WINDOW ? (size_t)left : WINDOW;
+		rc = sys_pread_all(r->sys, r->fd, window, n,
+		    (int64_t)r->pos.offset, e);
+		if (rc != 0)
+			return (unread(r, r->pos.offset, rc, e));
+		found = memmem(window, n, magic, sizeof(magic));
+		if (found != NULL) {
+			r->pos.offset += (uint64_t)(found - window);
+			return (0);
+		}
+		r->pos.offset += n - (sizeof(magic) - 1);
+	}
+	if (r->pos.offset < r->end)
+		r->pos.offset = r->end;
+	return (0);
+}
+
+/* In the open segment: 1 with pos at a valid block, 0 with pos at the end. */
+static int
+resync_here(struct journal_reader *r, struct err *e)
+{
+	int rc;
+
+	if (r->bad)
+		r->pos.offset++;
+	for (;;) {
+		if ((rc = find_magic(r, e)) != 0)
+			return (rc);
+		if (r->pos.offset >= r->end)
+			return (0);
+		if ((rc = read_block(r, e)) == 0) {
+			r->bad = false;
+			return (1);
+		}
+		if (rc != ERR_CORRUPT)
+			return (rc);
+		r->pos.offset++;
+	}
+}
+
 int
 journal_reader_resync(struct journal_reader *r, uint64_t *skipped,
     struct err *e)
 {
-	uint64_t from = r->pos.offset;
+	uint64_t from;
+	size_t at;
 	int rc;
 
 	*skipped = 0;
+	r->first = false;
 	while (r->nsegments > 0) {
-		while (++r->pos.offset + BLOCK_HEADER <= r->end) {
-			rc = read_block(r, NULL);
-			if (rc == 0) {
-				*skipped += r->pos.offset - from;
-				return (1);
-			}
-			if (rc != ERR_CORRUPT)
-				return (err_set(e, rc, "%s: read", r->dir));
-		}
-		if (r->end > from)
-			*skipped += r->end - from;
-		r->pos.offset = r->end;
-		if ((rc = next_segment(r, e)) <= 0)
-			return (rc);
-		if (read_block(r, NULL) == 0)
-			return (1);
 		from = r->pos.offset;
+		if ((rc = resync_here(r, e)) < 0)
+			return (rc);
+		*skipped += r->pos.offset - from;
+		if (rc > 0)
+			return (1);
+		at = r->at;
+		rc = next_segment(r, e);
+		if (rc == 0 || (rc == ERR_CORRUPT && r->at == at))
+			return (0);
+		if (rc < 0 && rc != ERR_CORRUPT)
+			return (rc);
 	}
 	return (0);
 }

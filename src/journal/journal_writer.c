@@ -5,7 +5,10 @@
  * whose header says where the old one ends; when that fails too, the writer
  * is dead and says so for ever.
  *
- * On open everything behind the ledger's position is cut away.
+ * On open everything behind the ledger's position is cut away. What lies
+ * before it, in its segment, is looked through by the blocks' headers, and
+ * the last block by its checksum: a disk that lied about a sync lost the
+ * end. The checksums of all are for the readers.
  */
 
 #include "config.h"
@@ -38,6 +41,8 @@ struct journal_writer {
 	int fd;
 	struct journal_pos pos;
 	struct buf pending;
+	struct buf lead;		/* block of the schema that pending's
+					 * first rows are of */
 	struct buf schema;		/* the current schema's block */
 	uint64_t schema_id;		/* 0: none yet */
 	bool schema_written;		/* in the current segment */
@@ -70,6 +75,50 @@ unlink_segment(struct journal_writer *w, uint32_t number, uint64_t *cut,
 	return (rc);
 }
 
+/* Payload and checksum of the block at `off`, whose header is in bytes. */
+static bool
+good_block(struct journal_writer *w, uint64_t off, const uint8_t *bytes,
+    const struct block_header *h)
+{
+	uint8_t *to;
+
+	buf_clear(&w->packed);
+	return ((to = buf_reserve(&w->packed, h->stored)) != NULL &&
+	    sys_pread_all(w->sys, w->fd, to, h->stored,
+	    (int64_t)(off + BLOCK_HEADER), NULL) == 0 &&
+	    journal_block_valid(bytes, h, to));
+}
+
+/* Walk from header to header; they must lead exactly to pos. */
+static int
+check_last(struct journal_writer *w, const char *path, struct err *e)
+{
+	uint8_t bytes[BLOCK_HEADER];
+	uint64_t off = 0, next = SEGMENT_HEADER;
+	struct segment_header sh;
+	struct block_header h;
+
+	if (sys_pread_all(w->sys, w->fd, bytes, SEGMENT_HEADER, 0,
+	    NULL) != 0 || journal_segment_decode(bytes, &sh) != 0 ||
+	    sh.number != w->pos.segment)
+		goto bad;
+	while (next < w->pos.offset) {
+		off = next;
+		if (w->pos.offset - off < BLOCK_HEADER ||
+		    sys_pread_all(w->sys, w->fd, bytes, sizeof(bytes),
+		    (int64_t)off, NULL) != 0 ||
+		    journal_block_decode(bytes, &h) != 0)
+			goto bad;
+		next = off + h.block.stored_bytes;
+	}
+	if (next == w->pos.offset &&
+	    (off == 0 || good_block(w, off, bytes, &h)))
+		return (0);
+bad:
+	return (err_set(e, ERR_CORRUPT, "%s: offset %llu: damaged, and the "
+	    "ledger counts on it", path, (unsigned long long)off));
+}
+
 static int
 open_last(struct journal_writer *w, uint64_t *cut, struct err *e)
 {
@@ -89,9 +138,11 @@ open_last(struct journal_writer *w, uint64_t *cut, struct err *e)
 	if (size < 0) {
 		rc = err_sys(e, errno, "cannot tell the size of %s", path);
 	} else if ((uint64_t)size < w->pos.offset) {
-		rc = err_set(e, ERR_CORRUPT, "%s ends at %lld, the ledger "
-		    "counts on %llu bytes", path, (long long)size,
+		rc = err_set(e, ERR_CORRUPT, "%s: offset %lld: ends here, "
+		    "the ledger counts on %llu bytes", path, (long long)size,
 		    (unsigned long long)w->pos.offset);
+	} else if ((rc = check_last(w, path, e)) != 0) {
+		goto out;
 	} else if ((uint64_t)size > w->pos.offset) {
 		*cut += (uint64_t)size - w->pos.offset;
 		if (w->sys->ftruncate(w->sys->cookie, w->fd,
@@ -148,7 +199,9 @@ journal_writer_open(const struct sys *sys, const char *dir,
 	buf_init(&w->pending, LIMIT_SEGMENT_BYTES);
 	buf_init(&w->schema, LIMIT_BLOCK_MAX);
 	buf_init(&w->raw, LIMIT_BLOCK_RAW_MAX);
-	buf_init(&w->packed, LIMIT_BLOCK_MAX);
+	/* Before it is known how small a block gets it needs more room. */
+	buf_init(&w->packed, LIMIT_BLOCK_RAW_MAX + LIMIT_BLOCK_RAW_MAX / 64);
+	buf_init(&w->lead, LIMIT_BLOCK_MAX);
 
 	if ((rc = sys_mkdirs(sys, dir, e)) == 0) {
 		lock = must_sprintf("%s/lock", dir);
@@ -179,6 +232,7 @@ journal_writer_close(struct journal_writer *w)
 		sys_unlock(w->lock);
 	zip_free(w->zip);
 	buf_fini(&w->pending);
+	buf_fini(&w->lead);
 	buf_fini(&w->schema);
 	buf_fini(&w->raw);
 	buf_fini(&w->packed);
@@ -224,25 +278,37 @@ static int
 set_schema(struct journal_writer *w, const struct rows_schema *s,
     struct err *e)
 {
-	struct journal_block k;
-	uint64_t id = rows_schema_id(s);
+	struct journal_block k = { .schema_id = rows_schema_id(s) };
 	int rc;
 
-	if (id != w->schema_id) {
-		memset(&k, 0, sizeof(k));
-		k.schema_id = id;
-		buf_clear(&w->raw);
-		rows_schema_encode(s, &w->raw);
-		buf_clear(&w->schema);
-		if ((rc = pack(w, BLOCK_SCHEMA, &k, &w->schema, e)) != 0)
-			return (rc);
-		w->schema_id = id;
-		w->schema_written = false;
-	}
-	if (!w->schema_written) {
-		buf_put(&w->pending, w->schema.data, w->schema.len);
-		w->schema_written = true;
-	}
+	if (k.schema_id == w->schema_id)
+		return (0);
+	buf_clear(&w->raw);
+	rows_schema_encode(s, &w->raw);
+	buf_clear(&w->schema);
+	w->schema_id = 0;
+	if ((rc = pack(w, BLOCK_SCHEMA, &k, &w->schema, e)) != 0)
+		return (rc);
+	w->schema_id = k.schema_id;
+	w->schema_written = false;
+	return (0);
+}
+
+static int
+check_rows(const struct rows *r, struct err *e)
+{
+	const struct rows_schema *s = r->schema;
+	uint32_t c;
+
+	if (r->n > LIMIT_BLOCK_ROWS)
+		return (err_set(e, ERR_LIMIT, "%u rows are too many for a "
+		    "block", r->n));
+	for (c = 0; c < s->ncols; c++)
+		if (s->cols[c].required &&
+		    memchr(r->v[c].valid, 0, r->n) != NULL)
+			return (err_set(e, ERR_DATA, "column %s of table %s "
+			    "is required, and null in a row",
+			    s->cols[c].name, s->name));
 	return (0);
 }
 
@@ -259,17 +325,26 @@ journal_writer_append(struct journal_writer *w, const struct rows *r,
 			*e = w->dead;
 		return (w->dead.code);
 	}
-	if (r->n > LIMIT_BLOCK_ROWS)
-		return (err_set(e, ERR_LIMIT, "%u rows are too many for a "
-		    "block", r->n));
-	if ((rc = set_schema(w, r->schema, e)) != 0)
+	if ((rc = check_rows(r, e)) != 0 ||
+	    (rc = set_schema(w, r->schema, e)) != 0)
 		return (rc);
 	k->schema_id = w->schema_id;
 	k->nrows = r->n;
+	if (!w->schema_written)
+		buf_put(&w->pending, w->schema.data, w->schema.len);
 	buf_clear(&w->raw);
 	rows_encode(r, &w->raw);
-	if ((rc = pack(w, BLOCK_ROWS, k, &w->pending, e)) != 0)
+	rc = pack(w, BLOCK_ROWS, k, &w->pending, e);
+	if (rc != 0) {				/* as if it never was */
+		w->pending.len = before;
+		w->pending.error = 0;
 		return (rc);
+	}
+	w->schema_written = true;
+	if (before == 0) {
+		buf_clear(&w->lead);
+		buf_put(&w->lead, w->schema.data, w->schema.len);
+	}
 	w->bytes += w->pending.len - before;
 	return (0);
 }
@@ -291,9 +366,9 @@ write_new_segment(struct journal_writer *w, struct err *e)
 
 	buf_init(&b, LIMIT_SEGMENT_BYTES + LIMIT_BLOCK_MAX);
 	journal_segment_encode(&h, &b);
-	if (w->pending.len < w->schema.len || memcmp(w->pending.data,
-	    w->schema.data, w->schema.len) != 0)
-		buf_put(&b, w->schema.data, w->schema.len);
+	if (w->pending.len < w->lead.len || memcmp(w->pending.data,
+	    w->lead.data, w->lead.len) != 0)
+		buf_put(&b, w->lead.data, w->lead.len);
 	buf_put(&b, w->pending.data, w->pending.len);
 
 	fd = w->sys->open(w->sys->cookie, path, O_RDWR | O_CREAT | O_TRUNC |
@@ -319,7 +394,6 @@ write_new_segment(struct journal_writer *w, struct err *e)
 	w->fd = fd;
 	w->pos.segment = h.number;
 	w->pos.offset = b.len;
-	w->schema_written = true;
 out:
 	buf_fini(&b);
 	free(path);
@@ -363,6 +437,9 @@ journal_writer_sync(struct journal_writer *w, struct journal_pos *pos,
 	} else if (write_here(w, &first) != 0) {
 		msg_warn("journal", "%s; giving the segment up, writing the "
 		    "same to a new one", first.text);
+		/* Its room may be what the new one lacks. */
+		(void)w->sys->ftruncate(w->sys->cookie, w->fd,
+		    (int64_t)w->pos.offset);
 		rc = write_new_segment(w, &first);
 	}
 	if (rc != 0) {
