@@ -407,9 +407,11 @@ source_cell_value(const struct source_op *op, struct rows *r, uint32_t row,
 		if (op->col_text < 0)
 			return (0);
 		return (set_json(r, (uint32_t)op->col_text, row, v, scratch));
-	case YYJSON_TYPE_RAW:	/* an integer beyond 64 bits */
+	case YYJSON_TYPE_RAW:	/* an integer beyond 64 bits, or NaN */
 		raw = yyjson_get_raw(v);
 		put_number(op, r, row, strtod(raw, NULL));
+		if (strpbrk(raw, "0123456789") == NULL)
+			return (0);
 		return (put_text(op, r, row, raw, yyjson_get_len(v)));
 	default:
 		return (0);

@@ -2,7 +2,7 @@
 """garner-mock over HTTP: statuses, paging, selectedFields, batch, faults,
 and that what is served is what `garner-mock truth` tells.
 
-usage: test_http.py GARNER-MOCK [MANUAL]
+usage: test_http.py [GARNER-MOCK [MANUAL]]
 """
 
 import base64
@@ -19,8 +19,10 @@ import tempfile
 import unittest
 from urllib.parse import quote, urlsplit
 
-MOCK = sys.argv[1]
-MANUAL = sys.argv[2] if len(sys.argv) > 2 else None
+MOCK = sys.argv[1] if len(sys.argv) > 1 else os.path.join(
+    os.environ.get("GARNER_BUILDDIR", "."), "garner-mock")
+MANUAL = sys.argv[2] if len(sys.argv) > 2 else os.path.join(
+    os.environ.get("GARNER_SRCDIR", "."), "man", "garner-mock.1")
 WORLD = ["--tags", "60", "--start", "2024-03-01T00:00:00Z",
          "--now", "2024-03-01T12:00:00Z"]
 

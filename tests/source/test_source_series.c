@@ -116,7 +116,7 @@ static const struct {
 	{ "'Value':{'Errors':['no','such']}", "null 'no; such' null null" },
 	{ "'Value':{'Errors':[]}", "null '' null null" },
 	{ "'Value':[1,'a',null]", "null '[1,\\'a\\',null]' null null" },
-	{ "'Value':[NaN]", "null '[null]' null null" },
+	{ "'Value':[NaN]", "null '[NaN]' null null" },
 	{ "'Value':{'Lat':1}", "null '{\\'Lat\\':1}' null null" },
 	{ "'Value':{}", "null '{}' null null" },
 };
@@ -152,6 +152,9 @@ test_not_finite(void **state)
 	col = rows_schema_find(d.rows->schema, "value");
 	assert_true(isnan(d.rows->v[col].f64[0]));
 	assert_true(isinf(d.rows->v[col].f64[1]));
+	col = rows_schema_find(d.rows->schema, "value_text");
+	assert_true(rows_null(d.rows, (uint32_t)col, 0));
+	assert_true(rows_null(d.rows, (uint32_t)col, 1));
 	rows_free(d.rows);
 }
 
