@@ -200,6 +200,7 @@ mock_world_new(const struct mock_options *opt)
 			w->period[i] = TICKS_PER_US;
 	}
 	w->frame_period = opt->frame_every_ms * TICKS_PER_MS;
+	w->ties = (int)opt->ties;
 	w->late_max = opt->late_max_ms * TICKS_PER_MS;
 	w->late_limit = (uint64_t)(opt->late * 4294967296.0);
 	mock_af_build(w);

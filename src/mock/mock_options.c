@@ -64,6 +64,8 @@ static const struct option OPTIONS[] = {
 	    "mean time between events of the three classes of tags" },
 	{ "mix", "full|plain", CALL, 0, 0, 0, "full", set_mix,
 	    "plain: only decimal numbers, all of them good" },
+	{ "ties", "N", UINT, AT(ties), 1, 12, "12", NULL,
+	    "most events of a tag at one time" },
 	{ "late", "SHARE", REAL, AT(late), 0, 1, "0", NULL,
 	    "share of the events that become visible late" },
 	{ "late-max", "TIME", SPAN, AT(late_max_ms), 1, 366 * DAY_MS, "2h",

@@ -27,6 +27,7 @@ struct mock_options {
 	double rate;
 	int64_t period_ms[3];		/* fast, medium, slow tags */
 	enum mock_mix mix;
+	uint32_t ties;			/* most events at one time */
 	double late;
 	int64_t late_max_ms;
 	int64_t frame_every_ms;

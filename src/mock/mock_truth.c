@@ -166,6 +166,8 @@ slot_load(struct mock_series *s)
 	s->n = r < 256 ? 0 : r < 320 ? 2 + (int)(r & 1) : 1;
 	if (s->tag.bursts && s->slot % BURST_EVERY == 13)
 		s->n = BURST;
+	if (s->n > s->world->ties)
+		s->n = s->world->ties;
 	s->t = begin;
 	if (s->slot == 0) {
 		s->n = 1;

@@ -57,6 +57,7 @@ struct mock_world {
 	int64_t now_fixed;		/* TICKS_NONE: the real clock */
 	int64_t period[3];		/* ticks, of the classes of tags */
 	int64_t frame_period;
+	int ties;			/* most events at one time */
 	int64_t late_max;		/* ticks */
 	uint64_t late_limit;		/* of 2^32 */
 	struct mock_element *element;	/* owned; by database, depth first */

@@ -124,6 +124,19 @@ def test_server_caps():
                          what="cap %d" % cap)
 
 
+def test_tiny_server_pages():
+    """The server itself gives at most so many items a call. With a page of
+    one it cannot be known that no other event shares its timestamp: each is
+    reported (exit status 1), and the content is the same."""
+    for cap, status in ((1, 1), (2, 0), (3, 0), (7, 0), (1000, 0)):
+        with Mock("--tags", 6, "--max-count", cap, "--ties", 1,
+                  "--density", "fast=20s,medium=1m,slow=5m",
+                  "--frame-every", "20m") as m, Site(m.url, size=3) as s:
+            s.garner("harvest", status=status)
+            s.garner("compact")
+            check_silver(m, s, A, B, what="server pages of %d" % cap)
+
+
 def test_both_readings_of_max_count():
     with Mock("--tags", 60, "--set-count", "total") as m, Site(m.url) as s:
         run(s)
