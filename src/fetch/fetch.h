@@ -58,11 +58,16 @@ int fetch_new(struct loop *, const struct fetch_options *, struct fetch **,
 /* Cancels every job. */
 void fetch_free(struct fetch *);
 
+/* The other type of a body, of token endpoints (RFC 6749, section 4.4.2). */
+#define FETCH_FORM "application/x-www-form-urlencoded"
+
 struct fetch_request {
 	const char *method;	/* "GET"; "POST" only where it reads */
 	const char *target;	/* path and query, percent-encoded */
-	const char *body;	/* POST, JSON; borrowed until done */
+	const char *body;	/* POST; borrowed until done */
 	size_t body_len;
+	const char *content_type;	/* of body, NULL: JSON,
+					 * or FETCH_FORM */
 	int priority;		/* lower goes first; FIFO within one */
 	unsigned tries;		/* 0: as the options say */
 };
@@ -134,6 +139,7 @@ struct fetch_transfer {
 	const char *url;		/* whole */
 	const char *body;
 	size_t body_len;
+	const char *content_type;	/* NULL: JSON */
 	/* result */
 	int rc;				/* 0 the body came whole, or ERR_* */
 	char reason[256];

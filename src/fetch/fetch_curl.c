@@ -42,7 +42,8 @@ struct transport {
 	struct loop_timer *timer;
 	CURLM *multi;
 	struct curl_slist *headers;
-	struct curl_slist *headers_post;
+	struct curl_slist *headers_json;
+	struct curl_slist *headers_form;
 	struct wire *pool;		/* at rest */
 	struct wire *wires;		/* all */
 
@@ -532,8 +533,8 @@ transport_start(void *cookie, struct fetch_transfer *t)
 	w->words[0] = '\0';
 	t->handle = w;
 	curl_easy_setopt(w->easy, CURLOPT_URL, t->url);
-	curl_easy_setopt(w->easy, CURLOPT_HTTPHEADER, post ?
-	    c->headers_post : c->headers);
+	curl_easy_setopt(w->easy, CURLOPT_HTTPHEADER, !post ? c->headers :
+	    t->content_type == NULL ? c->headers_json : c->headers_form);
 	if (post) {
 		curl_easy_setopt(w->easy, CURLOPT_POST, 1L);
 		curl_easy_setopt(w->easy, CURLOPT_POSTFIELDSIZE_LARGE,
@@ -586,7 +587,8 @@ transport_free(void *cookie)
 	}
 	curl_multi_cleanup(c->multi);
 	curl_slist_free_all(c->headers);
-	curl_slist_free_all(c->headers_post);
+	curl_slist_free_all(c->headers_json);
+	curl_slist_free_all(c->headers_form);
 	loop_timer_free(c->timer);
 	free(c->origin);
 	free(c->user_agent);
@@ -602,18 +604,18 @@ transport_free(void *cookie)
 /* --- making one ---------------------------------------------------------- */
 
 static struct curl_slist *
-headers_new(bool post)
+headers_new(const char *type_line)
 {
-	static const char *const lines[] = {
+	const char *const lines[] = {
 		"Accept: application/json",
 		"X-Requested-With: garner",	/* CSRF defence of PI Web API */
-		"Content-Type: application/json",
 		"Expect:",			/* no 100-continue round trip */
+		type_line,
 	};
 	struct curl_slist *list = NULL, *more;
 	size_t i;
 
-	for (i = 0; i < (post ? 4 : 2); i++) {
+	for (i = 0; i < (type_line != NULL ? 4 : 2); i++) {
 		if ((more = curl_slist_append(list, lines[i])) == NULL)
 			break;
 		list = more;
@@ -673,8 +675,9 @@ fetch_curl_new(struct loop *loop, const struct fetch_options *o,
 	c->in_flight = o->in_flight;
 	c->compressed = o->compressed;
 	c->http2 = o->http2;
-	c->headers = headers_new(false);
-	c->headers_post = headers_new(true);
+	c->headers = headers_new(NULL);
+	c->headers_json = headers_new("Content-Type: application/json");
+	c->headers_form = headers_new("Content-Type: " FETCH_FORM);
 	MUST((c->multi = curl_multi_init()) != NULL);
 	multi_options(c);
 	*out = (struct fetch_transport){

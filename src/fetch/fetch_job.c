@@ -68,6 +68,7 @@ struct fetch_job {
 	char *url;
 	const char *body;		/* borrowed from the user */
 	size_t body_len;
+	const char *content_type;	/* borrowed, a literal */
 	int priority;
 	unsigned tries_max;
 	unsigned tries;
@@ -260,7 +261,8 @@ transfer_init(struct fetch_job *j)
 	buf_fini(&j->t.in);
 	j->t = (struct fetch_transfer){
 		.method = j->method, .url = j->url, .body = j->body,
-		.body_len = j->body_len, .retry_after_ms = -1,
+		.body_len = j->body_len, .content_type = j->content_type,
+		.retry_after_ms = -1,
 		.finished = job_finished, .owner = j,
 	};
 	buf_init(&j->t.in, j->f->body_max + FETCH_PADDING);
@@ -541,6 +543,7 @@ fetch_start(struct fetch *f, const struct fetch_request *r,
 	j->url = must_sprintf("%s%s", f->origin, r->target);
 	j->body = r->body;
 	j->body_len = r->body_len;
+	j->content_type = r->content_type;
 	j->priority = r->priority;
 	j->tries_max = r->tries > 0 ? r->tries : f->tries;
 	buf_init(&j->t.in, f->body_max + FETCH_PADDING);
