@@ -1,0 +1,476 @@
+/*
+ * A connection: reads a head, then a body; waits out the latency; answers;
+ * and reads on.
+ *
+ * Answers come in pieces: the next one is made when less than OUT_LOW bytes
+ * are unsent, so a slow reader holds OUT_HIGH bytes and not an answer.
+ * Input is bounded by watermarks, waits by time. Compressed answers are made
+ * whole, up to GZIP_MAX; larger ones go out plain.
+ *
+ * Whatever the peer breaks ends its connection and nothing else.
+ */
+
+#include "config.h"
+
+#include <event2/buffer.h>
+#include <event2/bufferevent.h>
+#include <event2/event.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/must.h"
+#include "base/ticks.h"
+#include "codec/zip.h"
+#include "loop/loop.h"
+#include "mock/mock_answer.h"
+#include "mock/mock_http.h"
+#include "mock/mock_log.h"
+#include "mock/mock_options.h"
+#include "mock/mock_server_int.h"
+
+#define OUT_LOW (64u << 10)
+#define OUT_HIGH (192u << 10)
+#define GZIP_MIN 256
+#define GZIP_MAX (8u << 20)
+#define IDLE_S 300
+
+enum state { HEAD, BODY, WAIT, SEND, CLOSE };
+
+struct mock_conn {
+	uint32_t magic;
+	struct mock_server *server;
+	struct mock_conn *next;
+	struct mock_conn **prev;
+	struct bufferevent *bev;
+	struct loop_timer *wait;
+	struct arena *arena;
+	enum state state;
+	bool chunked;
+	bool loopback;
+	struct mock_head head;
+	struct mock_req req;
+	struct mock_resp resp;
+	int64_t begun_us;
+	uint64_t sent;			/* of the body */
+};
+
+#define CONN_MAGIC 0x434f4e4eu	/* CONN */
+
+static void conn_advance(struct mock_conn *);
+
+/* --- life ----------------------------------------------------------------- */
+
+static void
+conn_free(struct mock_conn *c)
+{
+	if (c->state == SEND || c->state == WAIT)
+		mock_resp_fini(&c->resp);
+	*c->prev = c->next;
+	if (c->next != NULL)
+		c->next->prev = c->prev;
+	c->server->nconns--;
+	bufferevent_free(c->bev);
+	loop_timer_free(c->wait);
+	arena_free(c->arena);
+	c->magic = 0;
+	free(c);
+}
+
+/* Sent as RST: what a crashed server or a firewall does. */
+static void
+conn_reset(struct mock_conn *c)
+{
+	struct linger linger = { .l_onoff = 1, .l_linger = 0 };
+
+	setsockopt(bufferevent_getfd(c->bev), SOL_SOCKET, SO_LINGER, &linger,
+	    sizeof(linger));
+	conn_free(c);
+}
+
+/* --- answering ------------------------------------------------------------ */
+
+static void
+conn_put(struct mock_conn *c, const struct buf *b)
+{
+	MUST(b->error == 0);
+	if (b->len > 0)
+		MUST(bufferevent_write(c->bev, b->data, b->len) == 0);
+}
+
+static void
+put_piece(struct mock_conn *c, const void *data, size_t n)
+{
+	struct evbuffer *out = bufferevent_get_output(c->bev);
+
+	if (n == 0)
+		return;
+	if (c->chunked)
+		evbuffer_add_printf(out, "%zx\r\n", n);
+	evbuffer_add(out, data, n);
+	if (c->chunked)
+		evbuffer_add(out, "\r\n", 2);
+	c->sent += n;
+}
+
+static void
+conn_done(struct mock_conn *c)
+{
+	struct mock_server *s = c->server;
+
+	if (s->log != NULL)
+		mock_log_request(s->log, c->req.now, c->req.method,
+		    c->resp.route, c->req.target, c->resp.status,
+		    c->resp.items, c->sent,
+		    loop_now_us(s->loop) - c->begun_us);
+	c->state = c->head.keep_alive && !c->resp.cut ? HEAD : CLOSE;
+	mock_resp_fini(&c->resp);
+	arena_clear(c->arena);
+	bufferevent_setwatermark(c->bev, EV_READ, 0, MOCK_HEAD_MAX + 4);
+}
+
+/* Pieces while there is room; true: the answer is out. */
+static bool
+conn_pump(struct mock_conn *c)
+{
+	struct evbuffer *out = bufferevent_get_output(c->bev);
+	struct buf *piece = &c->server->piece;
+
+	while (c->resp.more != NULL && evbuffer_get_length(out) < OUT_HIGH) {
+		buf_clear(piece);
+		if (!c->resp.more(&c->resp, piece))
+			c->resp.more = NULL;
+		if (piece->error != 0) {	/* cannot end it well */
+			c->resp.cut = true;
+			return (true);
+		}
+		put_piece(c, piece->data, piece->len);
+	}
+	if (c->resp.more != NULL)
+		return (false);
+	if (c->chunked)
+		evbuffer_add(out, "0\r\n\r\n", 5);
+	return (true);
+}
+
+/* Half of it, and then the end. */
+static void
+send_cut(struct mock_conn *c)
+{
+	struct buf *head = &c->server->piece;
+	bool whole = mock_resp_finish(&c->resp, 4 * MOCK_PIECE);
+
+	buf_clear(head);
+	c->chunked = !whole && !c->head.http10;
+	mock_head_put(head, &c->resp, &c->head,
+	    whole ? c->resp.body.len : UINT64_MAX, false);
+	conn_put(c, head);
+	put_piece(c, c->resp.body.data, c->resp.body.len / 2);
+	c->resp.more = NULL;
+}
+
+/* What fits is sent whole with its length, the rest as chunks. */
+static void
+send_body(struct mock_conn *c)
+{
+	struct buf *head = &c->server->piece, zipped;
+	struct mock_resp *r = &c->resp;
+	bool gzip = c->head.gzip && !c->server->opt->no_gzip, whole;
+
+	whole = mock_resp_finish(r, gzip ? GZIP_MAX : MOCK_PIECE - 1);
+	buf_init(&zipped, 2 * GZIP_MAX);
+	gzip = gzip && whole && r->body.len >= GZIP_MIN &&
+	    zip_gzip(r->body.data, r->body.len, 1, &zipped) == 0;
+	c->chunked = !whole && !c->head.http10;
+	if (!whole && c->head.http10)
+		c->head.keep_alive = false;
+	buf_clear(head);
+	mock_head_put(head, r, &c->head, !whole ? UINT64_MAX :
+	    gzip ? zipped.len : r->body.len, gzip);
+	conn_put(c, head);
+	if (gzip)
+		put_piece(c, zipped.data, zipped.len);
+	else
+		put_piece(c, r->body.data, r->body.len);
+	buf_fini(&zipped);
+	buf_fini(&r->body);
+	buf_init(&r->body, 0);
+}
+
+static void
+conn_send(struct mock_conn *c)
+{
+	c->state = SEND;
+	c->sent = 0;
+	if (c->resp.cut)
+		send_cut(c);
+	else
+		send_body(c);
+	if (c->resp.cut || conn_pump(c))
+		conn_done(c);
+}
+
+static void
+waited(void *cookie)
+{
+	struct mock_conn *c = cookie;
+
+	MAGIC_CHECK(c, CONN_MAGIC);
+	if (c->resp.reset) {
+		conn_reset(c);
+		return;
+	}
+	conn_send(c);
+	conn_advance(c);
+}
+
+/* --- the request ---------------------------------------------------------- */
+
+static bool
+authorized(const struct mock_server *s, const char *given)
+{
+	if (s->opt->token == NULL && s->basic == NULL)
+		return (true);
+	if (given == NULL)
+		return (false);
+	if (s->opt->token != NULL && strncmp(given, "Bearer ", 7) == 0)
+		return (strcmp(given + 7, s->opt->token) == 0);
+	return (s->basic != NULL && strcmp(given, s->basic) == 0);
+}
+
+static bool
+over_rate(struct mock_server *s)
+{
+	int64_t second = loop_now_us(s->loop) / 1000000;
+
+	if (s->opt->rate_limit == 0)
+		return (false);
+	if (second != s->rate_second)
+		s->rate_used = 0;
+	s->rate_second = second;
+	return (++s->rate_used > s->opt->rate_limit);
+}
+
+/* Refusals that come before any handler; true: one was written. */
+static bool
+refused(struct mock_conn *c)
+{
+	struct mock_server *s = c->server;
+	struct mock_resp *r = &c->resp;
+	bool own = strncmp(c->req.target, "/garner-mock/", 13) == 0 &&
+	    c->loopback;
+
+	if (own)
+		return (false);
+	if (over_rate(s)) {
+		mock_resp_message(r, 429, "Rate limit was reached");
+	} else if (!authorized(s, c->head.authorization)) {
+		r->header = s->basic != NULL ?
+		    "WWW-Authenticate: Basic realm=\"garner-mock\"\r\n" :
+		    "WWW-Authenticate: Bearer\r\n";
+		mock_resp_message(r, 401,
+		    "Authorization has been denied for this request.");
+	} else if (strcmp(c->req.method, "GET") != 0 &&
+	    !c->head.requested_with) {
+		mock_resp_error(r, 400, "The request must carry the header "
+		    "X-Requested-With.");
+	} else {
+		return (false);
+	}
+	return (true);
+}
+
+static void
+conn_answer(struct mock_conn *c)
+{
+	struct mock_server *s = c->server;
+	int64_t delay_ms;
+
+	mock_resp_init(&c->resp);
+	if (refused(c))
+		goto out;
+	if (mock_req_target(&c->req, c->req.target) != 0)
+		mock_resp_html(&c->resp, 400, "Bad Request - Invalid URL");
+	else
+		mock_route(&c->req, &c->resp);
+	if (c->resp.set_now != TICKS_NONE)
+		s->world->now_fixed = c->resp.set_now;
+out:
+	if (s->idle != NULL)
+		loop_timer_set(s->idle, s->opt->idle_ms * 1000);
+	delay_ms = c->resp.delay_ms + s->opt->latency_ms;
+	if (delay_ms == 0 && !c->resp.reset) {
+		conn_send(c);
+		return;
+	}
+	/* A reset waits as well: nothing frees itself in its own parent. */
+	c->state = WAIT;
+	loop_timer_set(c->wait, delay_ms * 1000);
+}
+
+/* A head that cannot be taken: HTML, and the end. */
+static void
+conn_refuse(struct mock_conn *c, int status)
+{
+	mock_resp_init(&c->resp);
+	mock_resp_html(&c->resp, status, status == 400 ?
+	    "Bad Request - Invalid URL" : "Request Error");
+	c->head.keep_alive = false;
+	c->head.gzip = false;
+	c->req.method = "-";
+	c->req.target = "-";
+	c->req.now = mock_world_now(c->server->world);
+	conn_send(c);
+}
+
+/* false: wait for more bytes. */
+static bool
+read_head(struct mock_conn *c)
+{
+	struct evbuffer *in = bufferevent_get_input(c->bev);
+	struct evbuffer_ptr end = evbuffer_search(in, "\r\n\r\n", 4, NULL);
+	char *text;
+	size_t n;
+	int status;
+
+	c->begun_us = loop_now_us(c->server->loop);
+	if (end.pos == -1 || end.pos + 4 > MOCK_HEAD_MAX) {
+		if (end.pos == -1 && evbuffer_get_length(in) < MOCK_HEAD_MAX)
+			return (false);
+		memset(&c->head, 0, sizeof(c->head));
+		conn_refuse(c, 400);
+		return (true);
+	}
+	n = (size_t)end.pos + 4;
+	text = arena_alloc(c->arena, n + 1);
+	evbuffer_remove(in, text, n);
+	status = strlen(text) == n ? mock_head_parse(&c->head, text) : 400;
+	if (status != 0) {
+		conn_refuse(c, status);
+		return (true);
+	}
+	c->req = (struct mock_req){ .world = c->server->world,
+		.opt = c->server->opt, .faults = c->server->faults,
+		.arena = c->arena, .base = c->server->opt->link_base != NULL ?
+		c->server->opt->link_base : c->server->url,
+		.method = c->head.method, .target = c->head.target,
+		.body_len = c->head.body_bytes,
+		.now = mock_world_now(c->server->world),
+		.up_since = c->server->up_since, .loopback = c->loopback,
+		.requested_with = c->head.requested_with };
+	c->state = BODY;
+	bufferevent_setwatermark(c->bev, EV_READ, 0,
+	    c->head.body_bytes + MOCK_HEAD_MAX);
+	if (c->head.expect && c->head.body_bytes > 0)
+		bufferevent_write(c->bev, "HTTP/1.1 100 Continue\r\n\r\n", 25);
+	return (true);
+}
+
+static bool
+read_body(struct mock_conn *c)
+{
+	struct evbuffer *in = bufferevent_get_input(c->bev);
+	char *body;
+
+	if (evbuffer_get_length(in) < c->req.body_len)
+		return (false);
+	body = arena_alloc(c->arena, c->req.body_len + 1);
+	evbuffer_remove(in, body, c->req.body_len);
+	c->req.body = body;
+	conn_answer(c);
+	return (true);
+}
+
+/* As far as it goes without waiting. The connection may be gone after it. */
+static void
+conn_advance(struct mock_conn *c)
+{
+	struct evbuffer *out = bufferevent_get_output(c->bev);
+	bool go = true;
+
+	while (go) {
+		switch (c->state) {
+		case HEAD:
+			/* Not another answer before a slow reader's. */
+			go = evbuffer_get_length(out) < OUT_HIGH &&
+			    read_head(c);
+			break;
+		case BODY:
+			go = read_body(c);
+			break;
+		case WAIT:
+			go = false;
+			break;
+		case SEND:
+			go = evbuffer_get_length(out) < OUT_HIGH &&
+			    conn_pump(c);
+			if (go)
+				conn_done(c);
+			break;
+		case CLOSE:
+			if (evbuffer_get_length(out) == 0)
+				conn_free(c);
+			return;
+		}
+	}
+}
+
+/* --- events --------------------------------------------------------------- */
+
+static void
+on_io(struct bufferevent *bev, void *cookie)
+{
+	struct mock_conn *c = cookie;
+
+	(void)bev;
+	MAGIC_CHECK(c, CONN_MAGIC);
+	conn_advance(c);
+}
+
+static void
+on_event(struct bufferevent *bev, short what, void *cookie)
+{
+	struct mock_conn *c = cookie;
+
+	(void)bev;
+	(void)what;		/* end, error, time-out: all the same */
+	MAGIC_CHECK(c, CONN_MAGIC);
+	conn_free(c);
+}
+
+void
+mock_conn_new(struct mock_server *s, int fd, bool loopback)
+{
+	static const struct timeval idle = { IDLE_S, 0 };
+	struct mock_conn *c = must_calloc(1, sizeof(*c));
+
+	c->magic = CONN_MAGIC;
+	c->server = s;
+	c->arena = arena_new();
+	c->wait = loop_timer_new(s->loop, waited, c);
+	c->loopback = loopback;
+	c->bev = bufferevent_socket_new(loop_event_base(s->loop), fd,
+	    BEV_OPT_CLOSE_ON_FREE);
+	MUST(c->bev != NULL);
+	c->next = s->conns;
+	c->prev = &s->conns;
+	if (c->next != NULL)
+		c->next->prev = &c->next;
+	s->conns = c;
+	s->nconns++;
+	bufferevent_setcb(c->bev, on_io, on_io, on_event, c);
+	bufferevent_setwatermark(c->bev, EV_READ, 0, MOCK_HEAD_MAX + 4);
+	bufferevent_setwatermark(c->bev, EV_WRITE, OUT_LOW, 0);
+	bufferevent_set_timeouts(c->bev, &idle, &idle);
+	bufferevent_set_max_single_write(c->bev, OUT_HIGH + MOCK_PIECE);
+	bufferevent_enable(c->bev, EV_READ | EV_WRITE);
+}
+
+void
+mock_conns_free(struct mock_server *s)
+{
+	while (s->conns != NULL)
+		conn_free(s->conns);
+}
