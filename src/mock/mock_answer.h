@@ -18,6 +18,7 @@
 #include "mock/mock_world.h"
 
 struct arena;
+struct mock_fault;
 struct mock_faults;
 struct mock_options;
 
@@ -107,7 +108,9 @@ struct mock_req {
 	int64_t up_since;
 	bool loopback;
 	bool requested_with;
+	bool reused;			/* not the first of its connection */
 	bool inner;			/* of a batch */
+	int64_t begun_us;		/* of the loop's clock */
 };
 
 struct mock_resp {
@@ -121,8 +124,9 @@ struct mock_resp {
 	void (*state_free)(void *);
 	uint64_t items;
 	bool broken;			/* WebException after half of it */
-	bool cut;			/* end the connection within the body */
-	bool reset;			/* reset it before */
+	bool missing;			/* without its last stream */
+	bool cut;			/* it cannot be ended well */
+	const struct mock_fault *fault;	/* who sends it, or NULL */
 	int64_t delay_ms;
 	int64_t set_now;		/* move the clock; TICKS_NONE: no */
 };
@@ -153,6 +157,8 @@ bool mock_req_webid_kind(const struct mock_req *, struct mock_resp *, char *);
 bool mock_req_object(const struct mock_req *, struct mock_resp *,
     const char *webid, struct mock_obj *);
 
+/* Of the server's own, which is never refused, spoilt or counted. */
+bool mock_is_control(const struct mock_req *);
 /* Find the handler by the path and run it. */
 void mock_route(struct mock_req *, struct mock_resp *);
 

@@ -110,8 +110,8 @@ run_one(struct batch *b, const char *method, const char *resource,
 		mock_resp_error(&r, 500, "The answer is too large.");
 	b->bytes += r.body.len;
 	b->resp->items += r.items;
-	b->resp->cut = b->resp->cut || r.cut;
-	b->resp->reset = b->resp->reset || r.reset;
+	if (r.fault != NULL)
+		b->resp->fault = r.fault;
 	if (r.delay_ms > b->resp->delay_ms)
 		b->resp->delay_ms = r.delay_ms;
 	put_result(out, r.status, &r.body,

@@ -26,6 +26,7 @@
 #include "codec/zip.h"
 #include "loop/loop.h"
 #include "mock/mock_answer.h"
+#include "mock/mock_fault.h"
 #include "mock/mock_http.h"
 #include "mock/mock_log.h"
 #include "mock/mock_options.h"
@@ -37,7 +38,7 @@
 #define GZIP_MAX (8u << 20)
 #define IDLE_S 300
 
-enum state { HEAD, BODY, WAIT, SEND, CLOSE };
+enum state { HEAD, BODY, WAIT, SEND, PLAY, CLOSE };
 
 struct mock_conn {
 	uint32_t magic;
@@ -50,11 +51,16 @@ struct mock_conn {
 	enum state state;
 	bool chunked;
 	bool loopback;
+	bool reset;			/* at the end */
+	bool due;			/* the next step of PLAY */
+	uint64_t served;
 	struct mock_head head;
 	struct mock_req req;
 	struct mock_resp resp;
 	int64_t begun_us;
 	uint64_t sent;			/* of the body */
+	struct mock_wire *wire;		/* owned; of PLAY */
+	size_t played;			/* of wire->bytes */
 };
 
 #define CONN_MAGIC 0x434f4e4eu	/* CONN */
@@ -64,10 +70,20 @@ static void conn_advance(struct mock_conn *);
 /* --- life ----------------------------------------------------------------- */
 
 static void
+wire_free(struct mock_conn *c)
+{
+	if (c->wire != NULL)
+		buf_fini(&c->wire->bytes);
+	free(c->wire);
+	c->wire = NULL;
+}
+
+static void
 conn_free(struct mock_conn *c)
 {
-	if (c->state == SEND || c->state == WAIT)
+	if (c->state == SEND || c->state == WAIT || c->state == PLAY)
 		mock_resp_fini(&c->resp);
+	wire_free(c);
 	*c->prev = c->next;
 	if (c->next != NULL)
 		c->next->prev = c->prev;
@@ -128,6 +144,7 @@ conn_done(struct mock_conn *c)
 	c->state = c->head.keep_alive && !c->resp.cut ? HEAD : CLOSE;
 	mock_resp_fini(&c->resp);
 	arena_clear(c->arena);
+	c->served++;
 	bufferevent_setwatermark(c->bev, EV_READ, 0, MOCK_HEAD_MAX + 4);
 }
 
@@ -155,20 +172,48 @@ conn_pump(struct mock_conn *c)
 	return (true);
 }
 
-/* Half of it, and then the end. */
-static void
-send_cut(struct mock_conn *c)
+/* A spoilt answer, by its script; true: it is out. */
+static bool
+conn_play(struct mock_conn *c)
 {
-	struct buf *head = &c->server->piece;
-	bool whole = mock_resp_finish(&c->resp, 4 * MOCK_PIECE);
+	struct mock_wire *w = c->wire;
+	size_t to = c->state != PLAY ? w->from :
+	    w->each_ms > 0 ? c->played + 1 : w->stop;
+	int64_t pause_ms = w->each_ms > 0 ? w->each_ms : w->hold_ms;
 
-	buf_clear(head);
-	c->chunked = !whole && !c->head.http10;
-	mock_head_put(head, &c->resp, &c->head,
-	    whole ? c->resp.body.len : UINT64_MAX, false);
-	conn_put(c, head);
-	put_piece(c, c->resp.body.data, c->resp.body.len / 2);
-	c->resp.more = NULL;
+	bufferevent_write(c->bev, w->bytes.data + c->played, to - c->played);
+	c->state = PLAY;
+	c->due = false;
+	c->played = to;
+	c->sent = to < w->head_len ? 0 : to - w->head_len;
+	if (to == w->stop)
+		return (true);
+	if (pause_ms >= 0)
+		loop_timer_set(c->wait, pause_ms * 1000);
+	else
+		bufferevent_set_timeouts(c->bev, NULL, NULL);
+	return (false);
+}
+
+static bool
+conn_play_start(struct mock_conn *c)
+{
+	c->wire = must_calloc(1, sizeof(*c->wire));
+	c->played = 0;
+	mock_fault_wire(c->resp.fault, &c->resp, &c->head, c->wire);
+	return (conn_play(c));
+}
+
+static void
+conn_played(struct mock_conn *c)
+{
+	enum mock_end end = c->wire->end;
+
+	wire_free(c);
+	conn_done(c);
+	if (end != MOCK_END_KEEP)
+		c->state = CLOSE;
+	c->reset = end == MOCK_END_RESET;
 }
 
 /* What fits is sent whole with its length, the rest as chunks. */
@@ -202,13 +247,15 @@ send_body(struct mock_conn *c)
 static void
 conn_send(struct mock_conn *c)
 {
-	c->state = SEND;
 	c->sent = 0;
-	if (c->resp.cut)
-		send_cut(c);
-	else
-		send_body(c);
-	if (c->resp.cut || conn_pump(c))
+	if (c->resp.fault != NULL) {
+		if (conn_play_start(c))
+			conn_played(c);
+		return;
+	}
+	c->state = SEND;
+	send_body(c);
+	if (conn_pump(c))
 		conn_done(c);
 }
 
@@ -218,11 +265,10 @@ waited(void *cookie)
 	struct mock_conn *c = cookie;
 
 	MAGIC_CHECK(c, CONN_MAGIC);
-	if (c->resp.reset) {
-		conn_reset(c);
-		return;
-	}
-	conn_send(c);
+	if (c->state == PLAY)
+		c->due = true;
+	else
+		conn_send(c);
 	conn_advance(c);
 }
 
@@ -259,10 +305,8 @@ refused(struct mock_conn *c)
 {
 	struct mock_server *s = c->server;
 	struct mock_resp *r = &c->resp;
-	bool own = strncmp(c->req.target, "/garner-mock/", 13) == 0 &&
-	    c->loopback;
 
-	if (own)
+	if (mock_is_control(&c->req))
 		return (false);
 	if (over_rate(s)) {
 		mock_resp_message(r, 429, "Rate limit was reached");
@@ -300,12 +344,12 @@ conn_answer(struct mock_conn *c)
 out:
 	if (s->idle != NULL)
 		loop_timer_set(s->idle, s->opt->idle_ms * 1000);
-	delay_ms = c->resp.delay_ms + s->opt->latency_ms;
-	if (delay_ms == 0 && !c->resp.reset) {
+	delay_ms = mock_is_control(&c->req) ? 0 :
+	    c->resp.delay_ms + s->opt->latency_ms;
+	if (delay_ms == 0) {
 		conn_send(c);
 		return;
 	}
-	/* A reset waits as well: nothing frees itself in its own parent. */
 	c->state = WAIT;
 	loop_timer_set(c->wait, delay_ms * 1000);
 }
@@ -359,7 +403,8 @@ read_head(struct mock_conn *c)
 		.body_len = c->head.body_bytes,
 		.now = mock_world_now(c->server->world),
 		.up_since = c->server->up_since, .loopback = c->loopback,
-		.requested_with = c->head.requested_with };
+		.requested_with = c->head.requested_with,
+		.reused = c->served > 0, .begun_us = c->begun_us };
 	c->state = BODY;
 	bufferevent_setwatermark(c->bev, EV_READ, 0,
 	    c->head.body_bytes + MOCK_HEAD_MAX);
@@ -409,8 +454,17 @@ conn_advance(struct mock_conn *c)
 			if (go)
 				conn_done(c);
 			break;
+		case PLAY:
+			go = c->due && conn_play(c);
+			if (go)
+				conn_played(c);
+			break;
 		case CLOSE:
-			if (evbuffer_get_length(out) == 0)
+			if (evbuffer_get_length(out) > 0)
+				return;
+			if (c->reset)
+				conn_reset(c);
+			else
 				conn_free(c);
 			return;
 		}

@@ -22,6 +22,7 @@ reason(int status)
 	case 200: return ("OK");
 	case 204: return ("No Content");
 	case 207: return ("Multi-Status");
+	case 302: return ("Found");
 	case 400: return ("Bad Request");
 	case 401: return ("Unauthorized");
 	case 403: return ("Forbidden");
@@ -174,10 +175,10 @@ mock_head_put(struct buf *out, const struct mock_resp *r,
 		buf_puts(out, r->header);
 	if (gzip)
 		buf_puts(out, "Content-Encoding: gzip\r\n");
-	if (body_bytes != UINT64_MAX)
+	if (body_bytes != UINT64_MAX && r->status != 204)
 		buf_printf(out, "Content-Length: %llu\r\n",
 		    (unsigned long long)body_bytes);
-	else if (!h->http10)
+	else if (!h->http10 && r->status != 204)
 		buf_puts(out, "Transfer-Encoding: chunked\r\n");
 	buf_puts(out, h->keep_alive ? "Connection: keep-alive\r\n\r\n" :
 	    "Connection: close\r\n\r\n");

@@ -19,6 +19,7 @@
 #include "base/must.h"
 #include "base/text.h"
 #include "base/ticks.h"
+#include "mock/mock_fault.h"
 #include "mock/mock_options.h"
 
 enum type { FLAG, UINT, HUGE_UINT, REAL, TEXT, TIME, SPAN, CALL };
@@ -97,8 +98,10 @@ static const struct option OPTIONS[] = {
 	    "never compress answers" },
 	{ "log", "FILE", TEXT, AT(log), 0, 0, NULL, NULL,
 	    "write a line of JSON for each request" },
-	{ "fault", "ROUTE:KIND[:KEY=N]...", CALL, 0, 0, 0, NULL, set_fault,
-	    "misbehave; may be repeated, see garner-mock(1)" },
+	{ "fault", "ROUTE:KIND[:KEY=VALUE]...", CALL, 0, 0, 0, NULL,
+	    set_fault, "misbehave; may be repeated, see garner-mock(1)" },
+	{ "faults", "FILE", TEXT, AT(fault_file), 0, 0, NULL, NULL,
+	    "faults from a file, one on each line" },
 	{ "quit-after-idle", "TIME", SPAN, AT(idle_ms), 0, 366 * DAY_MS,
 	    "0s", NULL, "end when nobody asked for so long; 0: never" },
 	{ "table", "NAME", TEXT, AT(table), 0, 0, "pi_timeseries", NULL,
@@ -304,6 +307,7 @@ mock_options_parse(struct mock_options *o, int argc, char **argv, int64_t now,
 void
 mock_options_help(struct buf *out)
 {
+	const char *name, *what;
 	char left[64];
 
 	buf_puts(out,
@@ -325,4 +329,7 @@ mock_options_help(struct buf *out)
 		buf_puts(out, "\n");
 		buf_fini(&b);
 	}
+	buf_puts(out, "\nKinds of faults:\n");
+	for (size_t i = 0; (name = mock_fault_kind(i, &what)) != NULL; i++)
+		buf_printf(out, "  %-14s %s\n", name, what);
 }

@@ -46,6 +46,7 @@ struct mock_options {
 	const char *log;
 	const char *fault[MOCK_FAULTS_MAX];
 	uint32_t faults;
+	const char *fault_file;		/* or NULL */
 	int64_t idle_ms;		/* quit after; 0: never */
 	/* truth */
 	bool truth;

@@ -17,7 +17,8 @@
 #include "mock/mock_fault.h"
 #include "mock/mock_options.h"
 
-static mock_handler root, system_root, system_status, system_user, clock_now;
+static mock_handler root, system_root, system_status, system_user;
+static mock_handler clock_now, faults_set;
 
 static const struct route {
 	const char *method;
@@ -80,6 +81,16 @@ static const struct route {
 	{ "POST", "batch", { "batch" }, mock_batch },
 };
 
+/* Not of PI Web API, for tests: from the loopback, below /mock. */
+static const struct {
+	const char *name;
+	mock_handler *handler;
+} CONTROL[] = {
+	{ "now", clock_now },
+	{ "faults", faults_set },
+};
+
+#define NCONTROL (sizeof(CONTROL) / sizeof(CONTROL[0]))
 #define NROUTES (sizeof(ROUTES) / sizeof(ROUTES[0]))
 
 static bool
@@ -95,15 +106,33 @@ matches(const struct route *t, const struct mock_req *req)
 	return (t->path[i] == NULL);
 }
 
+bool
+mock_is_control(const struct mock_req *req)
+{
+	return (req->loopback && (strncmp(req->target, "/mock/", 6) == 0 ||
+	    strncmp(req->target, "/garner-mock/", 13) == 0));
+}
+
+/* NULL: not one of ours. */
+static mock_handler *
+control(const struct mock_req *req)
+{
+	if (req->outside && req->segs == 2 && mock_is_control(req))
+		for (size_t i = 0; i < NCONTROL; i++)
+			if (strcmp(CONTROL[i].name, req->seg[1]) == 0)
+				return (CONTROL[i].handler);
+	return (NULL);
+}
+
 void
 mock_route(struct mock_req *req, struct mock_resp *r)
 {
+	mock_handler *own = control(req);
 	const struct route *t = NULL, *other = NULL;
+	const struct mock_fault *fault = NULL;
 
-	if (req->outside && req->segs == 2 &&
-	    strcmp(req->seg[0], "garner-mock") == 0 &&
-	    strcmp(req->seg[1], "now") == 0 && req->loopback) {
-		clock_now(req, r);
+	if (own != NULL) {
+		own(req, r);
 		return;
 	}
 	for (size_t i = 0; i < NROUTES && !req->outside && t == NULL; i++) {
@@ -125,8 +154,12 @@ mock_route(struct mock_req *req, struct mock_resp *r)
 		return;
 	}
 	r->route = t->name;
-	if (req->faults == NULL || !mock_faults_apply(req->faults, r))
+	if (req->faults != NULL)
+		fault = mock_faults_due(req->faults, req, r);
+	if (fault == NULL || !mock_fault_answer(fault, req, r))
 		t->handler(req, r);
+	if (fault != NULL)
+		mock_fault_body(fault, r);
 }
 
 /* --- the small ones ------------------------------------------------------- */
@@ -184,7 +217,9 @@ system_user(struct mock_req *req, struct mock_resp *r)
 	    "\"ImpersonationLevel\":\"None\"}");
 }
 
-/* Not of PI Web API: tests move the clock. */
+/* --- the control ---------------------------------------------------------- */
+
+/* Tests move the clock. */
 static void
 clock_now(struct mock_req *req, struct mock_resp *r)
 {
@@ -204,4 +239,20 @@ clock_now(struct mock_req *req, struct mock_resp *r)
 		r->set_now = now;
 	}
 	buf_printf(&r->body, "{\"Now\":\"%s\"}", ticks_text7(now, t));
+}
+
+/* Another script of faults, from now on. */
+static void
+faults_set(struct mock_req *req, struct mock_resp *r)
+{
+	struct err e = ERR_INIT;
+
+	r->route = "faults";
+	if (strcmp(req->method, "POST") != 0)
+		mock_resp_message(r, 405, "POST only.");
+	else if (mock_faults_set(req->faults, req->body, req->body_len,
+	    &e) != 0)
+		mock_resp_error(r, 400, "%s", e.text);
+	else
+		buf_puts(&r->body, "{}");
 }

@@ -165,6 +165,8 @@ resolve_set(const struct mock_req *req, struct mock_resp *r, bool archive,
 		if (a->stream[i].order != a->stream[out].order)
 			a->stream[++out] = a->stream[i];
 	a->n = out + 1;
+	if (r->missing && a->n > 1)
+		a->n--;
 	for (size_t i = 0; by_name && i < a->n; i++)
 		a->stream[i].name = stream_name(req, a->stream[i].obj);
 	if (by_name)
