@@ -20,6 +20,7 @@
 struct arena;
 struct mock_fault;
 struct mock_faults;
+struct mock_gate;
 struct mock_options;
 
 /* --- selectedFields ------------------------------------------------------- */
@@ -93,6 +94,7 @@ struct mock_req {
 	const struct mock_world *world;
 	const struct mock_options *opt;
 	struct mock_faults *faults;	/* or NULL */
+	struct mock_gate *gate;
 	struct arena *arena;		/* lives as long as the answer */
 	const char *base;
 	const char *method;
@@ -106,7 +108,10 @@ struct mock_req {
 	size_t body_len;
 	int64_t now;
 	int64_t up_since;
-	bool loopback;
+	uint32_t client;		/* its IPv4 address */
+	const char *authorization;	/* or NULL */
+	bool control;			/* mock_is_control() */
+	bool form;			/* the body's type */
 	bool requested_with;
 	bool reused;			/* not the first of its connection */
 	bool inner;			/* of a batch */
@@ -117,6 +122,7 @@ struct mock_resp {
 	int status;
 	const char *type;
 	const char *header;		/* one more line with CRLF, or NULL */
+	const char *limits;		/* as header; or NULL */
 	const char *route;		/* "streamsets/recorded" */
 	struct buf body;		/* what there is so far */
 	bool (*more)(struct mock_resp *, struct buf *out);	/* or NULL */
@@ -145,6 +151,8 @@ void mock_resp_html(struct mock_resp *, int status, const char *title);
 
 /* Take target (path and query) apart. 0, or ERR_DATA: it is malformed. */
 int mock_req_target(struct mock_req *, const char *target);
+/* The parameters of a form instead. */
+int mock_req_form(struct mock_req *);
 const char *mock_req_param(const struct mock_req *, const char *name);
 /* Values of query parameters; false: the answer is an error already. */
 bool mock_req_count(const struct mock_req *, struct mock_resp *,
@@ -157,10 +165,12 @@ bool mock_req_webid_kind(const struct mock_req *, struct mock_resp *, char *);
 bool mock_req_object(const struct mock_req *, struct mock_resp *,
     const char *webid, struct mock_obj *);
 
-/* Of the server's own, which is never refused, spoilt or counted. */
-bool mock_is_control(const struct mock_req *);
-/* Find the handler by the path and run it. */
-void mock_route(struct mock_req *, struct mock_resp *);
+/* Of the server's own, which is never refused, spoilt or counted: true for
+ * the targets below /mock. */
+bool mock_is_control(const char *target);
+/* Find the handler by the path and run it; false: the answer does not cost
+ * the server its latency, as it is a refusal of the gate, or of its own. */
+bool mock_route(struct mock_req *, struct mock_resp *);
 
 /* The handlers, by controller. */
 typedef void mock_handler(struct mock_req *, struct mock_resp *);

@@ -28,6 +28,7 @@
 #include "mock/mock_answer.h"
 #include "mock/mock_fault.h"
 #include "mock/mock_http.h"
+#include "mock/mock_line.h"
 #include "mock/mock_log.h"
 #include "mock/mock_options.h"
 #include "mock/mock_server_int.h"
@@ -50,7 +51,7 @@ struct mock_conn {
 	struct arena *arena;
 	enum state state;
 	bool chunked;
-	bool loopback;
+	uint32_t client;		/* its address */
 	bool reset;			/* at the end */
 	bool due;			/* the next step of PLAY */
 	uint64_t served;
@@ -59,6 +60,7 @@ struct mock_conn {
 	struct mock_resp resp;
 	int64_t begun_us;
 	uint64_t sent;			/* of the body */
+	struct mock_turn turn;		/* of WAIT */
 	struct mock_wire *wire;		/* owned; of PLAY */
 	size_t played;			/* of wire->bytes */
 };
@@ -84,6 +86,8 @@ conn_free(struct mock_conn *c)
 	if (c->state == SEND || c->state == WAIT || c->state == PLAY)
 		mock_resp_fini(&c->resp);
 	wire_free(c);
+	if (c->server->line != NULL)
+		mock_line_leave(c->server->line, &c->turn);
 	*c->prev = c->next;
 	if (c->next != NULL)
 		c->next->prev = c->prev;
@@ -265,93 +269,52 @@ waited(void *cookie)
 	struct mock_conn *c = cookie;
 
 	MAGIC_CHECK(c, CONN_MAGIC);
-	if (c->state == PLAY)
+	if (c->state == PLAY) {
 		c->due = true;
-	else
+	} else {
+		if (c->server->line != NULL)
+			mock_line_leave(c->server->line, &c->turn);
 		conn_send(c);
+	}
 	conn_advance(c);
 }
 
 /* --- the request ---------------------------------------------------------- */
 
-static bool
-authorized(const struct mock_server *s, const char *given)
-{
-	if (s->opt->token == NULL && s->basic == NULL)
-		return (true);
-	if (given == NULL)
-		return (false);
-	if (s->opt->token != NULL && strncmp(given, "Bearer ", 7) == 0)
-		return (strcmp(given + 7, s->opt->token) == 0);
-	return (s->basic != NULL && strcmp(given, s->basic) == 0);
-}
-
-static bool
-over_rate(struct mock_server *s)
-{
-	int64_t second = loop_now_us(s->loop) / 1000000;
-
-	if (s->opt->rate_limit == 0)
-		return (false);
-	if (second != s->rate_second)
-		s->rate_used = 0;
-	s->rate_second = second;
-	return (++s->rate_used > s->opt->rate_limit);
-}
-
-/* Refusals that come before any handler; true: one was written. */
-static bool
-refused(struct mock_conn *c)
-{
-	struct mock_server *s = c->server;
-	struct mock_resp *r = &c->resp;
-
-	if (mock_is_control(&c->req))
-		return (false);
-	if (over_rate(s)) {
-		mock_resp_message(r, 429, "Rate limit was reached");
-	} else if (!authorized(s, c->head.authorization)) {
-		r->header = s->basic != NULL ?
-		    "WWW-Authenticate: Basic realm=\"garner-mock\"\r\n" :
-		    "WWW-Authenticate: Bearer\r\n";
-		mock_resp_message(r, 401,
-		    "Authorization has been denied for this request.");
-	} else if (strcmp(c->req.method, "GET") != 0 &&
-	    !c->head.requested_with) {
-		mock_resp_error(r, 400, "The request must carry the header "
-		    "X-Requested-With.");
-	} else {
-		return (false);
-	}
-	return (true);
-}
-
 static void
 conn_answer(struct mock_conn *c)
 {
 	struct mock_server *s = c->server;
-	int64_t delay_ms;
+	int64_t delay_us = 0;
 
 	mock_resp_init(&c->resp);
-	if (refused(c))
-		goto out;
-	if (mock_req_target(&c->req, c->req.target) != 0)
-		mock_resp_html(&c->resp, 400, "Bad Request - Invalid URL");
-	else
-		mock_route(&c->req, &c->resp);
-	if (c->resp.set_now != TICKS_NONE)
-		s->world->now_fixed = c->resp.set_now;
-out:
 	if (s->idle != NULL)
 		loop_timer_set(s->idle, s->opt->idle_ms * 1000);
-	delay_ms = mock_is_control(&c->req) ? 0 :
-	    c->resp.delay_ms + s->opt->latency_ms;
-	if (delay_ms == 0) {
+	if (mock_req_target(&c->req, c->req.target) != 0)
+		mock_resp_html(&c->resp, 400, "Bad Request - Invalid URL");
+	else if (mock_route(&c->req, &c->resp))
+		delay_us = (c->resp.delay_ms + s->opt->latency_ms) * 1000;
+	if (c->resp.set_now != TICKS_NONE)
+		s->world->now_fixed = c->resp.set_now;
+	if (delay_us == 0) {
 		conn_send(c);
 		return;
 	}
 	c->state = WAIT;
-	loop_timer_set(c->wait, delay_ms * 1000);
+	if (s->line != NULL)
+		mock_line_enter(s->line, &c->turn, c->resp.delay_ms * 1000,
+		    c);
+	else
+		loop_timer_set(c->wait, delay_us);
+}
+
+void
+mock_conn_served(void *cookie, int64_t service_us)
+{
+	struct mock_conn *c = cookie;
+
+	MAGIC_CHECK(c, CONN_MAGIC);
+	loop_timer_set(c->wait, service_us);
 }
 
 /* A head that cannot be taken: HTML, and the end. */
@@ -402,7 +365,11 @@ read_head(struct mock_conn *c)
 		.method = c->head.method, .target = c->head.target,
 		.body_len = c->head.body_bytes,
 		.now = mock_world_now(c->server->world),
-		.up_since = c->server->up_since, .loopback = c->loopback,
+		.up_since = c->server->up_since, .gate = c->server->gate,
+		.client = c->client, .form = c->head.form,
+		.authorization = c->head.authorization,
+		.control = c->client >> 24 == 127 &&
+		mock_is_control(c->head.target),
 		.requested_with = c->head.requested_with,
 		.reused = c->served > 0, .begun_us = c->begun_us };
 	c->state = BODY;
@@ -495,7 +462,7 @@ on_event(struct bufferevent *bev, short what, void *cookie)
 }
 
 void
-mock_conn_new(struct mock_server *s, int fd, bool loopback)
+mock_conn_new(struct mock_server *s, int fd, uint32_t client)
 {
 	static const struct timeval idle = { IDLE_S, 0 };
 	struct mock_conn *c = must_calloc(1, sizeof(*c));
@@ -504,7 +471,7 @@ mock_conn_new(struct mock_server *s, int fd, bool loopback)
 	c->server = s;
 	c->arena = arena_new();
 	c->wait = loop_timer_new(s->loop, waited, c);
-	c->loopback = loopback;
+	c->client = client;
 	c->bev = bufferevent_socket_new(loop_event_base(s->loop), fd,
 	    BEV_OPT_CLOSE_ON_FREE);
 	MUST(c->bev != NULL);

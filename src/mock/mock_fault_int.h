@@ -5,6 +5,9 @@
 
 #include "mock/mock_fault.h"
 
+/* Of the answers that are spoilt. */
+#define MOCK_FAULT_BODY_MAX (64u << 20)
+
 enum mock_at { MOCK_AT_ANY, MOCK_AT_START, MOCK_AT_HEAD, MOCK_AT_BODY };
 
 struct mock_fault {
@@ -32,6 +35,10 @@ struct mock_fault {
 	uint64_t done;
 };
 
+/* Makes wire->bytes of a whole answer; h is a copy, for use. */
+typedef void mock_wire_fn(const struct mock_fault *, struct mock_resp *,
+    struct mock_head *h, struct mock_wire *);
+
 struct mock_fault_kind {
 	const char *name;
 	const char *what;
@@ -39,8 +46,7 @@ struct mock_fault_kind {
 	bool (*answer)(const struct mock_fault *, const struct mock_req *,
 	    struct mock_resp *);
 	void (*body)(struct buf *);
-	void (*wire)(const struct mock_fault *, struct mock_resp *,
-	    struct mock_head *, struct mock_wire *);
+	mock_wire_fn *wire;
 };
 
 /* NULL: unknown, with the nearest in err. */
@@ -48,5 +54,13 @@ const struct mock_fault_kind *mock_fault_kind_find(const char *name,
     struct err *);
 /* The kind of a status. */
 const struct mock_fault_kind *mock_fault_kind_status(void);
+/* n bytes into the middle of a buffer. */
+void mock_fault_insert(struct buf *, size_t at, const void *, size_t n);
+
+/* mock_fault_wire.c */
+mock_wire_fn mock_wire_cut, mock_wire_reset, mock_wire_stall,
+    mock_wire_drip, mock_wire_longer, mock_wire_shorter, mock_wire_chunk,
+    mock_wire_cutgzip, mock_wire_bomb, mock_wire_http10, mock_wire_rubbish,
+    mock_wire_headers;
 
 #endif

@@ -3,8 +3,9 @@
  *
  * An `answer` stands in for the handler, or marks the answer for it; a
  * `body` changes the bytes that the handler made; a `wire` decides how they
- * are sent, from the whole answer as bytes. All of this is for answers that
- * somebody wants spoilt: they are made whole, up to BODY_MAX.
+ * are sent, from the whole answer as bytes (mock_fault_wire.c). All of this
+ * is for answers that somebody wants spoilt: they are made whole, up to
+ * MOCK_FAULT_BODY_MAX.
  */
 
 #include "config.h"
@@ -17,18 +18,12 @@
 #include "base/err.h"
 #include "base/must.h"
 #include "base/text.h"
-#include "codec/zip.h"
 #include "mock/mock_answer.h"
 #include "mock/mock_fault_int.h"
 #include "mock/mock_http.h"
 
-#define BODY_MAX (64u << 20)
 #define DEPTH 10000
 #define LONG_BYTES (10u << 20)
-#define BOMB_BYTES (96u << 20)
-#define FILLER_BYTES (512u << 10)
-/* What a wrong Content-Length promises too much. */
-#define LONGER_BYTES 1000
 
 /* --- instead of the handler ----------------------------------------------- */
 
@@ -172,8 +167,8 @@ answer_type(const struct mock_fault *f, const struct mock_req *req,
 
 /* --- the body ------------------------------------------------------------- */
 
-static void
-insert(struct buf *b, size_t at, const void *data, size_t n)
+void
+mock_fault_insert(struct buf *b, size_t at, const void *data, size_t n)
 {
 	if (buf_reserve(b, n) == NULL)
 		return;
@@ -217,14 +212,14 @@ replace_number(struct buf *b, const void *data, size_t n)
 	at = (size_t)(p - b->data);
 	memmove(b->data + at, b->data + at + len, b->len - at - len);
 	b->len -= len;
-	insert(b, at, data, n);
+	mock_fault_insert(b, at, data, n);
 	return (true);
 }
 
 static void
 body_bom(struct buf *b)
 {
-	insert(b, 0, "\xef\xbb\xbf", 3);
+	mock_fault_insert(b, 0, "\xef\xbb\xbf", 3);
 }
 
 static void
@@ -245,7 +240,7 @@ body_errors(struct buf *b)
 	static const char text[] = "\"Errors\":[{\"FieldName\":\"Value\","
 	    "\"Message\":[\"The value could not be written.\"]}],";
 
-	insert(b, last_item(b), text, sizeof(text) - 1);
+	mock_fault_insert(b, last_item(b), text, sizeof(text) - 1);
 }
 
 /* Within the first item; without one it is all there is. */
@@ -264,7 +259,7 @@ body_deep(struct buf *b)
 		buf_clear(b);
 		buf_put(b, text + n, 2 * DEPTH);
 	} else {
-		insert(b, at, text, n + 2 * DEPTH + 1);
+		mock_fault_insert(b, at, text, n + 2 * DEPTH + 1);
 	}
 	free(text);
 }
@@ -281,202 +276,10 @@ body_long(struct buf *b)
 	text[LONG_BYTES + 2] = ',';
 	if (!replace_number(b, text, LONG_BYTES + 2)) {
 		at = last_item(b);
-		insert(b, at, text, LONG_BYTES + 3);
-		insert(b, at, name, sizeof(name) - 1);
+		mock_fault_insert(b, at, text, LONG_BYTES + 3);
+		mock_fault_insert(b, at, name, sizeof(name) - 1);
 	}
 	free(text);
-}
-
-/* --- the wire ------------------------------------------------------------- */
-
-static void
-put_head(struct mock_wire *w, const struct mock_resp *r,
-    const struct mock_head *h, uint64_t length, bool gzip)
-{
-	buf_clear(&w->bytes);
-	mock_head_put(&w->bytes, r, h, length, gzip);
-	w->head_len = w->bytes.len;
-}
-
-/* With a length of its own, and a body of its own after it. */
-static void
-put_whole(struct mock_wire *w, const struct mock_resp *r,
-    const struct mock_head *h, uint64_t length)
-{
-	put_head(w, r, h, length, false);
-	buf_put(&w->bytes, r->body.data, r->body.len);
-}
-
-/* Half of the head, half of the body, or nothing yet. */
-static size_t
-place(const struct mock_wire *w, enum mock_at at)
-{
-	switch (at) {
-	case MOCK_AT_HEAD:
-		return (w->head_len / 2);
-	case MOCK_AT_BODY:
-		return (w->head_len + (w->bytes.len - w->head_len) / 2);
-	default:
-		return (0);
-	}
-}
-
-static void
-wire_cut(const struct mock_fault *f, struct mock_resp *r,
-    struct mock_head *h, struct mock_wire *w)
-{
-	put_whole(w, r, h, r->body.len);
-	w->stop = place(w, f->at == MOCK_AT_ANY ? MOCK_AT_BODY : f->at);
-	w->end = MOCK_END_CLOSE;
-}
-
-static void
-wire_reset(const struct mock_fault *f, struct mock_resp *r,
-    struct mock_head *h, struct mock_wire *w)
-{
-	put_whole(w, r, h, r->body.len);
-	w->stop = place(w, f->at);
-	w->end = MOCK_END_RESET;
-}
-
-static void
-wire_stall(const struct mock_fault *f, struct mock_resp *r,
-    struct mock_head *h, struct mock_wire *w)
-{
-	put_whole(w, r, h, r->body.len);
-	w->from = place(w, f->at);
-	w->hold_ms = f->ms;
-}
-
-/* From the first byte of the body on, or of the head, or half of it. */
-static void
-wire_drip(const struct mock_fault *f, struct mock_resp *r,
-    struct mock_head *h, struct mock_wire *w)
-{
-	put_whole(w, r, h, r->body.len);
-	w->from = f->at == MOCK_AT_START || f->at == MOCK_AT_HEAD ?
-	    place(w, f->at) : w->head_len;
-	w->each_ms = f->ms > 0 ? f->ms : 1000;
-}
-
-static void
-wire_longer(const struct mock_fault *f, struct mock_resp *r,
-    struct mock_head *h, struct mock_wire *w)
-{
-	(void)f;
-	put_whole(w, r, h, r->body.len + LONGER_BYTES);
-	w->end = MOCK_END_CLOSE;
-}
-
-/* The rest stays on the connection, before the next answer. */
-static void
-wire_shorter(const struct mock_fault *f, struct mock_resp *r,
-    struct mock_head *h, struct mock_wire *w)
-{
-	(void)f;
-	put_whole(w, r, h, r->body.len / 2);
-}
-
-/* One good chunk, then one whose size is no number. */
-static void
-wire_chunk(const struct mock_fault *f, struct mock_resp *r,
-    struct mock_head *h, struct mock_wire *w)
-{
-	size_t half = r->body.len / 2;
-
-	(void)f;
-	h->http10 = false;
-	put_head(w, r, h, UINT64_MAX, false);
-	buf_printf(&w->bytes, "%zx\r\n", half);
-	buf_put(&w->bytes, r->body.data, half);
-	buf_puts(&w->bytes, "\r\nxyz\r\n");
-	buf_put(&w->bytes, r->body.data + half, r->body.len - half);
-	buf_puts(&w->bytes, "\r\n0\r\n\r\n");
-}
-
-static void
-put_zipped(struct mock_wire *w, const struct mock_resp *r,
-    const struct mock_head *h, const struct buf *zipped, size_t n)
-{
-	put_head(w, r, h, n, true);
-	buf_put(&w->bytes, zipped->data, n);
-}
-
-/* The length is right, what was packed is not all there. */
-static void
-wire_cutgzip(const struct mock_fault *f, struct mock_resp *r,
-    struct mock_head *h, struct mock_wire *w)
-{
-	struct buf zipped;
-
-	(void)f;
-	buf_init(&zipped, 2 * BODY_MAX);
-	MUST(zip_gzip(r->body.data, r->body.len, 1, &zipped) == 0);
-	put_zipped(w, r, h, &zipped, zipped.len / 2);
-	buf_fini(&zipped);
-}
-
-/* Good JSON, an empty list, should anybody unpack it. */
-static void
-wire_bomb(const struct mock_fault *f, struct mock_resp *r,
-    struct mock_head *h, struct mock_wire *w)
-{
-	static const char open[] = "{\"Items\":[", close[] = "]}";
-	char *text = must_realloc(NULL, BOMB_BYTES, 1);
-	struct buf zipped;
-
-	(void)f;
-	memset(text, ' ', BOMB_BYTES);
-	memcpy(text, open, sizeof(open) - 1);
-	memcpy(text + BOMB_BYTES - 2, close, 2);
-	buf_init(&zipped, 2 * BOMB_BYTES);
-	MUST(zip_gzip(text, BOMB_BYTES, 9, &zipped) == 0);
-	put_zipped(w, r, h, &zipped, zipped.len);
-	buf_fini(&zipped);
-	free(text);
-}
-
-/* The end of the connection is the end of the body. */
-static void
-wire_http10(const struct mock_fault *f, struct mock_resp *r,
-    struct mock_head *h, struct mock_wire *w)
-{
-	(void)f;
-	h->http10 = true;
-	h->keep_alive = false;
-	put_whole(w, r, h, UINT64_MAX);
-	w->bytes.data[strlen("HTTP/1.")] = '0';
-	w->end = MOCK_END_CLOSE;
-}
-
-static void
-wire_rubbish(const struct mock_fault *f, struct mock_resp *r,
-    struct mock_head *h, struct mock_wire *w)
-{
-	(void)f;
-	(void)r;
-	(void)h;
-	buf_puts(&w->bytes, "220 mail.example ESMTP ready\r\n\r\n");
-	w->end = MOCK_END_CLOSE;
-}
-
-static void
-wire_headers(const struct mock_fault *f, struct mock_resp *r,
-    struct mock_head *h, struct mock_wire *w)
-{
-	char line[100], *filler = must_calloc(FILLER_BYTES, 1);
-	size_t n = sizeof(line);
-
-	(void)f;
-	memset(line, 'x', n);
-	memcpy(line, "X-Filler: ", 10);
-	memcpy(line + n - 2, "\r\n", 2);
-	for (size_t i = 0; i + n <= FILLER_BYTES; i += n)
-		memcpy(filler + i, line, n);
-	put_whole(w, r, h, r->body.len);
-	insert(&w->bytes, w->head_len - 2, filler, FILLER_BYTES / n * n);
-	w->head_len += FILLER_BYTES / n * n;
-	free(filler);
 }
 
 /* --- the table ------------------------------------------------------------ */
@@ -515,29 +318,29 @@ static const struct mock_fault_kind KINDS[] = {
 	{ .name = "type", .what = "Content-Type text/plain",
 	    .answer = answer_type },
 	{ .name = "cut", .what = "closed within the body, or at=",
-	    .wire = wire_cut },
+	    .wire = mock_wire_cut },
 	{ .name = "reset", .what = "reset before the answer, or at=",
-	    .wire = wire_reset },
+	    .wire = mock_wire_reset },
 	{ .name = "stall", .what = "nothing more from at= on, for ms= or ever",
-	    .wire = wire_stall },
+	    .wire = mock_wire_stall },
 	{ .name = "drip", .what = "a byte each ms=, of the body, or from at=",
-	    .wire = wire_drip },
+	    .wire = mock_wire_drip },
 	{ .name = "longer", .what = "a Content-Length 1,000 too long",
-	    .wire = wire_longer },
+	    .wire = mock_wire_longer },
 	{ .name = "shorter", .what = "a Content-Length of half the body",
-	    .wire = wire_shorter },
+	    .wire = mock_wire_shorter },
 	{ .name = "chunk", .what = "a chunk whose size is no number",
-	    .wire = wire_chunk },
+	    .wire = mock_wire_chunk },
 	{ .name = "cutgzip", .what = "half of a compressed body",
-	    .wire = wire_cutgzip },
+	    .wire = mock_wire_cutgzip },
 	{ .name = "bomb", .what = "96 MiB, compressed 1,000 to 1",
-	    .wire = wire_bomb },
+	    .wire = mock_wire_bomb },
 	{ .name = "http10", .what = "HTTP/1.0 without a length",
-	    .wire = wire_http10 },
+	    .wire = mock_wire_http10 },
 	{ .name = "rubbish", .what = "an answer that is not HTTP",
-	    .wire = wire_rubbish },
+	    .wire = mock_wire_rubbish },
 	{ .name = "headers", .what = "512 KiB of headers",
-	    .wire = wire_headers },
+	    .wire = mock_wire_headers },
 };
 
 #define NKINDS (sizeof(KINDS) / sizeof(KINDS[0]))
@@ -590,7 +393,7 @@ mock_fault_body(const struct mock_fault *f, struct mock_resp *r)
 {
 	if (f->kind->body == NULL && f->kind->wire == NULL)
 		return;
-	if (!mock_resp_finish(r, BODY_MAX)) {
+	if (!mock_resp_finish(r, MOCK_FAULT_BODY_MAX)) {
 		mock_resp_error(r, 500, "Too large to be spoilt.");
 		return;
 	}
@@ -610,7 +413,7 @@ mock_fault_wire(const struct mock_fault *f, struct mock_resp *r,
 	w->stop = SIZE_MAX;
 	w->from = SIZE_MAX;
 	w->end = head->keep_alive ? MOCK_END_KEEP : MOCK_END_CLOSE;
-	buf_init(&w->bytes, 2 * BODY_MAX);
+	buf_init(&w->bytes, 2 * MOCK_FAULT_BODY_MAX);
 	f->kind->wire(f, r, &h, w);
 	MUST(w->bytes.error == 0);
 	if (w->stop > w->bytes.len)

@@ -15,6 +15,8 @@
 #include "mock/mock_answer.h"
 #include "mock/mock_http.h"
 
+#define FORM "application/x-www-form-urlencoded"
+
 static const char *
 reason(int status)
 {
@@ -126,7 +128,7 @@ field(struct mock_head *h, const char *name, const char *value)
 	} else if (strcasecmp(name, "Expect") == 0) {
 		h->expect = strcasecmp(value, "100-continue") == 0;
 	} else if (strcasecmp(name, "Content-Type") == 0) {
-		h->json = strncasecmp(value, "application/json", 16) == 0;
+		h->form = strncasecmp(value, FORM, strlen(FORM)) == 0;
 	}
 	return (0);
 }
@@ -173,6 +175,8 @@ mock_head_put(struct buf *out, const struct mock_resp *r,
 	    "Content-Type: %s\r\n", r->status, reason(r->status), r->type);
 	if (r->header != NULL)
 		buf_puts(out, r->header);
+	if (r->limits != NULL)
+		buf_puts(out, r->limits);
 	if (gzip)
 		buf_puts(out, "Content-Encoding: gzip\r\n");
 	if (body_bytes != UINT64_MAX && r->status != 204)

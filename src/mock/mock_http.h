@@ -27,7 +27,7 @@ struct mock_head {
 	bool gzip;
 	bool requested_with;
 	bool expect;			/* 100-continue */
-	bool json;			/* the body's type */
+	bool form;			/* the body's type */
 	uint64_t body_bytes;
 };
 

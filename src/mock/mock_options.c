@@ -42,6 +42,7 @@ static int set_density(struct mock_options *, const char *, struct err *);
 static int set_mix(struct mock_options *, const char *, struct err *);
 static int set_count(struct mock_options *, const char *, struct err *);
 static int set_fault(struct mock_options *, const char *, struct err *);
+static int set_rate(struct mock_options *, const char *, struct err *);
 
 #define AT(f) offsetof(struct mock_options, f)
 #define DAY_MS 86400e3
@@ -84,14 +85,24 @@ static const struct option OPTIONS[] = {
 	    "ask for this bearer token" },
 	{ "basic", "USER:PASS", TEXT, AT(basic), 0, 0, NULL, NULL,
 	    "ask for this user and password" },
+	{ "oauth", "ID:SECRET", TEXT, AT(oauth), 0, 0, NULL, NULL,
+	    "ask for a token of POST /oauth/token to this client" },
+	{ "token-ttl", "TIME", SPAN, AT(token_ttl_ms), 1, 366 * DAY_MS, "1h",
+	    NULL, "how long such a token is good" },
 	{ "latency", "TIME", SPAN, AT(latency_ms), 0, 3600e3, "0s", NULL,
 	    "wait before each answer, such as 50ms" },
+	{ "capacity", "N", UINT, AT(capacity), 0, 1e6, "0", NULL,
+	    "serve N requests at once, the others wait; 0: no limit" },
+	{ "collapse", "N", UINT, AT(collapse), 0, 1e6, "0", NULL,
+	    "slow down steeply above N requests in flight; 0: off" },
+	{ "connections", "N", UINT, AT(connections), 0, 1e6, "0", NULL,
+	    "close connections above so many; 0: no limit" },
 	{ "max-count", "N", UINT, AT(max_count), 1, 2e6, "150000", NULL,
 	    "MaxReturnedItemsPerCall: a maxCount above it gets status 400" },
 	{ "page-limit", "N", UINT, AT(page_limit), 0, 2e6, "0", NULL,
 	    "answer at most N items whatever maxCount says; 0: off" },
-	{ "rate-limit", "N", UINT, AT(rate_limit), 0, 1e9, "0", NULL,
-	    "requests a second before status 429; 0: no limit" },
+	{ "rate-limit", "N[/TIME]", CALL, 0, 0, 0, "0", set_rate,
+	    "requests a client may make in a second or in TIME; 0: any" },
 	{ "set-count", "per-stream|total", CALL, 0, 0, 0, "per-stream",
 	    set_count, "what maxCount means in a stream set" },
 	{ "no-gzip", NULL, FLAG, AT(no_gzip), 0, 0, NULL, NULL,
@@ -168,6 +179,27 @@ set_fault(struct mock_options *o, const char *value, struct err *e)
 		return (err_set(e, ERR_USAGE, "more than %d faults",
 		    MOCK_FAULTS_MAX));
 	o->fault[o->faults++] = value;
+	return (0);
+}
+
+static int
+set_rate(struct mock_options *o, const char *value, struct err *e)
+{
+	const char *slash = strchr(value, '/');
+	size_t n = slash != NULL ? (size_t)(slash - value) : strlen(value);
+	char number[16];
+	uint64_t u;
+
+	o->rate_window_ms = 1000;
+	if (n >= sizeof(number))
+		return (err_set(e, ERR_USAGE, "not N or N/TIME"));
+	memcpy(number, value, n);
+	number[n] = '\0';
+	if (text_u64(number, 0, (uint64_t)1e9, &u) != 0 || (slash != NULL &&
+	    text_duration_ms(slash + 1, 1, (int64_t)DAY_MS,
+	    &o->rate_window_ms) != 0))
+		return (err_set(e, ERR_USAGE, "not N or N/TIME"));
+	o->rate_limit = (uint32_t)u;
 	return (0);
 }
 

@@ -37,10 +37,16 @@ struct mock_options {
 	const char *link_base;		/* NULL: what we listen on */
 	const char *token;		/* NULL: none */
 	const char *basic;		/* USER:PASS, or NULL */
+	const char *oauth;		/* ID:SECRET, or NULL */
+	int64_t token_ttl_ms;
 	int64_t latency_ms;
+	uint32_t capacity;		/* served at once; 0: any */
+	uint32_t collapse;		/* in flight before it slows; 0: off */
+	uint32_t connections;		/* 0: any */
 	uint32_t max_count;		/* 400 above */
 	uint32_t page_limit;		/* silently fewer; 0: off */
-	uint32_t rate_limit;		/* requests a second; 0: off */
+	uint32_t rate_limit;		/* requests in a window; 0: off */
+	int64_t rate_window_ms;
 	bool set_total;			/* maxCount is shared by a set */
 	bool no_gzip;
 	const char *log;

@@ -106,6 +106,14 @@ mock_req_target(struct mock_req *req, const char *target)
 	return (*query == '?' ? parse_query(req, query + 1) : 0);
 }
 
+int
+mock_req_form(struct mock_req *req)
+{
+	req->params = 0;
+	return (strlen(req->body) == req->body_len ?
+	    parse_query(req, req->body) : ERR_DATA);
+}
+
 const char *
 mock_req_param(const struct mock_req *req, const char *name)
 {

@@ -15,10 +15,11 @@
 #include "codec/json.h"
 #include "mock/mock_answer.h"
 #include "mock/mock_fault.h"
+#include "mock/mock_gate.h"
 #include "mock/mock_options.h"
 
 static mock_handler root, system_root, system_status, system_user;
-static mock_handler clock_now, faults_set;
+static mock_handler token, clock_now, faults_set, tokens_revoke;
 
 static const struct route {
 	const char *method;
@@ -81,6 +82,10 @@ static const struct route {
 	{ "POST", "batch", { "batch" }, mock_batch },
 };
 
+/* Outside of /piwebapi, with --oauth. */
+static const struct route TOKEN = { "POST", "oauth/token",
+    { "oauth", "token" }, token };
+
 /* Not of PI Web API, for tests: from the loopback, below /mock. */
 static const struct {
 	const char *name;
@@ -88,6 +93,7 @@ static const struct {
 } CONTROL[] = {
 	{ "now", clock_now },
 	{ "faults", faults_set },
+	{ "revoke", tokens_revoke },
 };
 
 #define NCONTROL (sizeof(CONTROL) / sizeof(CONTROL[0]))
@@ -106,25 +112,47 @@ matches(const struct route *t, const struct mock_req *req)
 	return (t->path[i] == NULL);
 }
 
-bool
-mock_is_control(const struct mock_req *req)
+static void
+choose(const struct route *row, const struct mock_req *req,
+    const struct route **t, const struct route **other)
 {
-	return (req->loopback && (strncmp(req->target, "/mock/", 6) == 0 ||
-	    strncmp(req->target, "/garner-mock/", 13) == 0));
+	if (strcmp(row->method, req->method) == 0)
+		*t = row;
+	else
+		*other = row;
+}
+
+bool
+mock_is_control(const char *target)
+{
+	return (strncmp(target, "/mock/", 6) == 0 ||
+	    strncmp(target, "/garner-mock/", 13) == 0);
 }
 
 /* NULL: not one of ours. */
 static mock_handler *
 control(const struct mock_req *req)
 {
-	if (req->outside && req->segs == 2 && mock_is_control(req))
+	if (req->control && req->outside && req->segs == 2)
 		for (size_t i = 0; i < NCONTROL; i++)
 			if (strcmp(CONTROL[i].name, req->seg[1]) == 0)
 				return (CONTROL[i].handler);
 	return (NULL);
 }
 
-void
+static void
+not_there(const struct mock_req *req, const struct route *other,
+    struct mock_resp *r)
+{
+	if (other != NULL)
+		mock_resp_message(r, 405, "The requested resource does not "
+		    "support http method '%s'.", req->method);
+	else
+		mock_resp_message(r, 404, "No HTTP resource was found that "
+		    "matches the request URI '%s'.", req->target);
+}
+
+bool
 mock_route(struct mock_req *req, struct mock_resp *r)
 {
 	mock_handler *own = control(req);
@@ -133,25 +161,18 @@ mock_route(struct mock_req *req, struct mock_resp *r)
 
 	if (own != NULL) {
 		own(req, r);
-		return;
+		return (false);
 	}
-	for (size_t i = 0; i < NROUTES && !req->outside && t == NULL; i++) {
-		if (!matches(&ROUTES[i], req))
-			continue;
-		if (strcmp(ROUTES[i].method, req->method) == 0)
-			t = &ROUTES[i];
-		else
-			other = &ROUTES[i];
-	}
-	if (t == NULL && other != NULL) {
-		mock_resp_message(r, 405, "The requested resource does not "
-		    "support http method '%s'.", req->method);
-		return;
-	}
+	if (req->outside && req->opt->oauth != NULL && matches(&TOKEN, req))
+		choose(&TOKEN, req, &t, &other);
+	else if (!req->inner && mock_gate_refuses(req->gate, req, r))
+		return (false);
+	for (size_t i = 0; i < NROUTES && !req->outside && t == NULL; i++)
+		if (matches(&ROUTES[i], req))
+			choose(&ROUTES[i], req, &t, &other);
 	if (t == NULL) {
-		mock_resp_message(r, 404, "No HTTP resource was found that "
-		    "matches the request URI '%s'.", req->target);
-		return;
+		not_there(req, other, r);
+		return (true);
 	}
 	r->route = t->name;
 	if (req->faults != NULL)
@@ -160,6 +181,7 @@ mock_route(struct mock_req *req, struct mock_resp *r)
 		t->handler(req, r);
 	if (fault != NULL)
 		mock_fault_body(fault, r);
+	return (true);
 }
 
 /* --- the small ones ------------------------------------------------------- */
@@ -217,6 +239,12 @@ system_user(struct mock_req *req, struct mock_resp *r)
 	    "\"ImpersonationLevel\":\"None\"}");
 }
 
+static void
+token(struct mock_req *req, struct mock_resp *r)
+{
+	mock_gate_token(req->gate, req, r);
+}
+
 /* --- the control ---------------------------------------------------------- */
 
 /* Tests move the clock. */
@@ -255,4 +283,13 @@ faults_set(struct mock_req *req, struct mock_resp *r)
 		mock_resp_error(r, 400, "%s", e.text);
 	else
 		buf_puts(&r->body, "{}");
+}
+
+/* The next request with a token of before gets 401. */
+static void
+tokens_revoke(struct mock_req *req, struct mock_resp *r)
+{
+	r->route = "revoke";
+	mock_gate_revoke(req->gate);
+	buf_puts(&r->body, "{}");
 }

@@ -10,28 +10,26 @@
 #include <event2/listener.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 #include "base/err.h"
 #include "base/must.h"
 #include "loop/loop.h"
 #include "mock/mock_fault.h"
+#include "mock/mock_gate.h"
+#include "mock/mock_line.h"
 #include "mock/mock_log.h"
 #include "mock/mock_options.h"
 #include "mock/mock_server.h"
 #include "mock/mock_server_int.h"
 #include "mock/mock_world.h"
 
-#define CONNS_MAX 4096
-
-static bool
-is_loopback(const struct sockaddr *sa)
-{
-	const struct sockaddr_in *in = (const void *)sa;
-
-	return (sa->sa_family == AF_INET &&
-	    ntohl(in->sin_addr.s_addr) >> 24 == 127);
-}
+/* Whatever descriptors there are. */
+#define CONNS_MAX 65536u
+/* For the log, the loop and the standard ones. */
+#define FILES_OURS 32u
+#define BACKLOG 4096
 
 static void
 on_accept(struct evconnlistener *listener, evutil_socket_t fd,
@@ -39,12 +37,14 @@ on_accept(struct evconnlistener *listener, evutil_socket_t fd,
 {
 	struct mock_server *s = cookie;
 
+	const struct sockaddr_in *in = (const void *)sa;
+
 	(void)listener;
 	(void)salen;
-	if (s->nconns == CONNS_MAX)
+	if (s->nconns >= s->nconns_max)
 		evutil_closesocket(fd);
 	else
-		mock_conn_new(s, fd, is_loopback(sa));
+		mock_conn_new(s, fd, ntohl(in->sin_addr.s_addr));
 }
 
 static void
@@ -69,7 +69,7 @@ listen_on(struct mock_server *s, struct err *e)
 		    s->opt->bind));
 	s->listener = evconnlistener_new_bind(loop_event_base(s->loop),
 	    on_accept, s, LEV_OPT_CLOSE_ON_FREE | LEV_OPT_REUSEABLE |
-	    LEV_OPT_CLOSE_ON_EXEC, 1024, (struct sockaddr *)&sin,
+	    LEV_OPT_CLOSE_ON_EXEC, BACKLOG, (struct sockaddr *)&sin,
 	    (int)sizeof(sin));
 	if (s->listener == NULL)
 		return (err_sys(e, errno, "cannot listen on %s port %u",
@@ -83,27 +83,30 @@ listen_on(struct mock_server *s, struct err *e)
 	return (0);
 }
 
-static char *
-basic_header(const char *user_pass)
+/* As many as this process may have, and the number of them. */
+static rlim_t
+descriptors(void)
 {
-	static const char abc[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-	    "abcdefghijklmnopqrstuvwxyz0123456789+/";
-	const unsigned char *p = (const unsigned char *)user_pass;
-	size_t n = strlen(user_pass);
-	char *s = must_calloc(n * 2 + 16, 1), *q = s + 6;
-	uint32_t v;
+	struct rlimit r;
 
-	memcpy(s, "Basic ", 6);
-	for (size_t i = 0; i < n; i += 3) {
-		v = (uint32_t)p[i] << 16;
-		v |= i + 1 < n ? (uint32_t)p[i + 1] << 8 : 0;
-		v |= i + 2 < n ? (uint32_t)p[i + 2] : 0;
-		*q++ = abc[v >> 18];
-		*q++ = abc[v >> 12 & 63];
-		*q++ = i + 1 < n ? abc[v >> 6 & 63] : '=';
-		*q++ = i + 2 < n ? abc[v & 63] : '=';
-	}
-	return (s);
+	if (getrlimit(RLIMIT_NOFILE, &r) != 0)
+		return (1024);
+	r.rlim_cur = r.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &r) != 0)
+		getrlimit(RLIMIT_NOFILE, &r);
+	return (r.rlim_cur);
+}
+
+static struct mock_line *
+line_new(const struct mock_options *opt)
+{
+	const struct mock_line_options o = { .capacity = opt->capacity,
+		.collapse = opt->collapse,
+		.latency_us = opt->latency_ms * 1000 };
+
+	if (opt->capacity == 0 && opt->collapse == 0)
+		return (NULL);
+	return (mock_line_new(&o, mock_conn_served));
 }
 
 struct mock_server *
@@ -111,6 +114,7 @@ mock_server_new(struct loop *loop, const struct mock_options *opt,
     struct err *e)
 {
 	struct mock_server *s = must_calloc(1, sizeof(*s));
+	rlim_t files;
 
 	s->loop = loop;
 	s->opt = opt;
@@ -123,8 +127,13 @@ mock_server_new(struct loop *loop, const struct mock_options *opt,
 		goto fail;
 	s->world = mock_world_new(opt);
 	s->up_since = mock_world_now(s->world);
-	if (opt->basic != NULL)
-		s->basic = basic_header(opt->basic);
+	s->gate = mock_gate_new(loop, opt);
+	s->line = line_new(opt);
+	files = descriptors();
+	s->nconns_max = files < CONNS_MAX ? (unsigned)files - FILES_OURS :
+	    CONNS_MAX;
+	if (opt->connections > 0 && opt->connections < s->nconns_max)
+		s->nconns_max = opt->connections;
 	if (opt->idle_ms > 0) {
 		s->idle = loop_timer_new(loop, on_idle, s);
 		loop_timer_set(s->idle, opt->idle_ms * 1000);
@@ -148,7 +157,8 @@ mock_server_free(struct mock_server *s)
 	loop_timer_free(s->idle);
 	mock_world_free(s->world);
 	buf_fini(&s->piece);
-	free(s->basic);
+	mock_gate_free(s->gate);
+	mock_line_free(s->line);
 	free(s);
 }
 

@@ -13,6 +13,8 @@ struct loop;
 struct loop_timer;
 struct mock_conn;
 struct mock_faults;
+struct mock_gate;
+struct mock_line;
 struct mock_log;
 struct mock_options;
 struct mock_world;
@@ -24,20 +26,23 @@ struct mock_server {
 	struct evconnlistener *listener;
 	struct mock_conn *conns;
 	unsigned nconns;
+	unsigned nconns_max;
 	struct mock_faults *faults;
+	struct mock_gate *gate;
+	struct mock_line *line;		/* NULL: no limit */
 	struct mock_log *log;
 	struct loop_timer *idle;
 	struct buf piece;		/* scratch of the turn */
 	int64_t up_since;
-	int64_t rate_second;
-	uint32_t rate_used;
 	uint16_t port;
 	char url[128];
-	char *basic;			/* "Basic dXNlcjpwYXNz", or NULL */
 };
 
-/* mock_conn.c: serve fd, which is taken over, until either side ends it. */
-void mock_conn_new(struct mock_server *, int fd, bool loopback);
+/* mock_conn.c: serve fd, which is taken over, until either side ends it.
+ * `client` is its IPv4 address. */
+void mock_conn_new(struct mock_server *, int fd, uint32_t client);
+/* Of the line: c, a connection, is served. */
+void mock_conn_served(void *c, int64_t service_us);
 void mock_conns_free(struct mock_server *);
 
 #endif

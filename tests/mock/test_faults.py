@@ -6,94 +6,19 @@ import gzip
 import json
 import os
 import re
-import select
 import socket
 import struct
 import subprocess
 import tempfile
 import time
-import urllib.parse
 from email.utils import parsedate_to_datetime
 
 from harness import MOCK, SRC, Mock, main
+from link import Link, control, get
 
 NOW = "2024-03-01T12:00:00Z"
 WORLD = ["--tags", "12", "--start", "2024-03-01T00:00:00Z"]
 RANGE = "startTime=2024-03-01T10:00:00Z&endTime=2024-03-01T11:00:00Z"
-
-
-class Link:
-    """A connection, in bytes."""
-
-    def __init__(self, mock, timeout=10):
-        at = urllib.parse.urlsplit(mock.url)
-        self.s = socket.create_connection((at.hostname, at.port), timeout)
-        self.got = b""
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.s.close()
-
-    def ask(self, path, *headers, version="1.1", method="GET", body=b""):
-        lines = ["%s /piwebapi/%s HTTP/%s" % (method, path, version),
-                 "Host: x", "X-Requested-With: test"] + list(headers)
-        if body:
-            lines.append("Content-Length: %d" % len(body))
-        self.s.sendall("\r\n".join(lines).encode() + b"\r\n\r\n" + body)
-        return self
-
-    def rest(self):
-        """All up to the end; ends with what ended it: "eof" or "reset"."""
-        end = "eof"
-        try:
-            while True:
-                more = self.s.recv(1 << 16)
-                if not more:
-                    break
-                self.got += more
-        except ConnectionResetError:
-            end = "reset"
-        return self.got, end
-
-    def some(self, seconds):
-        """What comes within some time."""
-        end = time.monotonic() + seconds
-        while True:
-            left = end - time.monotonic()
-            if left <= 0 or not select.select([self.s], [], [], left)[0]:
-                return self.got
-            try:
-                more = self.s.recv(1 << 16)
-            except ConnectionResetError:
-                more = b""
-            if not more:
-                return self.got
-            self.got += more
-
-    def answer(self):
-        """One answer by its length or its chunks: status, headers, body."""
-        f = self.s.makefile("rb")
-        status = int(f.readline().split()[1])
-        headers = {}
-        for line in iter(f.readline, b"\r\n"):
-            name, value = line.decode().split(":", 1)
-            headers[name.lower()] = value.strip()
-        body = b""
-        if headers.get("transfer-encoding") == "chunked":
-            while n := int(f.readline(), 16):
-                body += f.read(n)
-                f.readline()
-            f.readline()
-        else:
-            body = f.read(int(headers.get("content-length", 0)))
-        return status, headers, body
-
-
-def get(mock, path, *headers):
-    with Link(mock) as link:
-        return link.ask(path, *headers).answer()
 
 
 def split(data):
@@ -121,14 +46,6 @@ def faulty(*faults, options=()):
     args = [x for f in faults for x in ("--fault", f)]
     with Mock(*WORLD, *options, *args, frozen=NOW) as m:
         yield m
-
-
-def control(mock, path, body=b""):
-    with Link(mock) as link:
-        link.ask("../", method="GET").answer()
-        link.s.sendall(b"POST /mock/%s HTTP/1.1\r\nContent-Length: %d\r\n\r\n"
-                       % (path.encode(), len(body)) + body)
-        return link.answer()
 
 
 # --- what they do -----------------------------------------------------------
