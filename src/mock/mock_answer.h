@@ -22,6 +22,7 @@ struct mock_fault;
 struct mock_faults;
 struct mock_gate;
 struct mock_options;
+struct mock_stats;
 
 /* --- selectedFields ------------------------------------------------------- */
 
@@ -95,6 +96,7 @@ struct mock_req {
 	const struct mock_options *opt;
 	struct mock_faults *faults;	/* or NULL */
 	struct mock_gate *gate;
+	const struct mock_stats *stats;
 	struct arena *arena;		/* lives as long as the answer */
 	const char *base;
 	const char *method;

@@ -32,6 +32,7 @@
 #include "mock/mock_log.h"
 #include "mock/mock_options.h"
 #include "mock/mock_server_int.h"
+#include "mock/mock_stats.h"
 
 #define OUT_LOW (64u << 10)
 #define OUT_HIGH (192u << 10)
@@ -80,11 +81,26 @@ wire_free(struct mock_conn *c)
 	c->wire = NULL;
 }
 
+/* Of an answer: logged and counted; status 0: it was not given. */
+static void
+conn_over(struct mock_conn *c, int status)
+{
+	struct mock_server *s = c->server;
+
+	if (s->log != NULL)
+		mock_log_request(s->log, c->req.now, c->req.method,
+		    c->resp.route, c->req.target, status, c->resp.items,
+		    c->sent, loop_now_us(s->loop) - c->begun_us);
+	if (!c->req.control)
+		mock_stats_answered(s->stats, status);
+	mock_resp_fini(&c->resp);
+}
+
 static void
 conn_free(struct mock_conn *c)
 {
 	if (c->state == SEND || c->state == WAIT || c->state == PLAY)
-		mock_resp_fini(&c->resp);
+		conn_over(c, 0);
 	wire_free(c);
 	if (c->server->line != NULL)
 		mock_line_leave(c->server->line, &c->turn);
@@ -92,6 +108,7 @@ conn_free(struct mock_conn *c)
 	if (c->next != NULL)
 		c->next->prev = c->prev;
 	c->server->nconns--;
+	mock_stats_disconnected(c->server->stats);
 	bufferevent_free(c->bev);
 	loop_timer_free(c->wait);
 	arena_free(c->arena);
@@ -138,15 +155,8 @@ put_piece(struct mock_conn *c, const void *data, size_t n)
 static void
 conn_done(struct mock_conn *c)
 {
-	struct mock_server *s = c->server;
-
-	if (s->log != NULL)
-		mock_log_request(s->log, c->req.now, c->req.method,
-		    c->resp.route, c->req.target, c->resp.status,
-		    c->resp.items, c->sent,
-		    loop_now_us(s->loop) - c->begun_us);
 	c->state = c->head.keep_alive && !c->resp.cut ? HEAD : CLOSE;
-	mock_resp_fini(&c->resp);
+	conn_over(c, c->resp.status);
 	arena_clear(c->arena);
 	c->served++;
 	bufferevent_setwatermark(c->bev, EV_READ, 0, MOCK_HEAD_MAX + 4);
@@ -213,6 +223,8 @@ conn_played(struct mock_conn *c)
 {
 	enum mock_end end = c->wire->end;
 
+	if (c->played < c->wire->head_len)
+		c->resp.status = 0;	/* nobody can read it */
 	wire_free(c);
 	conn_done(c);
 	if (end != MOCK_END_KEEP)
@@ -287,6 +299,9 @@ conn_answer(struct mock_conn *c)
 	struct mock_server *s = c->server;
 	int64_t delay_us = 0;
 
+	if (!c->req.control)
+		mock_stats_asked(s->stats, c->begun_us);
+	c->sent = 0;
 	mock_resp_init(&c->resp);
 	if (s->idle != NULL)
 		loop_timer_set(s->idle, s->opt->idle_ms * 1000);
@@ -326,9 +341,9 @@ conn_refuse(struct mock_conn *c, int status)
 	    "Bad Request - Invalid URL" : "Request Error");
 	c->head.keep_alive = false;
 	c->head.gzip = false;
-	c->req.method = "-";
-	c->req.target = "-";
-	c->req.now = mock_world_now(c->server->world);
+	c->req = (struct mock_req){ .method = "-", .target = "-",
+		.now = mock_world_now(c->server->world) };
+	mock_stats_asked(c->server->stats, c->begun_us);
 	conn_send(c);
 }
 
@@ -366,6 +381,7 @@ read_head(struct mock_conn *c)
 		.body_len = c->head.body_bytes,
 		.now = mock_world_now(c->server->world),
 		.up_since = c->server->up_since, .gate = c->server->gate,
+		.stats = c->server->stats,
 		.client = c->client, .form = c->head.form,
 		.authorization = c->head.authorization,
 		.control = c->client >> 24 == 127 &&
@@ -481,6 +497,7 @@ mock_conn_new(struct mock_server *s, int fd, uint32_t client)
 		c->next->prev = &c->next;
 	s->conns = c;
 	s->nconns++;
+	mock_stats_connected(s->stats);
 	bufferevent_setcb(c->bev, on_io, on_io, on_event, c);
 	bufferevent_setwatermark(c->bev, EV_READ, 0, MOCK_HEAD_MAX + 4);
 	bufferevent_setwatermark(c->bev, EV_WRITE, OUT_LOW, 0);

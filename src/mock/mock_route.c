@@ -17,9 +17,11 @@
 #include "mock/mock_fault.h"
 #include "mock/mock_gate.h"
 #include "mock/mock_options.h"
+#include "mock/mock_stats.h"
 
 static mock_handler root, system_root, system_status, system_user;
-static mock_handler token, clock_now, faults_set, tokens_revoke;
+static mock_handler token, clock_now, faults_set, tokens_revoke,
+    stats_tell;
 
 static const struct route {
 	const char *method;
@@ -94,6 +96,7 @@ static const struct {
 	{ "now", clock_now },
 	{ "faults", faults_set },
 	{ "revoke", tokens_revoke },
+	{ "stats", stats_tell },
 };
 
 #define NCONTROL (sizeof(CONTROL) / sizeof(CONTROL[0]))
@@ -292,4 +295,11 @@ tokens_revoke(struct mock_req *req, struct mock_resp *r)
 	r->route = "revoke";
 	mock_gate_revoke(req->gate);
 	buf_puts(&r->body, "{}");
+}
+
+static void
+stats_tell(struct mock_req *req, struct mock_resp *r)
+{
+	r->route = "stats";
+	mock_stats_put(req->stats, req->begun_us, &r->body);
 }

@@ -23,6 +23,7 @@
 #include "mock/mock_options.h"
 #include "mock/mock_server.h"
 #include "mock/mock_server_int.h"
+#include "mock/mock_stats.h"
 #include "mock/mock_world.h"
 
 /* Whatever descriptors there are. */
@@ -41,10 +42,12 @@ on_accept(struct evconnlistener *listener, evutil_socket_t fd,
 
 	(void)listener;
 	(void)salen;
-	if (s->nconns >= s->nconns_max)
-		evutil_closesocket(fd);
-	else
+	if (s->nconns < s->nconns_max) {
 		mock_conn_new(s, fd, ntohl(in->sin_addr.s_addr));
+		return;
+	}
+	mock_stats_closed(s->stats);
+	evutil_closesocket(fd);
 }
 
 static void
@@ -127,6 +130,7 @@ mock_server_new(struct loop *loop, const struct mock_options *opt,
 		goto fail;
 	s->world = mock_world_new(opt);
 	s->up_since = mock_world_now(s->world);
+	s->stats = mock_stats_new(loop_now_us(loop));
 	s->gate = mock_gate_new(loop, opt);
 	s->line = line_new(opt);
 	files = descriptors();
@@ -158,6 +162,7 @@ mock_server_free(struct mock_server *s)
 	mock_world_free(s->world);
 	buf_fini(&s->piece);
 	mock_gate_free(s->gate);
+	mock_stats_free(s->stats);
 	mock_line_free(s->line);
 	free(s);
 }

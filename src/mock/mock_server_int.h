@@ -17,6 +17,7 @@ struct mock_gate;
 struct mock_line;
 struct mock_log;
 struct mock_options;
+struct mock_stats;
 struct mock_world;
 
 struct mock_server {
@@ -30,6 +31,7 @@ struct mock_server {
 	struct mock_faults *faults;
 	struct mock_gate *gate;
 	struct mock_line *line;		/* NULL: no limit */
+	struct mock_stats *stats;
 	struct mock_log *log;
 	struct loop_timer *idle;
 	struct buf piece;		/* scratch of the turn */

@@ -48,6 +48,7 @@ class Mock:
         self.log_path = os.path.join(self.dir, "requests.ndjson")
         self.log = log
         self.marks = 0
+        self.context = None    # of TLS
 
     def __enter__(self):
         args = [MOCK, "--port", "0"] + self.options
@@ -94,13 +95,23 @@ class Mock:
         wait_for(marked)
         return [r for r in found if "harness-mark" not in r["target"]]
 
-    def set_now(self, when):
-        root = self.url.split("/piwebapi")[0]
+    def control(self, path, body=None):
+        """GET /mock/PATH, or POST with a body: what is answered."""
         req = urllib.request.Request(
-            root + "/garner-mock/now?time=" + urllib.parse.quote(when),
-            method="POST", headers={"X-Requested-With": "test"}, data=b"")
-        with urllib.request.urlopen(req, timeout=10) as r:
-            assert r.status in (200, 204), r.status
+            self.url.split("/piwebapi")[0] + "/mock/" + path, data=body)
+        with urllib.request.urlopen(req, timeout=10,
+                                    context=self.context) as r:
+            return json.load(r)
+
+    def stats(self):
+        return self.control("stats")
+
+    def faults(self, *specs):
+        """From now on these, and no others."""
+        self.control("faults", "\n".join(specs).encode())
+
+    def set_now(self, when):
+        self.control("now?time=" + urllib.parse.quote(when), b"")
         if "--now" in self.options:
             self.options[self.options.index("--now") + 1] = when
 

@@ -189,6 +189,65 @@ def test_many_clients():
                 assert link.ask("system").answer()[0] == 429
 
 
+# --- counters ---------------------------------------------------------------
+
+def test_stats():
+    with Mock(*WORLD, "--fault", "system:503:count=2", "--fault",
+              "status:reset:count=1", "--fault", "system:slow:100",
+              "--connections", 20) as m:
+        empty = m.stats()
+        assert empty["requests"] == {"total": 0, "now": 0, "most": 0}
+        assert empty["status"] == {} and sum(empty["bins"]) == 0
+        with Link(m) as link:
+            got = [link.ask("system").answer()[0] for _ in range(3)]
+        assert got == [503, 503, 200]
+        Link(m).ask("system/status").rest()
+        assert get(m, "nothing")[0] == 404
+        with Link(m) as link:
+            link.s.sendall(b"rubbish\r\n\r\n")
+            assert link.rest()[0].startswith(b"HTTP/1.1 400")
+        links = [Link(m).ask("system") for _ in range(5)]
+        wait_for(lambda: m.stats()["requests"]["now"] == 5)
+        links.pop().s.close()
+        for x in links:
+            assert x.answer()[0] == 200
+            x.s.close()
+        wait_for(lambda: m.stats()["connections"]["now"] == 1)
+        end = m.stats()
+        assert end["requests"] == {"total": 11, "now": 0, "most": 5}, end
+        assert end["status"] == {"0": 2, "200": 5, "400": 1, "404": 1,
+                                 "503": 2}, end
+        assert end["connections"]["most"] >= 5
+        assert sum(end["bins"]) == 11
+        assert end["bin_ms"] == 100
+        assert len(end["bins"]) <= end["elapsed_ms"] // 100 + 1
+        links = [Link(m).ask("system") for _ in range(20)]
+        for x in links[:19]:
+            x.answer()
+        with Link(m) as more:
+            assert more.rest()[0] == b""
+        assert json.loads(links[0].ask("/mock/stats").answer()[2])[
+            "connections_closed"] == 1
+
+
+def test_bins():
+    """When requests came, to the tenth of a second."""
+    with Mock(*WORLD) as m, Link(m) as link:
+        before = m.stats()["elapsed_ms"]
+        for n in (3, 5):
+            for _ in range(n):
+                link.ask("system").answer()
+            after = m.stats()["elapsed_ms"]
+            wait_for(lambda: m.stats()["elapsed_ms"] > after + 350)
+        bins = m.stats()["bins"]
+        first = next(i for i, n in enumerate(bins) if n)
+        second = next(i for i in range(first + 3, len(bins)) if bins[i])
+        assert before // 100 <= first
+        assert sum(bins[first:first + 2]) == 3, bins
+        assert sum(bins[second:second + 2]) == 5, bins
+        assert 3 <= second - first <= 8, bins
+
+
 # --- tokens -----------------------------------------------------------------
 
 FORM = "Content-Type: application/x-www-form-urlencoded"
