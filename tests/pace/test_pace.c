@@ -1,0 +1,380 @@
+/*
+ * Each part at its edges: the bucket over any 10 seconds, the breakers' life,
+ * Retry-After, budgets, retries earned, the calendar over days and changes
+ * of the zone.
+ */
+#include "config.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/err.h"
+#include "base/hash.h"
+#include "pace/pace.h"
+
+#define SECOND INT64_C(1000000)
+#define T0 (100 * SECOND)
+
+static const struct pace_params plain = {
+	.in_flight = 1000, .breaker_failures = 5, .breaker_ratio = 0.5,
+	.breaker_open_us = 10 * SECOND, .breaker_open_max_us = 60 * SECOND,
+	.retry_share = 0.2, .retry_rate = 1,
+};
+
+/* --- rate ---------------------------------------------------------------- */
+
+/* Asked at random times, as a busy loop does, none of the windows of 10 s
+ * has more than the rate and one hundredth. */
+static void
+rate_holds_in_every_window(void **state)
+{
+	static const double rates[] = { 1, 3, 20, 100, 997, 5000 };
+	static int64_t at[200000];
+	struct pace_params p = plain;
+	struct pace_ticket t;
+	struct pace *pace;
+	struct rng rng;
+	int64_t now, wait;
+	size_t i, n, from, most;
+
+	(void)state;
+	for (i = 0; i < sizeof(rates) / sizeof(rates[0]); i++) {
+		p.rate = rates[i];
+		pace = pace_new(&p, T0, 0);
+		rng_init(&rng, i);
+		for (now = T0, n = 0; now < T0 + 35 * SECOND;) {
+			while ((wait = pace_wait(pace, 0, now, 0)) == 0) {
+				pace_sent(pace, 0, now, &t);
+				(void)pace_ended(pace, &t, PACE_GOOD, 0, -1,
+				    now);
+				at[n++] = now;
+			}
+			now += wait / 1000 * 1000 + 1000 +
+			    (int64_t)rng_below(&rng, 3000);
+		}
+		for (from = most = 0; from < n; from++) {
+			size_t to = from;
+
+			while (to < n && at[to] < at[from] + 10 * SECOND)
+				to++;
+			if (to - from > most)
+				most = to - from;
+		}
+		assert_true((double)most <= rates[i] * 10 * 1.01 + 0.5);
+		assert_true((double)n >= rates[i] * 35 * 0.9);
+		pace_check(pace);
+		pace_free(pace);
+	}
+}
+
+/* --- breakers ------------------------------------------------------------ */
+
+static bool
+once(struct pace *p, unsigned class, enum pace_outcome what, int64_t now)
+{
+	struct pace_ticket t;
+	bool changed;
+
+	assert_true(pace_wait(p, class, now, 0) == 0);
+	pace_sent(p, class, now, &t);
+	changed = pace_ended(p, &t, what, 0, -1, now);
+	pace_check(p);
+	return (changed);
+}
+
+static void
+breaker_lives(void **state)
+{
+	struct pace *p = pace_new(&plain, T0, 0);
+	struct pace_ticket probe;
+	struct pace_state s;
+	int i;
+
+	(void)state;
+	for (i = 0; i < 4; i++)
+		assert_false(once(p, 1, PACE_BAD, T0));
+	assert_false(once(p, 1, PACE_GOOD, T0));	/* in a row only */
+	for (i = 0; i < 4; i++)
+		assert_false(once(p, 1, PACE_BAD, T0));
+	assert_true(once(p, 1, PACE_BAD, T0));
+	assert_true(pace_wait(p, 1, T0, 0) == 10 * SECOND);
+	assert_true(pace_wait(p, 2, T0, 0) == 0);	/* another class */
+	/* half-open: one probe, and nobody beside it */
+	assert_true(pace_wait(p, 1, T0 + 10 * SECOND, 0) == 0);
+	pace_sent(p, 1, T0 + 10 * SECOND, &probe);
+	assert_true(pace_wait(p, 1, T0 + 10 * SECOND, 0) == PACE_ENDS);
+	assert_true(pace_ended(p, &probe, PACE_BAD, 0, -1, T0 + 11 * SECOND));
+	/* twice the time */
+	assert_true(pace_wait(p, 1, T0 + 11 * SECOND, 0) == 20 * SECOND);
+	assert_true(pace_held_us(p, 1, T0 + 31 * SECOND) == 31 * SECOND);
+	assert_true(pace_wait(p, 1, T0 + 31 * SECOND, 0) == 0);
+	pace_sent(p, 1, T0 + 31 * SECOND, &probe);
+	/* a cancelled probe leaves the place to the next */
+	assert_false(pace_ended(p, &probe, PACE_CANCELLED, 0, -1,
+	    T0 + 31 * SECOND));
+	assert_true(once(p, 1, PACE_GOOD, T0 + 32 * SECOND));
+	pace_get_state(p, &s);
+	assert_int_equal(s.classes[1], PACE_CLOSED);
+	assert_int_equal(s.opened, 2);
+	assert_true(pace_held_us(p, 1, T0 + 33 * SECOND) == 0);
+	pace_free(p);
+}
+
+static void
+unreachable_holds_every_class(void **state)
+{
+	struct pace *p = pace_new(&plain, T0, 0);
+	int i;
+
+	(void)state;
+	for (i = 0; i < 5; i++)
+		assert_int_equal(once(p, (unsigned)i, PACE_UNREACHABLE, T0),
+		    i == 4);
+	for (i = 0; i < PACE_CLASSES; i++)
+		assert_true(pace_wait(p, (unsigned)i, T0, 0) == 10 * SECOND);
+	assert_true(once(p, 7, PACE_GOOD, T0 + 10 * SECOND));
+	assert_true(pace_wait(p, 3, T0 + 10 * SECOND, 0) == 0);
+	pace_free(p);
+}
+
+static void
+a_share_of_failures_opens(void **state)
+{
+	struct pace *p = pace_new(&plain, T0, 0);
+	bool opened = false;
+	int i;
+
+	(void)state;
+	for (i = 0; i < 40 && !opened; i++)
+		opened = once(p, 0, i % 2 == 0 ? PACE_BAD : PACE_GOOD, T0);
+	assert_true(opened);
+	assert_int_equal(i, (int)PACE_RATIO_REQUESTS);
+	pace_free(p);
+}
+
+/* --- pauses, budgets, retries -------------------------------------------- */
+
+static void
+retry_after_holds_all(void **state)
+{
+	struct pace *p = pace_new(&plain, T0, 0);
+	struct pace_ticket t;
+
+	(void)state;
+	pace_sent(p, 0, T0, &t);
+	(void)pace_ended(p, &t, PACE_SLOW_DOWN, 0, 7 * SECOND, T0);
+	assert_true(pace_wait(p, 3, T0 + SECOND, 0) == 6 * SECOND);
+	assert_true(pace_wait(p, 3, T0 + 7 * SECOND, 0) == 0);
+	pace_free(p);
+}
+
+static void
+budgets_are_kept(void **state)
+{
+	struct pace_params q = plain;
+	struct pace *p;
+	int i;
+
+	(void)state;
+	q.budget_hour = 10;
+	q.budget_day = 25;
+	p = pace_new(&q, T0, 3000);
+	for (i = 0; i < 10; i++) {
+		struct pace_ticket t;
+
+		assert_true(pace_wait(p, 0, T0, 3000) == 0);
+		pace_sent(p, 0, T0, &t);
+		(void)pace_ended(p, &t, PACE_GOOD, 0, -1, T0);
+	}
+	assert_true(pace_wait(p, 0, T0, 3000) == 600 * SECOND);
+	for (i = 0; i < 15; i++) {
+		struct pace_ticket t;
+		int64_t at = 3600 + i / 10 * 3600;
+
+		assert_true(pace_wait(p, 0, T0, at) == 0);
+		pace_sent(p, 0, T0, &t);
+		(void)pace_ended(p, &t, PACE_GOOD, 0, -1, T0);
+	}
+	assert_true(pace_wait(p, 0, T0, 7300) > 0);	/* the day's */
+	assert_true(pace_wait(p, 0, T0, 86399) > 0);
+	assert_true(pace_wait(p, 0, T0, 86400) == 0);
+	pace_remaining(p, 0, T0 + 5 * SECOND);
+	assert_true(pace_wait(p, 0, T0, 86400) == 5 * SECOND);
+	assert_true(pace_wait(p, 0, T0 + 5 * SECOND, 86400) == 0);
+	pace_free(p);
+}
+
+static void
+retries_are_earned(void **state)
+{
+	struct pace *p = pace_new(&plain, T0, 0);
+	int i, n = 0;
+
+	(void)state;
+	while (pace_retry(p, T0) == 0)
+		n++;
+	assert_in_range(n, 10, 20);
+	assert_true(pace_retry(p, T0) <= SECOND + 1);
+	for (i = 0; i < 10; i++)
+		(void)once(p, 0, PACE_GOOD, T0);
+	for (n = 0; pace_retry(p, T0) == 0; n++)
+		continue;
+	assert_in_range(n, 1, 2);
+	pace_free(p);
+}
+
+/* --- calendar ------------------------------------------------------------ */
+
+#define MONDAY INT64_C(1772409600)	/* 2026-03-02T00:00:00Z */
+#define HOUR INT64_C(3600)
+
+static void
+calendar_finds_the_line(void **state)
+{
+	static const char *const lines[] = {
+		"all 00:00-24:00 rate=50",
+		"mon-fri 09:00-17:00 rate=20 in_flight=4",
+		"sat,sun 00:00-24:00 in_flight=64",
+		"fri-mon 22:00-06:00 rate=0",
+	};
+	static const struct { int64_t at; double rate; int in_flight; } t[] = {
+		{ 7 * HOUR, 50, -1 },
+		{ 9 * HOUR, 20, 4 },
+		{ 17 * HOUR - 1, 20, 4 },
+		{ 17 * HOUR, 50, -1 },
+		{ 22 * HOUR, 0, -1 },			/* Monday night */
+		{ 24 * HOUR + 6 * HOUR - 1, 0, -1 },	/* runs over */
+		{ 24 * HOUR + 6 * HOUR, 50, -1 },
+		{ 24 * HOUR + 22 * HOUR, 50, -1 },	/* Tuesday night */
+		{ 5 * 24 * HOUR + 12 * HOUR, 50, 64 },	/* Saturday */
+		{ 6 * 24 * HOUR + 23 * HOUR, 0, 64 },	/* Sunday night */
+		{ 3 * HOUR, 0, -1 },			/* from Sunday */
+	};
+	struct pace_calendar *c;
+	struct pace_ceiling x;
+	struct err e = ERR_INIT;
+	int64_t seconds;
+	size_t i;
+
+	(void)state;
+	assert_int_equal(pace_calendar_new(lines, 4, NULL, &c, &e), 0);
+	for (i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
+		x = pace_calendar_at(c, MONDAY + t[i].at, &seconds);
+		assert_true(x.rate == t[i].rate);
+		assert_int_equal(x.in_flight, t[i].in_flight);
+		assert_in_range(seconds, 1, 3600);
+	}
+	pace_calendar_free(c);
+}
+
+/* Berlin is an hour east of UTC in March, two from the 29th (2026) on. */
+static void
+calendar_follows_the_zone(void **state)
+{
+	static const char *const lines[] = { "all 09:00-17:00 in_flight=4" };
+	struct pace_calendar *c;
+	struct err e = ERR_INIT;
+	int64_t winter = MONDAY + 8 * HOUR, summer;
+
+	(void)state;
+	(void)setenv("TZ", "America/New_York", 1);
+	assert_int_equal(pace_calendar_new(lines, 1, "Europe/Berlin", &c, &e),
+	    0);
+	assert_string_equal(getenv("TZ"), "America/New_York");
+	winter += 300 * 24 * HOUR;			/* December 2026 */
+	summer = winter + 180 * 24 * HOUR;		/* June 2027 */
+	assert_int_equal(pace_calendar_offset(c, winter), 3600);
+	assert_int_equal(pace_calendar_offset(c, summer), 7200);
+	assert_int_equal(pace_calendar_at(c, winter, NULL).in_flight, 4);
+	assert_int_equal(pace_calendar_at(c, winter - 1, NULL).in_flight, -1);
+	assert_int_equal(pace_calendar_at(c, summer - HOUR, NULL).in_flight,
+	    4);
+	pace_calendar_free(c);
+}
+
+static void
+calendar_refuses(void **state)
+{
+	static const char *const bad[] = {
+		"", "mon", "mon 09:00-17:00", "mon 9:00-17:00 rate=1",
+		"mon 09:00-25:00 rate=1", "mon 24:00-25:00 rate=1",
+		"mon 09:60-17:00 rate=1", "mo 09:00-17:00 rate=1",
+		"mon- 09:00-17:00 rate=1", "mon,,tue 09:00-17:00 rate=1",
+		"mon 09:00-17:00 rate=-1", "mon 09:00-17:00 rte=1",
+		"mon 09:00-17:00 in_flight=1.5", "mon 09:00 - 17:00 rate=1",
+	};
+	static const char *const zones[] = {
+		"", "Europe/Nowhere", "../etc/passwd", "/etc/localtime",
+		"UTC0;x",
+	};
+	static const char *const good[] = { "all 00:00-24:00 rate=1" };
+	struct pace_calendar *c;
+	struct err e = ERR_INIT;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		assert_int_equal(pace_calendar_new(&bad[i], 1, NULL, &c, &e),
+		    ERR_CONFIG);
+	for (i = 0; i < sizeof(zones) / sizeof(zones[0]); i++)
+		assert_int_equal(pace_calendar_new(good, 1, zones[i], &c, &e),
+		    ERR_CONFIG);
+}
+
+/* A ceiling of the calendar holds, and its end lets the limit grow again. */
+static void
+calendar_rules_the_limit(void **state)
+{
+	static const char *const lines[] = {
+		"all 09:00-17:00 in_flight=4", "all 12:00-13:00 rate=0",
+	};
+	struct pace_params q = plain;
+	struct pace_calendar *c;
+	struct pace_state s;
+	struct pace *p;
+
+	(void)state;
+	assert_int_equal(pace_calendar_new(lines, 2, NULL, &c, NULL), 0);
+	q.calendar = c;
+	q.in_flight = 64;
+	p = pace_new(&q, T0, MONDAY);
+	assert_true(pace_wait(p, 0, T0, MONDAY) == 0);
+	pace_get_state(p, &s);
+	assert_int_equal(s.limit, 64);
+	assert_true(pace_wait(p, 0, T0, MONDAY + 10 * HOUR) == 0);
+	pace_get_state(p, &s);
+	assert_int_equal(s.limit, 4);
+	assert_true(pace_wait(p, 0, T0, MONDAY + 12 * HOUR) > 0);
+	assert_true(pace_wait(p, 0, T0, MONDAY + 17 * HOUR) == 0);
+	pace_get_state(p, &s);
+	assert_int_equal(s.ceiling, 64);
+	pace_check(p);
+	pace_free(p);
+	pace_calendar_free(c);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(rate_holds_in_every_window),
+		cmocka_unit_test(breaker_lives),
+		cmocka_unit_test(unreachable_holds_every_class),
+		cmocka_unit_test(a_share_of_failures_opens),
+		cmocka_unit_test(retry_after_holds_all),
+		cmocka_unit_test(budgets_are_kept),
+		cmocka_unit_test(retries_are_earned),
+		cmocka_unit_test(calendar_finds_the_line),
+		cmocka_unit_test(calendar_follows_the_zone),
+		cmocka_unit_test(calendar_refuses),
+		cmocka_unit_test(calendar_rules_the_limit),
+	};
+
+	return (cmocka_run_group_tests(tests, NULL, NULL));
+}
