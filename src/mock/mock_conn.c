@@ -33,6 +33,7 @@
 #include "mock/mock_options.h"
 #include "mock/mock_server_int.h"
 #include "mock/mock_stats.h"
+#include "mock/mock_tls.h"
 
 #define OUT_LOW (64u << 10)
 #define OUT_HIGH (192u << 10)
@@ -116,14 +117,17 @@ conn_free(struct mock_conn *c)
 	free(c);
 }
 
-/* Sent as RST: what a crashed server or a firewall does. */
+/* Everything is out. A reset is what a crashed server or a firewall does. */
 static void
-conn_reset(struct mock_conn *c)
+conn_close(struct mock_conn *c)
 {
 	struct linger linger = { .l_onoff = 1, .l_linger = 0 };
 
-	setsockopt(bufferevent_getfd(c->bev), SOL_SOCKET, SO_LINGER, &linger,
-	    sizeof(linger));
+	if (c->reset)
+		setsockopt(bufferevent_getfd(c->bev), SOL_SOCKET, SO_LINGER,
+		    &linger, sizeof(linger));
+	else if (c->server->tls != NULL)
+		mock_tls_bye(c->bev);
 	conn_free(c);
 }
 
@@ -357,6 +361,10 @@ read_head(struct mock_conn *c)
 	size_t n;
 	int status;
 
+	if (c->server->opt->tls_close && evbuffer_get_length(in) > 0) {
+		c->state = CLOSE;
+		return (true);
+	}
 	c->begun_us = loop_now_us(c->server->loop);
 	if (end.pos == -1 || end.pos + 4 > MOCK_HEAD_MAX) {
 		if (end.pos == -1 && evbuffer_get_length(in) < MOCK_HEAD_MAX)
@@ -443,12 +451,8 @@ conn_advance(struct mock_conn *c)
 				conn_played(c);
 			break;
 		case CLOSE:
-			if (evbuffer_get_length(out) > 0)
-				return;
-			if (c->reset)
-				conn_reset(c);
-			else
-				conn_free(c);
+			if (evbuffer_get_length(out) == 0)
+				conn_close(c);
 			return;
 		}
 	}
@@ -472,9 +476,9 @@ on_event(struct bufferevent *bev, short what, void *cookie)
 	struct mock_conn *c = cookie;
 
 	(void)bev;
-	(void)what;		/* end, error, time-out: all the same */
 	MAGIC_CHECK(c, CONN_MAGIC);
-	conn_free(c);
+	if (what != BEV_EVENT_CONNECTED)	/* the end of a handshake */
+		conn_free(c);	/* end, error, time-out: all the same */
 }
 
 void
@@ -488,7 +492,9 @@ mock_conn_new(struct mock_server *s, int fd, uint32_t client)
 	c->arena = arena_new();
 	c->wait = loop_timer_new(s->loop, waited, c);
 	c->client = client;
-	c->bev = bufferevent_socket_new(loop_event_base(s->loop), fd,
+	c->bev = s->tls != NULL ?
+	    mock_tls_accept(s->tls, loop_event_base(s->loop), fd) :
+	    bufferevent_socket_new(loop_event_base(s->loop), fd,
 	    BEV_OPT_CLOSE_ON_FREE);
 	MUST(c->bev != NULL);
 	c->next = s->conns;

@@ -43,6 +43,7 @@ static int set_mix(struct mock_options *, const char *, struct err *);
 static int set_count(struct mock_options *, const char *, struct err *);
 static int set_fault(struct mock_options *, const char *, struct err *);
 static int set_rate(struct mock_options *, const char *, struct err *);
+static int set_tls_max(struct mock_options *, const char *, struct err *);
 
 #define AT(f) offsetof(struct mock_options, f)
 #define DAY_MS 86400e3
@@ -89,6 +90,16 @@ static const struct option OPTIONS[] = {
 	    "ask for a token of POST /oauth/token to this client" },
 	{ "token-ttl", "TIME", SPAN, AT(token_ttl_ms), 1, 366 * DAY_MS, "1h",
 	    NULL, "how long such a token is good" },
+	{ "tls-cert", "FILE", TEXT, AT(tls_cert), 0, 0, NULL, NULL,
+	    "speak TLS with this certificate, in PEM, and its chain" },
+	{ "tls-key", "FILE", TEXT, AT(tls_key), 0, 0, NULL, NULL,
+	    "the key of --tls-cert" },
+	{ "tls-ca", "FILE", TEXT, AT(tls_ca), 0, 0, NULL, NULL,
+	    "ask for a client certificate of this authority" },
+	{ "tls-max", "1.0|1.1|1.2|1.3", CALL, 0, 0, 0, "1.3", set_tls_max,
+	    "the newest version of TLS to speak" },
+	{ "tls-close", NULL, FLAG, AT(tls_close), 0, 0, NULL, NULL,
+	    "close each connection in the handshake" },
 	{ "latency", "TIME", SPAN, AT(latency_ms), 0, 3600e3, "0s", NULL,
 	    "wait before each answer, such as 50ms" },
 	{ "capacity", "N", UINT, AT(capacity), 0, 1e6, "0", NULL,
@@ -200,6 +211,16 @@ set_rate(struct mock_options *o, const char *value, struct err *e)
 	    &o->rate_window_ms) != 0))
 		return (err_set(e, ERR_USAGE, "not N or N/TIME"));
 	o->rate_limit = (uint32_t)u;
+	return (0);
+}
+
+static int
+set_tls_max(struct mock_options *o, const char *value, struct err *e)
+{
+	if (strlen(value) != 3 || strncmp(value, "1.", 2) != 0 ||
+	    value[2] < '0' || value[2] > '3')
+		return (err_set(e, ERR_USAGE, "not 1.0 to 1.3"));
+	o->tls_max = (unsigned)(value[2] - '0');
 	return (0);
 }
 

@@ -39,6 +39,11 @@ struct mock_options {
 	const char *basic;		/* USER:PASS, or NULL */
 	const char *oauth;		/* ID:SECRET, or NULL */
 	int64_t token_ttl_ms;
+	const char *tls_cert;		/* NULL: plain http */
+	const char *tls_key;
+	const char *tls_ca;		/* of client certificates, or NULL */
+	unsigned tls_max;		/* minor version: 0 to 3 */
+	bool tls_close;			/* in the handshake */
 	int64_t latency_ms;
 	uint32_t capacity;		/* served at once; 0: any */
 	uint32_t collapse;		/* in flight before it slows; 0: off */

@@ -24,6 +24,7 @@
 #include "mock/mock_server.h"
 #include "mock/mock_server_int.h"
 #include "mock/mock_stats.h"
+#include "mock/mock_tls.h"
 #include "mock/mock_world.h"
 
 /* Whatever descriptors there are. */
@@ -81,7 +82,8 @@ listen_on(struct mock_server *s, struct err *e)
 	    (struct sockaddr *)&sin, &len) != 0)
 		return (err_sys(e, errno, "getsockname"));
 	s->port = ntohs(sin.sin_port);
-	evutil_snprintf(s->url, sizeof(s->url), "http://%s:%u/piwebapi",
+	evutil_snprintf(s->url, sizeof(s->url), "%s://%s:%u/piwebapi",
+	    s->tls != NULL || s->opt->tls_close ? "https" : "http",
 	    s->opt->bind, s->port);
 	return (0);
 }
@@ -123,7 +125,8 @@ mock_server_new(struct loop *loop, const struct mock_options *opt,
 	s->opt = opt;
 	buf_init(&s->piece, 64u << 20);
 	s->faults = mock_faults_new(opt, e);
-	if (s->faults == NULL || listen_on(s, e) != 0)
+	if (s->faults == NULL || mock_tls_new(opt, &s->tls, e) != 0 ||
+	    listen_on(s, e) != 0)
 		goto fail;
 	if (opt->log != NULL &&
 	    (s->log = mock_log_open(loop, opt->log, e)) == NULL)
@@ -161,6 +164,7 @@ mock_server_free(struct mock_server *s)
 	loop_timer_free(s->idle);
 	mock_world_free(s->world);
 	buf_fini(&s->piece);
+	mock_tls_free(s->tls);
 	mock_gate_free(s->gate);
 	mock_stats_free(s->stats);
 	mock_line_free(s->line);

@@ -18,6 +18,7 @@ struct mock_line;
 struct mock_log;
 struct mock_options;
 struct mock_stats;
+struct mock_tls;
 struct mock_world;
 
 struct mock_server {
@@ -31,6 +32,7 @@ struct mock_server {
 	struct mock_faults *faults;
 	struct mock_gate *gate;
 	struct mock_line *line;		/* NULL: no limit */
+	struct mock_tls *tls;		/* NULL: plain http */
 	struct mock_stats *stats;
 	struct mock_log *log;
 	struct loop_timer *idle;

@@ -10,6 +10,7 @@ import json
 import os
 import re
 import shutil
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -38,9 +39,11 @@ OURS = {"ingestion_timestamp", "pipeline_group", "batch_id", "date"}
 
 
 class Mock:
-    """A garner-mock on a free port; `with Mock(...) as m`."""
+    """A garner-mock on a free port; `with Mock(...) as m`. `client`: files of
+    a certificate and its key, for what the harness asks itself."""
 
-    def __init__(self, *options, frozen="2026-03-01T12:00:00Z", log=False):
+    def __init__(self, *options, frozen="2026-03-01T12:00:00Z", log=False,
+                 client=None):
         self.options = [str(o) for o in options]
         if frozen:
             self.options += ["--now", frozen]
@@ -48,6 +51,7 @@ class Mock:
         self.log_path = os.path.join(self.dir, "requests.ndjson")
         self.log = log
         self.marks = 0
+        self.client = client
         self.context = None    # of TLS
 
     def __enter__(self):
@@ -56,11 +60,16 @@ class Mock:
             args += ["--log", self.log_path]
         self.proc = subprocess.Popen(args, stdout=subprocess.PIPE, text=True)
         line = self.proc.stdout.readline()
-        found = re.search(r"(http://\S+)", line)
+        found = re.search(r"(https?://\S+)", line)
         if not found:
             self.proc.kill()
             raise RuntimeError("garner-mock did not start: %r" % line)
         self.url = found.group(1)
+        if self.url.startswith("https:"):
+            # to judge certificates is for who is tested
+            self.context = ssl._create_unverified_context()
+            if self.client:
+                self.context.load_cert_chain(*self.client)
         return self
 
     def __exit__(self, *exc):
@@ -84,7 +93,8 @@ class Mock:
         self.marks += 1
         mark = "harness-mark=%d" % self.marks
         with contextlib.suppress(urllib.error.HTTPError):
-            urllib.request.urlopen(self.url + "/?" + mark, timeout=10).close()
+            urllib.request.urlopen(self.url + "/?" + mark, timeout=10,
+                                   context=self.context).close()
         found = []
 
         def marked():

@@ -2,6 +2,7 @@
 
 import select
 import socket
+import ssl
 import time
 import urllib.parse
 
@@ -40,7 +41,7 @@ class Link:
                 if not more:
                     break
                 self.got += more
-        except ConnectionResetError:
+        except (ConnectionResetError, ssl.SSLError):
             end = "reset"
         return self.got, end
 
@@ -67,15 +68,15 @@ class Link:
         for line in iter(f.readline, b"\r\n"):
             name, value = line.decode().split(":", 1)
             headers[name.lower()] = value.strip()
-        body = b""
-        if headers.get("transfer-encoding") == "chunked":
-            while n := int(f.readline(), 16):
-                body += f.read(n)
-                f.readline()
+        if headers.get("transfer-encoding") != "chunked":
+            n = int(headers.get("content-length", 0))
+            return status, headers, f.read(n)
+        parts = []
+        while n := int(f.readline(), 16):
+            parts.append(f.read(n))
             f.readline()
-        else:
-            body = f.read(int(headers.get("content-length", 0)))
-        return status, headers, body
+        f.readline()
+        return status, headers, b"".join(parts)
 
     def control(self, path, body=b""):
         """POST /mock/PATH."""
