@@ -73,6 +73,7 @@ int cli_main(int argc, char **argv);
 
 struct conf;
 struct harvest;
+struct pace_calendar;
 struct harvest_stats;
 struct ledger;
 struct loop;
@@ -87,6 +88,7 @@ struct app {
 	struct source *source;
 	struct ledger *ledger;
 	struct loop *loop;
+	struct pace_calendar *calendar;
 	struct harvest *harvest;
 	const char *data;	/* data directory; borrowed from conf */
 	const char *name;	/* of the source; borrowed from conf */

@@ -29,6 +29,8 @@
 #include "sys/sys.h"
 
 #define STOP_GRACE_US 10000000
+/* Retries a second that need not be earned: a slow source has its tries. */
+#define RETRY_RATE 1.0
 
 struct app_secrets {
 	char *password;
@@ -333,14 +335,50 @@ open_secrets(struct app *app, struct fetch_options *f, struct err *e)
 	return (rc);
 }
 
+static int
+open_calendar(struct app *app, struct fetch_options *f, struct err *e)
+{
+	const struct conf *c = app->conf;
+	const char *const *lines;
+	size_t n;
+	int rc;
+
+	lines = conf_list(c, "fetch.calendar", &n);
+	rc = pace_calendar_new(lines, n, conf_text(c, "fetch.zone"),
+	    &app->calendar, e);
+	if (rc != 0)
+		(void)err_wrap(e, "%s: fetch.calendar", conf_file(c));
+	f->calendar = app->calendar;
+	return (rc);
+}
+
+static void
+fetch_pace_fill(const struct app *app, struct fetch_options *f)
+{
+	const struct conf *c = app->conf;
+
+	f->in_flight = (unsigned)conf_num(c, "fetch.in_flight");
+	f->adaptive = conf_bool(c, "fetch.adaptive");
+	f->rate = conf_real(c, "fetch.rate");
+	f->burst = conf_real(c, "fetch.burst");
+	f->budget_hour = (uint64_t)conf_num(c, "fetch.budget_hour");
+	f->budget_day = (uint64_t)conf_num(c, "fetch.budget_day");
+	f->breaker_failures = (unsigned)conf_num(c, "fetch.breaker_failures");
+	f->breaker_ratio = conf_real(c, "fetch.breaker_ratio");
+	f->breaker_open_ms = conf_num(c, "fetch.breaker_open");
+	f->breaker_open_max_ms = conf_num(c, "fetch.breaker_open_max");
+	f->give_up_ms = conf_num(c, "fetch.give_up");
+	f->retry_share = conf_real(c, "fetch.retry_share");
+	f->retry_rate = RETRY_RATE;
+}
+
 static void
 fetch_options_fill(const struct app *app, struct fetch_options *f)
 {
 	const struct conf *c = app->conf;
 
 	f->origin = app->origin;
-	f->in_flight = (unsigned)conf_num(c, "fetch.in_flight");
-	f->rate = conf_real(c, "fetch.rate");
+	fetch_pace_fill(app, f);
 	f->connect_timeout_ms = conf_num(c, "fetch.connect_timeout");
 	f->timeout_ms = conf_num(c, "fetch.timeout");
 	f->low_speed_ms = conf_num(c, "fetch.low_speed");
@@ -394,7 +432,8 @@ open_harvest(struct app *app, struct err *e)
 	memset(&f, 0, sizeof(f));
 	memset(&h, 0, sizeof(h));
 	split_url(app);
-	if ((rc = open_secrets(app, &f, e)) != 0)
+	if ((rc = open_secrets(app, &f, e)) != 0 ||
+	    (rc = open_calendar(app, &f, e)) != 0)
 		return (rc);
 	fetch_options_fill(app, &f);
 	app->loop = loop_new((unsigned)conf_num(app->conf, "harvest.workers"));
@@ -455,6 +494,7 @@ app_close(struct app *app)
 
 	signals_free(app);
 	harvest_free(app->harvest);
+	pace_calendar_free(app->calendar);
 	app_progress_free(app->progress);
 	if (app->loop != NULL)
 		loop_free(app->loop);

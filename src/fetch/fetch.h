@@ -7,7 +7,11 @@
  *
  * States of a job, in the order of a good life: queued, send, receive, done;
  * then wait (before a retry), failed, cancelled. One struct fetch serves one
- * origin: its in-flight ceiling, rate, credentials and connections.
+ * origin: its pace (pace.h), credentials and connections.
+ *
+ * A job whose requests are held back by an open breaker for give_up_ms fails
+ * with the error that was last met; so does no other wait of the queue: a
+ * rate, a ceiling, a calendar and a budget are what somebody asked for.
  *
  * fetch_start() never calls back from inside; `done` runs exactly once on
  * the loop's thread, later, unless the job was cancelled: then never. In it
@@ -21,6 +25,8 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/hist.h"
+#include "pace/pace.h"
 
 struct fetch;
 struct fetch_job;
@@ -31,7 +37,19 @@ struct fetch_options {
 	const char *origin;		/* "https://host:port": scheme and
 					 * authority; jobs give the rest */
 	unsigned in_flight;		/* most at once, >= 1 */
+	bool adaptive;			/* finds what is best below it */
 	double rate;			/* requests/s, 0: no limit */
+	double burst;			/* as in pace.h, 0: chosen */
+	const struct pace_calendar *calendar;	/* borrowed, or NULL */
+	uint64_t budget_hour;		/* requests, 0: no limit */
+	uint64_t budget_day;
+	unsigned breaker_failures;	/* in a row, 0: no breakers */
+	double breaker_ratio;
+	int64_t breaker_open_ms;	/* first time, doubling */
+	int64_t breaker_open_max_ms;
+	int64_t give_up_ms;		/* behind an open breaker */
+	double retry_share;		/* retries that a request earns; */
+	double retry_rate;		/* and a second; both 0: no limit */
 	int64_t connect_timeout_ms;
 	int64_t timeout_ms;		/* one try, in total */
 	int64_t low_speed_ms;		/* no byte for that long */
@@ -69,6 +87,7 @@ struct fetch_request {
 	const char *content_type;	/* of body, NULL: JSON,
 					 * or FETCH_FORM */
 	int priority;		/* lower goes first; FIFO within one */
+	unsigned class;		/* < PACE_CLASSES: has its own breaker */
 	unsigned tries;		/* 0: as the options say */
 };
 
@@ -112,6 +131,22 @@ struct fetch_job *fetch_start(struct fetch *, const struct fetch_request *,
 /* Legal in every state before done has run. */
 void fetch_cancel(struct fetch_job *);
 
+/* How tries ended, for counters; the words of fetch_class_name(). */
+enum fetch_class {
+	FETCH_OK,
+	FETCH_AUTH_FAILED,
+	FETCH_NOT_FOUND,		/* also gone */
+	FETCH_PERMISSION_DENIED,
+	FETCH_RATE_LIMITED,
+	FETCH_BAD_REQUEST,
+	FETCH_UNSUPPORTED,
+	FETCH_INTERNAL_ERROR,		/* 5xx */
+	FETCH_CONNECTION_FAILED,	/* also TLS and timeouts */
+	FETCH_BAD_ANSWER,
+	FETCH_END_CLASSES
+};
+const char *fetch_class_name(enum fetch_class);
+
 struct fetch_stats {
 	uint64_t requests;	/* sent, each try counted */
 	uint64_t retries;
@@ -119,10 +154,25 @@ struct fetch_stats {
 	uint64_t wire_bytes;
 	uint64_t body_bytes;
 	uint64_t connects;
+	uint64_t by_class[FETCH_END_CLASSES];	/* of tries that ended */
 	unsigned in_flight;
 	unsigned queued;
 };
 void fetch_stats(const struct fetch *, struct fetch_stats *);
+
+/* Of tries that ended, microseconds and bytes; borrowed until fetch_free(). */
+struct fetch_hists {
+	struct hist connect_us;		/* of new connections only */
+	struct hist first_byte_us;
+	struct hist total_us;
+	struct hist body_bytes;
+};
+const struct fetch_hists *fetch_hists(const struct fetch *);
+void fetch_pace(const struct fetch *, struct pace_state *);
+
+/* How many jobs more are worth starting now: what can be sent at once, and
+ * a few that wait for those in flight to end. */
+unsigned fetch_room(const struct fetch *);
 
 /* What the server said, from an error body in any of PI Web API's shapes
  * ({"Errors":[..]}, {"Message":..}, a JSON string) or HTML's title, escaped,
@@ -149,7 +199,7 @@ struct fetch_transfer {
 	int64_t retry_after_ms;		/* -1 none; dates resolved */
 	bool json;
 	struct buf in;
-	int64_t total_us, first_byte_us, wire_bytes;
+	int64_t total_us, first_byte_us, connect_us, wire_bytes;
 	bool connected;			/* a new connection was made */
 	void (*finished)(struct fetch_transfer *);
 	void *owner;

@@ -372,12 +372,14 @@ is_json(CURL *easy)
 static void
 collect(struct wire *w, struct fetch_transfer *t, CURLcode rc)
 {
-	curl_off_t total = 0, first = 0, body = 0, after = 0;
+	curl_off_t total = 0, first = 0, connect = 0, body = 0, after = 0;
 	long status = 0, header = 0, request = 0, connects = 0;
 
 	curl_easy_getinfo(w->easy, CURLINFO_RESPONSE_CODE, &status);
 	curl_easy_getinfo(w->easy, CURLINFO_TOTAL_TIME_T, &total);
 	curl_easy_getinfo(w->easy, CURLINFO_STARTTRANSFER_TIME_T, &first);
+	curl_easy_getinfo(w->easy, is_https(w->c->origin) ?
+	    CURLINFO_APPCONNECT_TIME_T : CURLINFO_CONNECT_TIME_T, &connect);
 	curl_easy_getinfo(w->easy, CURLINFO_SIZE_DOWNLOAD_T, &body);
 	curl_easy_getinfo(w->easy, CURLINFO_HEADER_SIZE, &header);
 	curl_easy_getinfo(w->easy, CURLINFO_REQUEST_SIZE, &request);
@@ -386,6 +388,7 @@ collect(struct wire *w, struct fetch_transfer *t, CURLcode rc)
 	t->status = (int)status;
 	t->total_us = total;
 	t->first_byte_us = first;
+	t->connect_us = connect;
 	t->wire_bytes = body + header;
 	t->connected = connects > 0;
 	t->retry_after_ms = after > 0 && after < INT64_MAX / 1000 ?

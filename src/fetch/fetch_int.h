@@ -6,7 +6,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/queue.h>
 
+#include "base/hash.h"
 #include "fetch/fetch.h"
 
 /* Zero bytes after a body: the JSON reader may parse it in place. */
@@ -15,6 +17,120 @@
 #define FETCH_HEADER_MAX (256u << 10)
 /* Of a target in a message. */
 #define FETCH_TARGET_SHOWN 120
+
+/* --- jobs (fetch_job.c) -------------------------------------------------- */
+
+/*
+ *  state      transfer  timer   next
+ *  queued     -         -       send, failed (given up), cancelled
+ *  send       -         -       receive, wait, failed, cancelled
+ *  receive    started   -       done, queued (new credentials), wait,
+ *                               failed, cancelled
+ *  done       -         -       (user is told)
+ *  wait       -         set     queued, cancelled
+ *  failed     -         -       (user is told)
+ *  cancelled  -         -       (user is not told)
+ */
+enum fetch_job_state {
+	JOB_NEW,		/* in no list yet */
+	JOB_QUEUED,
+	JOB_SEND,
+	JOB_RECEIVE,
+	JOB_DONE,
+	JOB_WAIT,
+	JOB_FAILED,
+	JOB_CANCELLED,
+	JOB_STATES
+};
+
+struct fetch_job {
+	uint32_t magic;
+	enum fetch_job_state state;
+	TAILQ_ENTRY(fetch_job) link;	/* of the state, or of the queue */
+	TAILQ_ENTRY(fetch_job) ready_link;
+	bool ready;
+	struct fetch *f;
+	fetch_done_fn *done;
+	void *cookie;
+	char *method;
+	char *target;
+	char *url;
+	const char *body;		/* borrowed from the user */
+	size_t body_len;
+	const char *content_type;	/* borrowed, a literal */
+	int priority;
+	unsigned class;
+	unsigned tries_max;
+	unsigned tries;
+	int code;			/* of the last try */
+	bool given_up;			/* by the queue */
+	struct fetch_transfer t;	/* of the last try */
+	struct pace_ticket ticket;	/* send, receive */
+	bool started;			/* the transport has it */
+	struct loop_timer *timer;	/* wait */
+};
+
+TAILQ_HEAD(fetch_job_list, fetch_job);
+
+#define JOB_MAGIC 0x464a4f42u
+
+/* The only writer of the state. */
+void fetch_job_set_state(struct fetch_job *, enum fetch_job_state);
+/* Steps the job until it waits. */
+void fetch_job_run(struct fetch_job *);
+void fetch_job_ready(struct fetch_job *);
+void fetch_job_free(struct fetch_job *);
+
+/* --- the queue and its door (fetch_queue.c) ------------------------------ */
+
+/* Jobs of one priority and class, first in, first out. */
+struct fetch_level {
+	int priority;
+	unsigned class;
+	uint64_t served;		/* turn in which one went last */
+	struct fetch_job_list jobs;
+};
+
+struct fetch_job_list *fetch_level_of(struct fetch *, int priority,
+    unsigned class);
+/* Lets in who may be sent now. Returns when to come again, in us, or -1 when
+ * something else will wake us. */
+int64_t fetch_admit(struct fetch *);
+
+/* --- the fetch (fetch.c) ------------------------------------------------- */
+
+#define FETCH_MAGIC 0x46455443u
+
+struct fetch {
+	uint32_t magic;
+	struct loop *loop;
+	struct fetch_transport on;
+	struct loop_timer *turn;	/* awake, or the door's time */
+	char *origin;
+	struct pace *pace;
+	size_t body_max;
+	unsigned tries;
+	int64_t retry_base_ms;
+	int64_t retry_cap_ms;
+	int64_t give_up_us;
+	struct rng rng;
+	struct fetch_level **levels;	/* by priority */
+	size_t levels_n;
+	uint64_t served;
+	struct fetch_job_list lists[JOB_STATES];	/* all but queued */
+	unsigned counts[JOB_STATES];	/* kept by fetch_job_set_state() */
+	struct fetch_job_list ready;
+	struct err last[PACE_CLASSES];	/* failure of a try, by class */
+	unsigned last_class;		/* of the latest */
+	struct fetch_stats stats;
+	struct fetch_hists hists;
+	bool in_turn;
+	bool awake;			/* a turn comes at once */
+	bool dying;			/* freed from inside a callback */
+};
+
+/* A turn comes soon. */
+void fetch_wake(struct fetch *);
 
 /* fetch_text.c: words and numbers of HTTP */
 int fetch_origin_check(const struct fetch_options *, struct err *);
@@ -25,6 +141,9 @@ bool fetch_origin_loopback(const char *origin);
 /* ERR_* of a status; 0 for 2xx. */
 int fetch_status_code(int status);
 bool fetch_code_again(int code);
+enum fetch_class fetch_code_class(int code);
+/* What a try tells of the server's pace. */
+enum pace_outcome fetch_outcome(int code, const struct fetch_transfer *);
 const char *fetch_status_text(int status);	/* "" when unknown */
 /* What happened, for a person. */
 void fetch_explain(struct err *, int code, const struct fetch_transfer *,

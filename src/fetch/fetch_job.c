@@ -1,17 +1,13 @@
 /*
- * The job machine. A job is started, waits its turn in the queue of its
- * priority, is sent when the ceiling and the rate allow, receives, and is
- * done; a failure that may pass waits for its delay and queues again.
+ * A job: started, waits its turn in the queue of its priority and class, is
+ * sent when the door lets it, receives, and is done; a failure that may pass
+ * waits for its delay and queues again.
  *
- * The transport only notes that a transfer ended and wakes us; fetch_turn()
- * is the one driver: it steps the jobs that are ready, then lets in new ones
- * through the one door, fetch_admit(), and is bounded in length. Users are
- * called from there and nowhere else. A job that is over rests until the end
- * of the turn.
+ * Only fetch_job_set_state() writes the state; it moves the job between the
+ * lists, so counts come from lists. Steps touch no event; the turn in
+ * fetch.c runs them.
  */
 #include "config.h"
-
-#include <sys/queue.h>
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,98 +15,12 @@
 
 #include "base/buf.h"
 #include "base/err.h"
-#include "base/hash.h"
+#include "base/msg.h"
 #include "base/must.h"
-#include "fetch/fetch.h"
 #include "fetch/fetch_int.h"
 #include "loop/loop.h"
 
-#define FETCH_MAGIC 0x46455443u
-#define JOB_MAGIC 0x464a4f42u
-/* Jobs stepped in one turn; then the loop's other work has its own. */
-#define TURN_JOBS 256u
-
-/*
- *  state      transfer  timer   next
- *  queued     -         -       send, cancelled
- *  send       -         -       receive, wait, failed, cancelled
- *  receive    started   -       done, wait, failed, cancelled
- *  done       -         -       (user is told)
- *  wait       -         set     queued, cancelled
- *  failed     -         -       (user is told)
- *  cancelled  -         -       (user is not told)
- */
-enum job_state {
-	JOB_NEW,		/* in no list yet */
-	JOB_QUEUED,
-	JOB_SEND,
-	JOB_RECEIVE,
-	JOB_DONE,
-	JOB_WAIT,
-	JOB_FAILED,
-	JOB_CANCELLED,
-	JOB_STATES
-};
-
 enum step { STEP_AGAIN, STEP_WAIT, STEP_DONE };
-
-struct fetch_job {
-	uint32_t magic;
-	enum job_state state;
-	TAILQ_ENTRY(fetch_job) link;	/* of the state, or of the queue */
-	TAILQ_ENTRY(fetch_job) ready_link;
-	bool ready;
-	struct fetch *f;
-	fetch_done_fn *done;
-	void *cookie;
-	char *method;
-	char *target;
-	char *url;
-	const char *body;		/* borrowed from the user */
-	size_t body_len;
-	const char *content_type;	/* borrowed, a literal */
-	int priority;
-	unsigned tries_max;
-	unsigned tries;
-	int code;			/* of the last try */
-	struct fetch_transfer t;	/* of the last try */
-	bool started;			/* the transport has it */
-	struct loop_timer *timer;	/* wait */
-};
-
-TAILQ_HEAD(job_list, fetch_job);
-
-/* Jobs of one priority, first in, first out. */
-struct level {
-	int priority;
-	struct job_list jobs;
-};
-
-struct fetch {
-	uint32_t magic;
-	struct loop *loop;
-	struct fetch_transport on;
-	struct loop_timer *turn;	/* awake, or the next token */
-	char *origin;
-	unsigned in_flight_max;
-	double rate;
-	double tokens;
-	int64_t tokens_at_us;
-	size_t body_max;
-	unsigned tries;
-	int64_t retry_base_ms;
-	int64_t retry_cap_ms;
-	struct rng rng;
-	struct level **levels;		/* by priority */
-	size_t levels_n;
-	struct job_list lists[JOB_STATES];	/* all states but queued */
-	unsigned counts[JOB_STATES];	/* kept by fetch_job_set_state() */
-	struct job_list ready;
-	struct fetch_stats stats;
-	bool in_turn;
-	bool awake;			/* a turn comes at once */
-	bool dying;			/* freed from inside a callback */
-};
 
 static enum step step_queued(struct fetch_job *);
 static enum step step_send(struct fetch_job *);
@@ -128,7 +38,8 @@ static const struct {
 	unsigned next;			/* states it may go to */
 } states[JOB_STATES] = {
 	[JOB_NEW] = { "new", NULL, TO(QUEUED) },
-	[JOB_QUEUED] = { "queued", step_queued, TO(SEND) | TO(CANCELLED) },
+	[JOB_QUEUED] = { "queued", step_queued, 
+	    TO(SEND) | TO(FAILED) | TO(CANCELLED) },
 	[JOB_SEND] = { "send", step_send,
 	    TO(RECEIVE) | TO(WAIT) | TO(FAILED) | TO(CANCELLED) },
 	[JOB_RECEIVE] = { "receive", step_receive,
@@ -141,61 +52,30 @@ static const struct {
 
 /* --- lists --------------------------------------------------------------- */
 
-static void
-wake(struct fetch *f)
-{
-	if (f->in_turn || f->awake)
-		return;
-	f->awake = true;
-	loop_timer_set(f->turn, 0);
-}
-
-static void
-job_ready(struct fetch_job *j)
+void
+fetch_job_ready(struct fetch_job *j)
 {
 	if (!j->ready) {
 		j->ready = true;
 		TAILQ_INSERT_TAIL(&j->f->ready, j, ready_link);
 	}
-	wake(j->f);
+	fetch_wake(j->f);
 }
 
-static struct job_list *
-level_of(struct fetch *f, int priority)
+static struct fetch_job_list *
+list_of(struct fetch_job *j, enum fetch_job_state state)
 {
-	struct level *l;
-	size_t i;
-
-	for (i = 0; i < f->levels_n; i++) {
-		if (f->levels[i]->priority == priority)
-			return (&f->levels[i]->jobs);
-		if (f->levels[i]->priority > priority)
-			break;
-	}
-	l = must_calloc(1, sizeof(*l));
-	l->priority = priority;
-	TAILQ_INIT(&l->jobs);
-	f->levels = must_realloc(f->levels, f->levels_n + 1,
-	    sizeof(struct level *));
-	memmove(f->levels + i + 1, f->levels + i,
-	    (f->levels_n++ - i) * sizeof(struct level *));
-	f->levels[i] = l;
-	return (&l->jobs);
-}
-
-static struct job_list *
-list_of(struct fetch_job *j, enum job_state state)
-{
-	return (state == JOB_QUEUED ? level_of(j->f, j->priority) :
+	return (state == JOB_QUEUED ?
+	    fetch_level_of(j->f, j->priority, j->class) :
 	    &j->f->lists[state]);
 }
 
 /* The only writer of the state. */
-static void
-fetch_job_set_state(struct fetch_job *j, enum job_state to)
+void
+fetch_job_set_state(struct fetch_job *j, enum fetch_job_state to)
 {
 	struct fetch *f = j->f;
-	enum job_state from = j->state;
+	enum fetch_job_state from = j->state;
 
 	MUST(states[from].next & (1u << to));
 	if (from != JOB_NEW) {
@@ -210,13 +90,13 @@ fetch_job_set_state(struct fetch_job *j, enum job_state to)
 	f->counts[to]++;
 	j->state = to;
 	if (to == JOB_QUEUED)
-		wake(f);
+		fetch_wake(f);
 	else if (to != JOB_RECEIVE && to != JOB_WAIT)
-		job_ready(j);
+		fetch_job_ready(j);
 }
 
-static void
-job_free(struct fetch_job *j)
+void
+fetch_job_free(struct fetch_job *j)
 {
 	struct fetch *f = j->f;
 
@@ -243,7 +123,7 @@ job_finished(struct fetch_transfer *t)
 	MAGIC_CHECK(j, JOB_MAGIC);
 	MUST(j->state == JOB_RECEIVE && j->started);
 	j->started = false;
-	job_ready(j);
+	fetch_job_ready(j);
 }
 
 /* Out of the queue only through the door. */
@@ -268,11 +148,41 @@ transfer_init(struct fetch_job *j)
 	buf_init(&j->t.in, j->f->body_max + FETCH_PADDING);
 }
 
+/* The pace learns how a try ended; said once when a breaker changes. */
+static void
+job_tell_pace(struct fetch_job *j, enum pace_outcome what)
+{
+	struct fetch *f = j->f;
+	int64_t pause = j->t.retry_after_ms;
+	struct pace_state s;
+
+	if (pause > f->retry_cap_ms)
+		pause = f->retry_cap_ms;
+	if (!pace_ended(f->pace, &j->ticket, what,
+	    (uint64_t)j->t.wire_bytes, pause * 1000, loop_now_us(f->loop)))
+		return;
+	pace_get_state(f->pace, &s);
+	if (j->code == 0 || (s.origin == PACE_CLOSED &&
+	    s.classes[j->class] == PACE_CLOSED))
+		msg_info("fetch", "%s answers again",
+		    fetch_authority(f->origin));
+	else
+		msg_warn("fetch", "%s %s; waiting, then one request to try: "
+		    "%s", fetch_authority(f->origin), s.origin != PACE_CLOSED ?
+		    "cannot be reached" : "fails too often",
+		    f->last[j->class].text);
+}
+
 static enum step
-job_fail_or_wait(struct fetch_job *j)
+job_fail_or_wait(struct fetch_job *j, bool sent)
 {
 	bool again = fetch_code_again(j->code) && j->tries < j->tries_max;
 
+	fetch_explain(&j->f->last[j->class], j->code, &j->t, j->target,
+	    j->tries);
+	j->f->last_class = j->class;
+	job_tell_pace(j, sent ? fetch_outcome(j->code, &j->t) :
+	    PACE_CANCELLED);
 	fetch_job_set_state(j, again ? JOB_WAIT : JOB_FAILED);
 	return (STEP_AGAIN);
 }
@@ -288,36 +198,51 @@ step_send(struct fetch_job *j)
 		j->code = ERR_REQUEST;
 		snprintf(j->t.reason, sizeof(j->t.reason),
 		    "not a path, or not percent-encoded");
-		return (job_fail_or_wait(j));
+		return (job_fail_or_wait(j, false));
 	}
 	f->stats.requests++;
 	if (j->tries > 1)
 		f->stats.retries++;
 	j->code = f->on.start(f->on.cookie, &j->t);
 	if (j->code != 0)
-		return (job_fail_or_wait(j));
+		return (job_fail_or_wait(j, false));
 	j->started = true;
 	fetch_job_set_state(j, JOB_RECEIVE);
 	return (STEP_WAIT);
 }
 
+static void
+job_count(const struct fetch_job *j)
+{
+	struct fetch_hists *h = &j->f->hists;
+	struct fetch_stats *s = &j->f->stats;
+	const struct fetch_transfer *t = &j->t;
+
+	s->wire_bytes += (uint64_t)t->wire_bytes;
+	s->body_bytes += t->in.len;
+	s->connects += t->connected;
+	if (t->connected)
+		hist_add(&h->connect_us, (uint64_t)t->connect_us);
+	if (t->status != 0)
+		hist_add(&h->first_byte_us, (uint64_t)t->first_byte_us);
+	hist_add(&h->total_us, (uint64_t)t->total_us);
+	hist_add(&h->body_bytes, t->in.len);
+}
+
 static enum step
 step_receive(struct fetch_job *j)
 {
-	struct fetch_stats *s = &j->f->stats;
-
 	if (j->started)
 		return (STEP_WAIT);
-	s->wire_bytes += (uint64_t)j->t.wire_bytes;
-	s->body_bytes += j->t.in.len;
-	if (j->t.connected)
-		s->connects++;
+	job_count(j);
 	/* A refusal stands, though the body that explains it was cut. */
 	j->code = j->t.rc;
 	if (j->t.status != 0 && fetch_status_code(j->t.status) != 0)
 		j->code = fetch_status_code(j->t.status);
+	j->f->stats.by_class[fetch_code_class(j->code)]++;
 	if (j->code != 0)
-		return (job_fail_or_wait(j));
+		return (job_fail_or_wait(j, true));
+	job_tell_pace(j, PACE_GOOD);
 	fetch_job_set_state(j, JOB_DONE);
 	return (STEP_AGAIN);
 }
@@ -365,7 +290,7 @@ on_wait_over(void *cookie)
 
 	MAGIC_CHECK(j, JOB_MAGIC);
 	MUST(j->state == JOB_WAIT);
-	job_ready(j);
+	fetch_job_ready(j);
 }
 
 /* Full jitter over a doubling delay; the server's wish is the least. */
@@ -391,6 +316,8 @@ retry_delay_ms(struct fetch_job *j)
 static enum step
 step_wait(struct fetch_job *j)
 {
+	int64_t again;
+
 	if (j->timer == NULL) {
 		j->timer = loop_timer_new(j->f->loop, on_wait_over, j);
 		loop_timer_set(j->timer, retry_delay_ms(j) * 1000);
@@ -398,6 +325,10 @@ step_wait(struct fetch_job *j)
 	}
 	if (loop_timer_pending(j->timer))
 		return (STEP_WAIT);
+	if ((again = pace_retry(j->f->pace, loop_now_us(j->f->loop))) > 0) {
+		loop_timer_set(j->timer, again);
+		return (STEP_WAIT);
+	}
 	loop_timer_free(j->timer);
 	j->timer = NULL;
 	fetch_job_set_state(j, JOB_QUEUED);
@@ -408,9 +339,17 @@ static enum step
 step_failed(struct fetch_job *j)
 {
 	struct fetch_answer a = { .err = ERR_INIT };
+	struct fetch *f = j->f;
 
-	j->f->stats.failed++;
-	fetch_explain(&a.err, j->code, &j->t, j->target, j->tries);
+	f->stats.failed++;
+	/* Given up because of the origin, the class may know no error. */
+	if (j->given_up && f->last[j->class].code == 0)
+		a.err = f->last[f->last_class];
+	else
+		a.err = f->last[j->class];
+	if (j->given_up)
+		(void)err_wrap(&a.err, "given up after %lld s without a good "
+		    "answer", (long long)(f->give_up_us / 1000000));
 	job_tell(j, &a);
 	return (STEP_DONE);
 }
@@ -422,56 +361,8 @@ step_cancelled(struct fetch_job *j)
 	return (STEP_DONE);
 }
 
-/* --- the door and the driver --------------------------------------------- */
-
-/* Whole tokens there are; a tenth of a second of them may be saved up. */
-static bool
-token_there(struct fetch *f)
-{
-	int64_t now = loop_now_us(f->loop);
-	double most = f->rate / 10 > 1 ? f->rate / 10 : 1;
-
-	if (f->rate <= 0)
-		return (true);
-	f->tokens += (double)(now - f->tokens_at_us) * f->rate / 1e6;
-	f->tokens_at_us = now;
-	if (f->tokens > most)
-		f->tokens = most;
-	return (f->tokens >= 1);
-}
-
-static struct fetch_job *
-queue_first(struct fetch *f)
-{
-	struct fetch_job *j = NULL;
-	size_t i;
-
-	for (i = 0; i < f->levels_n && j == NULL; i++)
-		j = TAILQ_FIRST(&f->levels[i]->jobs);
-	MUST((j != NULL) == (f->counts[JOB_QUEUED] > 0));
-	return (j);
-}
-
-/* The one door: who may be sent now. Returns when to come again, in us, or
- * -1 when something else will wake us. */
-static int64_t
-fetch_admit(struct fetch *f)
-{
-	struct fetch_job *j;
-
-	while (f->counts[JOB_SEND] + f->counts[JOB_RECEIVE] <
-	    f->in_flight_max && (j = queue_first(f)) != NULL) {
-		if (!token_there(f))
-			return ((int64_t)((1 - f->tokens) * 1e6 / f->rate) +
-			    1);
-		f->tokens -= f->rate > 0 ? 1 : 0;
-		fetch_job_set_state(j, JOB_SEND);
-	}
-	return (-1);
-}
-
-static void
-job_run(struct fetch_job *j)
+void
+fetch_job_run(struct fetch_job *j)
 {
 	enum step what;
 
@@ -482,75 +373,6 @@ job_run(struct fetch_job *j)
 		fetch_job_set_state(j, JOB_CANCELLED);
 }
 
-static void
-fetch_rest(struct fetch *f)
-{
-	struct fetch_job *j;
-
-	while ((j = TAILQ_FIRST(&f->lists[JOB_CANCELLED])) != NULL)
-		job_free(j);
-}
-
-static void fetch_destroy(struct fetch *);
-
-static void
-fetch_turn(void *cookie)
-{
-	struct fetch *f = cookie;
-	struct fetch_job *j;
-	unsigned n;
-	int64_t again = -1;
-
-	MAGIC_CHECK(f, FETCH_MAGIC);
-	f->awake = false;
-	f->in_turn = true;
-	for (n = 0; n < TURN_JOBS && !f->dying; n++) {
-		if (TAILQ_EMPTY(&f->ready))
-			again = fetch_admit(f);
-		if ((j = TAILQ_FIRST(&f->ready)) == NULL)
-			break;
-		TAILQ_REMOVE(&f->ready, j, ready_link);
-		j->ready = false;
-		job_run(j);
-	}
-	fetch_rest(f);
-	f->in_turn = false;
-	if (f->dying)
-		fetch_destroy(f);
-	else if (n == TURN_JOBS)
-		wake(f);
-	else if (again >= 0)
-		loop_timer_set(f->turn, again);
-}
-
-/* --- what users call ----------------------------------------------------- */
-
-struct fetch_job *
-fetch_start(struct fetch *f, const struct fetch_request *r,
-    fetch_done_fn *done, void *cookie)
-{
-	struct fetch_job *j;
-
-	MAGIC_CHECK(f, FETCH_MAGIC);
-	MUST(r->method != NULL && r->target != NULL && done != NULL);
-	j = must_calloc(1, sizeof(*j));
-	j->magic = JOB_MAGIC;
-	j->f = f;
-	j->done = done;
-	j->cookie = cookie;
-	j->method = must_strdup(r->method);
-	j->target = must_strdup(r->target);
-	j->url = must_sprintf("%s%s", f->origin, r->target);
-	j->body = r->body;
-	j->body_len = r->body_len;
-	j->content_type = r->content_type;
-	j->priority = r->priority;
-	j->tries_max = r->tries > 0 ? r->tries : f->tries;
-	buf_init(&j->t.in, f->body_max + FETCH_PADDING);
-	fetch_job_set_state(j, JOB_QUEUED);
-	return (j);
-}
-
 void
 fetch_cancel(struct fetch_job *j)
 {
@@ -559,6 +381,8 @@ fetch_cancel(struct fetch_job *j)
 	MAGIC_CHECK(j, JOB_MAGIC);
 	if (j->started)
 		j->f->on.stop(j->f->on.cookie, &j->t);
+	if (j->state == JOB_SEND || j->state == JOB_RECEIVE)
+		job_tell_pace(j, PACE_CANCELLED);
 	j->started = false;
 	loop_timer_free(j->timer);
 	j->timer = NULL;
@@ -568,107 +392,3 @@ fetch_cancel(struct fetch_job *j)
 	j->done = NULL;
 }
 
-void
-fetch_stats(const struct fetch *f, struct fetch_stats *out)
-{
-	MAGIC_CHECK(f, FETCH_MAGIC);
-	*out = f->stats;
-	out->in_flight = f->counts[JOB_SEND] + f->counts[JOB_RECEIVE];
-	out->queued = f->counts[JOB_QUEUED] + f->counts[JOB_WAIT];
-}
-
-int
-fetch_new_on(struct loop *loop, const struct fetch_options *o,
-    const struct fetch_transport *on, struct fetch **out, struct err *e)
-{
-	struct fetch *f;
-	int i, rc;
-
-	*out = NULL;
-	if ((rc = fetch_origin_check(o, e)) != 0) {
-		on->free(on->cookie);
-		return (rc);
-	}
-	MUST(o->in_flight > 0 && o->tries > 0 && o->body_max > 0);
-	MUST(o->retry_base_ms >= 0 && o->retry_cap_ms >= 0);
-	f = must_calloc(1, sizeof(*f));
-	f->magic = FETCH_MAGIC;
-	f->loop = loop;
-	f->on = *on;
-	f->turn = loop_timer_new(loop, fetch_turn, f);
-	f->origin = must_strdup(o->origin);
-	f->in_flight_max = o->in_flight;
-	f->rate = o->rate;
-	f->tokens = 1;
-	f->tokens_at_us = loop_now_us(loop);
-	f->body_max = o->body_max;
-	f->tries = o->tries;
-	f->retry_base_ms = o->retry_base_ms;
-	f->retry_cap_ms = o->retry_cap_ms;
-	rng_init(&f->rng, o->seed);
-	TAILQ_INIT(&f->ready);
-	for (i = 0; i < JOB_STATES; i++)
-		TAILQ_INIT(&f->lists[i]);
-	*out = f;
-	return (0);
-}
-
-int
-fetch_new(struct loop *loop, const struct fetch_options *o,
-    struct fetch **out, struct err *e)
-{
-	struct fetch_transport on;
-	int rc;
-
-	*out = NULL;
-	if ((rc = fetch_origin_check(o, e)) != 0 ||
-	    (rc = fetch_curl_new(loop, o, &on, e)) != 0)
-		return (rc);
-	return (fetch_new_on(loop, o, &on, out, e));
-}
-
-static void
-fetch_destroy(struct fetch *f)
-{
-	size_t i;
-
-	fetch_rest(f);
-	for (i = 0; i < JOB_STATES; i++)
-		MUST(f->counts[i] == 0);
-	f->on.free(f->on.cookie);
-	loop_timer_free(f->turn);
-	for (i = 0; i < f->levels_n; i++)
-		free(f->levels[i]);
-	free(f->levels);
-	free(f->origin);
-	f->magic = 0;
-	free(f);
-}
-
-static void
-cancel_list(struct job_list *list)
-{
-	struct fetch_job *j, *next;
-
-	for (j = TAILQ_FIRST(list); j != NULL; j = next) {
-		next = TAILQ_NEXT(j, link);
-		fetch_cancel(j);
-	}
-}
-
-void
-fetch_free(struct fetch *f)
-{
-	size_t i;
-
-	if (f == NULL)
-		return;
-	MAGIC_CHECK(f, FETCH_MAGIC);
-	for (i = 0; i < f->levels_n; i++)
-		cancel_list(&f->levels[i]->jobs);
-	for (i = JOB_SEND; i < JOB_CANCELLED; i++)
-		cancel_list(&f->lists[i]);
-	f->dying = true;
-	if (!f->in_turn)
-		fetch_destroy(f);
-}

@@ -88,6 +88,77 @@ fetch_code_again(int code)
 	    code == ERR_RATE || code == ERR_SERVER || code == ERR_ANSWER);
 }
 
+static const struct {
+	int code;
+	enum fetch_class class;
+} classes[] = {
+	{ 0, FETCH_OK },
+	{ ERR_AUTH, FETCH_AUTH_FAILED },
+	{ ERR_NOTFOUND, FETCH_NOT_FOUND },
+	{ ERR_GONE, FETCH_NOT_FOUND },
+	{ ERR_FORBIDDEN, FETCH_PERMISSION_DENIED },
+	{ ERR_RATE, FETCH_RATE_LIMITED },
+	{ ERR_REQUEST, FETCH_BAD_REQUEST },
+	{ ERR_UNSUPPORTED, FETCH_UNSUPPORTED },
+	{ ERR_SERVER, FETCH_INTERNAL_ERROR },
+	{ ERR_CONNECT, FETCH_CONNECTION_FAILED },
+	{ ERR_TIMEOUT, FETCH_CONNECTION_FAILED },
+	{ ERR_TLS, FETCH_CONNECTION_FAILED },
+};
+
+enum fetch_class
+fetch_code_class(int code)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(classes) / sizeof(classes[0]); i++)
+		if (classes[i].code == code)
+			return (classes[i].class);
+	return (FETCH_BAD_ANSWER);
+}
+
+const char *
+fetch_class_name(enum fetch_class class)
+{
+	static const char *const names[] = {
+		[FETCH_OK] = "ok",
+		[FETCH_AUTH_FAILED] = "auth_failed",
+		[FETCH_NOT_FOUND] = "not_found",
+		[FETCH_PERMISSION_DENIED] = "permission_denied",
+		[FETCH_RATE_LIMITED] = "rate_limited",
+		[FETCH_BAD_REQUEST] = "bad_request",
+		[FETCH_UNSUPPORTED] = "unsupported",
+		[FETCH_INTERNAL_ERROR] = "internal_error",
+		[FETCH_CONNECTION_FAILED] = "connection_failed",
+		[FETCH_BAD_ANSWER] = "bad_answer",
+	};
+
+	return (names[class]);
+}
+
+enum pace_outcome
+fetch_outcome(int code, const struct fetch_transfer *t)
+{
+	switch (code) {
+	case ERR_RATE:
+		return (PACE_SLOW_DOWN);
+	case ERR_SERVER:
+		if (t->status == 503)
+			return (t->retry_after_ms >= 0 ? PACE_SLOW_DOWN :
+			    PACE_OVERLOAD);
+		return (PACE_BAD);
+	case ERR_TIMEOUT:
+		return (t->origin_fault ? PACE_UNREACHABLE : PACE_OVERLOAD);
+	case ERR_CONNECT:
+	case ERR_TLS:
+		return (PACE_UNREACHABLE);
+	case ERR_ANSWER:
+		return (PACE_BAD);
+	default:
+		return (PACE_GOOD);
+	}
+}
+
 /* --- origins and targets ------------------------------------------------- */
 
 const char *

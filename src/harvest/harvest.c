@@ -39,7 +39,6 @@ harvest_new(const struct sys *sys, struct loop *loop,
 	h->source = source;
 	h->ledger = ledger;
 	h->opt = *opt;
-	h->in_flight = fopt->in_flight;
 	h->now = TICKS_NONE;
 	h->started_us = sys->mono_us(sys->cookie);
 	if ((rc = fetch_new(loop, fopt, &h->fetch, e)) != 0) {
@@ -168,9 +167,9 @@ harvest_may_start(const struct harvest *h)
 
 	if (h->stopping || h->fatal.code != 0)
 		return (false);
-	fetch_stats(h->fetch, &f);
-	if (f.in_flight + f.queued >= h->in_flight)
+	if (fetch_room(h->fetch) == 0)
 		return (false);
+	fetch_stats(h->fetch, &f);
 	/* With nothing in flight and nothing to commit one request may go:
 	 * a budget that is too small slows down, it does not stop. */
 	return (harvest_batch_bytes(h) + h->answer_bytes < h->opt.memory ||
@@ -296,9 +295,9 @@ probe_answer(void *cookie, struct fetch_answer *a)
 static int
 ask(struct call *c, struct buf *target, fetch_done_fn *fn, struct err *e)
 {
-	struct fetch_request q = { .method = "GET" };
+	struct fetch_request q = { .method = "GET",
+	    .class = HARVEST_ASKS_SINGLE, .target = buf_str(target) };
 
-	q.target = buf_str(target);
 	(void)fetch_start(c->h->fetch, &q, fn, c);
 	loop_run(c->h->loop);
 	if (c->err.code != 0 && e != NULL)

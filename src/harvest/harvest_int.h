@@ -88,6 +88,13 @@ size_t harvest_batch_bytes(const struct harvest *);
 bool harvest_batches_idle(const struct harvest *);
 void harvest_writers_close(struct harvest *);
 
+/* Classes of requests, as fetch and its breakers tell them apart. */
+enum harvest_asks {
+	HARVEST_ASKS_SINGLE,		/* clock, probes */
+	HARVEST_ASKS_WALK,		/* pages of lists */
+	HARVEST_ASKS_SERIES,
+};
+
 /* --- the engine ---------------------------------------------------------- */
 
 struct harvest_walk;		/* harvest_walk.c */
@@ -107,7 +114,6 @@ struct harvest {
 	const struct source *source;
 	struct ledger *ledger;
 	struct harvest_options opt;
-	unsigned in_flight;		/* requests fetch may have */
 	int64_t now;			/* the server's, or TICKS_NONE */
 	struct harvest_writer *writers;
 	struct harvest_batch *pool;

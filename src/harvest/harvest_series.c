@@ -95,7 +95,8 @@ ask_send(struct group *g, const struct sched_request *q)
 {
 	struct harvest_series *s = g->series;
 	struct harvest *h = s->h;
-	struct fetch_request req = { .method = "GET" };
+	struct fetch_request req = { .method = "GET",
+	    .class = HARVEST_ASKS_SERIES };
 	struct buf target;
 	struct ask *k;
 	uint32_t i;

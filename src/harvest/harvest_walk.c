@@ -230,7 +230,8 @@ static void
 unit_ask(struct unit *u)
 {
 	struct harvest *h = u->walk->h;
-	struct fetch_request q = { .method = "GET" };
+	struct fetch_request q = { .method = "GET",
+	    .class = HARVEST_ASKS_WALK };
 	struct buf target;
 
 	buf_init(&target, 1 << 16);

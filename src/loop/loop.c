@@ -150,6 +150,13 @@ loop_now_us(struct loop *loop)
 }
 
 int64_t
+loop_unix_s(const struct loop *loop)
+{
+	MAGIC_CHECK(loop, LOOP_MAGIC);
+	return ((int64_t)time(NULL));
+}
+
+int64_t
 loop_stall_max_us(const struct loop *loop)
 {
 	return (loop->stall_max_us);

@@ -36,6 +36,8 @@ void loop_run(struct loop *);
 void loop_stop(struct loop *);
 /* Monotonic, microseconds, cached for the running callback. */
 int64_t loop_now_us(struct loop *);
+/* The wall clock, Unix seconds: for calendars, never for waiting. */
+int64_t loop_unix_s(const struct loop *);
 /* Longest time in microseconds one callback has held the loop so far. */
 int64_t loop_stall_max_us(const struct loop *);
 

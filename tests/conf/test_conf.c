@@ -36,7 +36,7 @@ defaults(void **state)
 	} nums[] = {
 		{ "version", 1 }, { "harvest.reread", 4 * 3600 * 1000 },
 		{ "harvest.commit_every", 200 }, { "fetch.body_max", 64 << 20 },
-		{ "harvest.item_cap", 150000 }, { "fetch.in_flight", 8 },
+		{ "harvest.item_cap", 150000 }, { "fetch.in_flight", 64 },
 		{ "fetch.timeout", 120000 }, { "fetch.http2", 1 },
 		{ "source.auth.plain_http", 0 }, { "source.auth.type", 0 },
 		{ "compact.ties", 0 }, { "compact.memory", 256 << 20 },

@@ -150,7 +150,8 @@ class Site:
             f.write("harvest:\n  from: %s\n  reread: %s\n%s"
                     % (opts["from"], opts["reread"],
                        opts.get("harvest", "")))
-            f.write(opts.get("fetch", "fetch:\n  retry_base: 10ms\n"))
+            f.write(opts.get("fetch", "fetch:\n  retry_base: 10ms\n"
+                             "  breaker_open: 100ms\n  give_up: 3s\n"))
             f.write(text)
 
     def __enter__(self):

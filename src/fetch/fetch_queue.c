@@ -1,0 +1,110 @@
+/*
+ * The queue and its one door. Jobs wait by priority and class; whenever a
+ * turn finds nothing else to do, fetch_admit() lets in as many as the pace
+ * allows: the lowest priority number first, within it the class that has
+ * waited longest for its turn. A class that is held back by its breaker does
+ * not hold back another; when it is held for too long its jobs are given up.
+ */
+#include "config.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "base/must.h"
+#include "fetch/fetch_int.h"
+#include "loop/loop.h"
+
+struct fetch_job_list *
+fetch_level_of(struct fetch *f, int priority, unsigned class)
+{
+	struct fetch_level *l;
+	size_t i;
+
+	MUST(class < PACE_CLASSES);
+	for (i = 0; i < f->levels_n; i++) {
+		l = f->levels[i];
+		if (l->priority == priority && l->class == class)
+			return (&l->jobs);
+		if (l->priority > priority)
+			break;
+	}
+	l = must_calloc(1, sizeof(*l));
+	l->priority = priority;
+	l->class = class;
+	TAILQ_INIT(&l->jobs);
+	f->levels = must_realloc(f->levels, f->levels_n + 1,
+	    sizeof(struct fetch_level *));
+	memmove(f->levels + i + 1, f->levels + i,
+	    (f->levels_n++ - i) * sizeof(struct fetch_level *));
+	f->levels[i] = l;
+	return (&l->jobs);
+}
+
+/* Behind an open breaker for too long: all of that class fail. */
+static bool
+give_up(struct fetch *f, struct fetch_level *l, int64_t now_us)
+{
+	struct fetch_job *j;
+
+	if (f->give_up_us <= 0 ||
+	    pace_held_us(f->pace, l->class, now_us) < f->give_up_us)
+		return (false);
+	while ((j = TAILQ_FIRST(&l->jobs)) != NULL) {
+		j->given_up = true;
+		fetch_job_set_state(j, JOB_FAILED);
+	}
+	return (true);
+}
+
+static bool
+goes_before(const struct fetch_level *a, const struct fetch_level *b)
+{
+
+	return (b == NULL || a->priority < b->priority ||
+	    (a->priority == b->priority && a->served < b->served));
+}
+
+/* The level whose turn it is among those that may send now; *again is made
+ * the soonest time at which another may. */
+static struct fetch_level *
+next_level(struct fetch *f, int64_t *again)
+{
+	int64_t now_us = loop_now_us(f->loop), wait;
+	struct fetch_level *l, *best = NULL;
+	size_t i;
+
+	for (i = 0; i < f->levels_n; i++) {
+		l = f->levels[i];
+		if (TAILQ_EMPTY(&l->jobs) || !goes_before(l, best))
+			continue;
+		wait = pace_wait(f->pace, l->class, now_us,
+		    loop_unix_s(f->loop));
+		if (wait == 0)
+			best = l;
+		else if (!give_up(f, l, now_us) && wait != PACE_ENDS &&
+		    (*again < 0 || wait < *again))
+			*again = wait;
+	}
+	return (best);
+}
+
+int64_t
+fetch_admit(struct fetch *f)
+{
+	struct fetch_level *l;
+	struct fetch_job *j;
+	int64_t again;
+
+	for (;;) {
+		again = -1;
+		if (f->counts[JOB_QUEUED] == 0 ||
+		    (l = next_level(f, &again)) == NULL)
+			return (again);
+		j = TAILQ_FIRST(&l->jobs);
+		l->served = ++f->served;
+		pace_sent(f->pace, l->class, loop_now_us(f->loop),
+		    &j->ticket);
+		fetch_job_set_state(j, JOB_SEND);
+	}
+}
