@@ -210,20 +210,6 @@ fetch_new_on(struct loop *loop, const struct fetch_options *o,
 	return (0);
 }
 
-int
-fetch_new(struct loop *loop, const struct fetch_options *o,
-    struct fetch **out, struct err *e)
-{
-	struct fetch_transport on;
-	int rc;
-
-	*out = NULL;
-	if ((rc = fetch_origin_check(o, e)) != 0 ||
-	    (rc = fetch_curl_new(loop, o, &on, e)) != 0)
-		return (rc);
-	return (fetch_new_on(loop, o, &on, out, e));
-}
-
 static void
 cancel_list(struct fetch_job_list *list)
 {

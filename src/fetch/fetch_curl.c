@@ -653,8 +653,8 @@ multi_options(struct transport *c)
 	curl_multi_setopt(m, CURLMOPT_MAXCONNECTS, (long)c->in_flight);
 }
 
-int
-fetch_curl_new(struct loop *loop, const struct fetch_options *o,
+static int
+transport_new(struct loop *loop, const struct fetch_options *o,
     struct fetch_transport *out, struct err *e)
 {
 	struct transport *c;
@@ -688,4 +688,18 @@ fetch_curl_new(struct loop *loop, const struct fetch_options *o,
 		.stop = transport_stop, .free = transport_free,
 	};
 	return (0);
+}
+
+int
+fetch_new(struct loop *loop, const struct fetch_options *o,
+    struct fetch **out, struct err *e)
+{
+	struct fetch_transport on;
+	int rc;
+
+	*out = NULL;
+	if ((rc = fetch_origin_check(o, e)) != 0 ||
+	    (rc = transport_new(loop, o, &on, e)) != 0)
+		return (rc);
+	return (fetch_new_on(loop, o, &on, out, e));
 }

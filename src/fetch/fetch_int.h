@@ -149,8 +149,4 @@ const char *fetch_status_text(int status);	/* "" when unknown */
 void fetch_explain(struct err *, int code, const struct fetch_transfer *,
     const char *target, unsigned tries);
 
-/* fetch_curl.c */
-int fetch_curl_new(struct loop *, const struct fetch_options *,
-    struct fetch_transport *, struct err *);
-
 #endif
