@@ -3,7 +3,7 @@ name, baseline value, ratio ("-" where there is none). Each ratio is measured
 in one run, the two sides alternating, median of five (GARNER_BENCH_ROUNDS).
 
     make bench               everything
-    make bench BENCH=harvest one part: harvest, compact
+    make bench BENCH=fetch   one part: fetch, harvest, compact
 """
 
 import json
@@ -14,7 +14,10 @@ import sys
 import time
 import urllib.request
 
-from harness import BUILD, GARNER, Mock, Site
+from harness import BUILD, GARNER, SRC, Mock, Site
+
+sys.path.insert(0, os.path.join(SRC, "tests/bench"))
+import fetch_bench  # noqa: E402
 
 ROUNDS = int(os.environ.get("GARNER_BENCH_ROUNDS", "5"))
 TAGS = int(os.environ.get("GARNER_BENCH_TAGS", "10000"))
@@ -145,7 +148,11 @@ def compact():
                "bytes")
 
 
-PARTS = {"harvest": harvest, "compact": compact}
+def fetch():
+    fetch_bench.fetch(figure, ROUNDS)
+
+
+PARTS = {"fetch": fetch, "harvest": harvest, "compact": compact}
 chosen = sys.argv[1:] or list(PARTS)
 for part in chosen:
     if part not in PARTS:
