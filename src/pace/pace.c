@@ -29,6 +29,7 @@ struct pace {
 	struct pace_breaker_state origin;
 	struct pace_breaker_state classes[PACE_CLASSES];
 	unsigned in_flight;
+	int64_t full_us;		/* when the limit was last used up */
 	uint64_t slowed;
 	int64_t pause_until_us;		/* the server's Retry-After */
 	/* calendar */
@@ -190,6 +191,8 @@ pace_sent(struct pace *p, unsigned class, int64_t now_us,
 	MAGIC_CHECK(p, PACE_MAGIC);
 	pace_bucket_take(&p->rate);
 	p->in_flight++;
+	if (p->in_flight >= (unsigned)p->limit.limit)
+		p->full_us = now_us;
 	p->hour_used++;
 	p->day_used++;
 	p->left -= p->left > 0;
@@ -245,7 +248,7 @@ pace_ended(struct pace *p, const struct pace_ticket *t,
     enum pace_outcome what, uint64_t bytes, int64_t retry_after_us,
     int64_t now_us)
 {
-	bool full = p->in_flight >= (unsigned)p->limit.limit;
+	bool full = p->full_us >= t->sent_us;
 
 	MAGIC_CHECK(p, PACE_MAGIC);
 	MUST(p->in_flight > 0 && t->class < PACE_CLASSES);

@@ -24,14 +24,16 @@ struct pace_limit {
 	/* this epoch, of requests sent in it */
 	unsigned settled;		/* not counted, the first of it */
 	unsigned ended;
-	unsigned starved;		/* of them, ended while below limit */
+	unsigned starved;		/* of them, the limit was never used up
+					 * while they lasted */
 	double bytes;
 	double busy_us;			/* sum of their times */
 };
 
 void pace_limit_init(struct pace_limit *, double start, double ceiling);
 void pace_limit_ceiling(struct pace_limit *, double ceiling);
-/* A request of that epoch has ended; `full` when the limit was used up. */
+/* A request of that epoch has ended; `full` when meanwhile the limit was
+ * used up. */
 void pace_limit_good(struct pace_limit *, uint32_t epoch, uint64_t bytes,
     int64_t took_us, bool full);
 /* The server asked for less; true when the limit was cut for it. */

@@ -31,6 +31,7 @@ struct server {
 	double jitter;		/* share of the time, up or down */
 	unsigned ceiling;
 	int64_t run_s;
+	int64_t bunch_us;	/* answers leave at multiples of it */
 };
 
 struct request {
@@ -75,6 +76,8 @@ arrive(struct world *w, struct request *r)
 	    w->now_us;
 	r->ends_us = start + (int64_t)((double)s->service_us * k);
 	w->place_free_us[best] = r->ends_us;
+	if (s->bunch_us > 0)
+		r->ends_us += s->bunch_us - r->ends_us % s->bunch_us;
 }
 
 static unsigned
@@ -133,14 +136,15 @@ run(const struct server *s, bool adaptive, unsigned in_flight,
 }
 
 static const struct server servers[] = {
-	{ "fast", 500, 16, 0, 0, 0.3, 256, 3 },
-	{ "slow", 400000, 32, 0, 0, 0.3, 256, 200 },
-	{ "overrun above 40", 50000, 200, 40, 0, 0.3, 256, 20 },
-	{ "overrun, much noise", 50000, 200, 40, 0, 0.9, 256, 20 },
-	{ "one place", 20000, 1, 0, 0, 0.5, 64, 20 },
-	{ "refuses above 25", 30000, 200, 0, 25, 0.3, 256, 20 },
-	{ "ceiling below the best", 50000, 200, 0, 0, 0.3, 30, 20 },
-	{ "wide", 100000, 1000, 0, 0, 0.2, 512, 20 },
+	{ "fast", 500, 16, 0, 0, 0.3, 256, 3, 0 },
+	{ "slow", 400000, 32, 0, 0, 0.3, 256, 200, 0 },
+	{ "overrun above 40", 50000, 200, 40, 0, 0.3, 256, 20, 0 },
+	{ "overrun, much noise", 50000, 200, 40, 0, 0.9, 256, 20, 0 },
+	{ "one place", 20000, 1, 0, 0, 0.5, 64, 20, 0 },
+	{ "refuses above 25", 30000, 200, 0, 25, 0.3, 256, 20, 0 },
+	{ "ceiling below the best", 50000, 200, 0, 0, 0.3, 30, 20, 0 },
+	{ "wide", 100000, 1000, 0, 0, 0.2, 512, 20, 0 },
+	{ "in bunches", 30000, 50, 0, 0, 0, 256, 20, 10000 },
 };
 
 static double
