@@ -19,6 +19,7 @@
 #include "cli/cli.h"
 #include "codec/json.h"
 #include "delta/delta.h"
+#include "harvest/harvest.h"
 #include "ledger/ledger.h"
 #include "source/source.h"
 
@@ -240,16 +241,67 @@ print_text(const struct collect *c)
 		printf("    and %zu more, see --json\n", c->nfailed - 10);
 }
 
+/* How the last exchange with the server went: the note of harvest. */
+static int
+read_note(const struct app *app, char *out, size_t size, struct err *e)
+{
+	struct ledger_txn *txn;
+	int rc;
+
+	out[0] = '\0';
+	if ((rc = ledger_read_begin(app->ledger, &txn, e)) != 0)
+		return (rc);
+	rc = ledger_note_get(txn, HARVEST_NOTE, out, size, e);
+	ledger_read_end(txn);
+	return (rc == ERR_NOTFOUND ? 0 : rc);
+}
+
+static uint64_t
+number(yyjson_val *v, const char *key)
+{
+
+	return (yyjson_get_uint(yyjson_obj_get(v, key)));
+}
+
+static void
+print_note(const char *note)
+{
+	char a[32], b[32], c[32];
+	yyjson_doc *doc = NULL;
+	yyjson_val *root, *total;
+
+	if (json_parse(note, strlen(note), &doc, NULL) != 0)
+		return;
+	root = yyjson_doc_get_root(doc);
+	total = yyjson_obj_get(root, "total_ms");
+	printf("\nserver %.19sZ: %s requests, %s repeated, %s failed; "
+	    "%.3g ms each, 1 in 100 above %.3g ms; %llu of %llu at once; "
+	    "breaker %s\n", yyjson_get_str(yyjson_obj_get(root, "at")),
+	    text_count_human(number(root, "requests"), a, sizeof(a)),
+	    text_count_human(number(root, "retries"), b, sizeof(b)),
+	    text_count_human(number(root, "failed"), c, sizeof(c)),
+	    yyjson_get_num(yyjson_obj_get(total, "p50")),
+	    yyjson_get_num(yyjson_obj_get(total, "p99")),
+	    (unsigned long long)number(root, "limit"),
+	    (unsigned long long)number(root, "ceiling"),
+	    yyjson_get_str(yyjson_obj_get(yyjson_obj_get(root, "breaker"),
+	    "origin")));
+	yyjson_doc_free(doc);
+}
+
 static int
 print_all(struct app *app, const struct source_table **t, struct err *e)
 {
 	struct table_status st;
 	struct collect c;
+	char note[4096];
 	struct buf out;
 	bool first = true;
 	size_t i;
-	int rc = 0;
+	int rc;
 
+	if ((rc = read_note(app, note, sizeof(note), e)) != 0)
+		return (rc);
 	buf_init(&out, SIZE_MAX / 2);
 	if (app->cli->json)
 		buf_puts(&out, "{\"tables\":[");
@@ -277,8 +329,11 @@ print_all(struct app *app, const struct source_table **t, struct err *e)
 		free(c.failed);
 	}
 	if (app->cli->json) {
-		buf_puts(&out, "]}\n");
+		buf_printf(&out, "],\"fetch\":%s}\n", note[0] != '\0' ?
+		    note : "null");
 		fputs(buf_str(&out), stdout);
+	} else if (note[0] != '\0') {
+		print_note(note);
 	}
 	buf_fini(&out);
 	return (rc);

@@ -40,6 +40,7 @@ harvest_new(const struct sys *sys, struct loop *loop,
 	h->ledger = ledger;
 	h->opt = *opt;
 	h->now = TICKS_NONE;
+	h->noted_us = loop_now_us(loop);
 	h->started_us = sys->mono_us(sys->cookie);
 	if ((rc = fetch_new(loop, fopt, &h->fetch, e)) != 0) {
 		free(h);
@@ -210,6 +211,7 @@ on_tick(void *cookie)
 	struct harvest_stats st;
 
 	harvest_flush(h, h->opt.commit_every_us);
+	harvest_note_tick(h);
 	harvest_poke(h);
 	if (h->opt.progress != NULL) {
 		harvest_get_stats(h, &st);
@@ -236,6 +238,7 @@ harvest_drive(struct harvest *h, struct err *e)
 	loop_run(h->loop);
 	loop_timer_free(h->tick);
 	h->tick = NULL;
+	harvest_note_end(h);
 	if (h->fatal.code != 0) {
 		if (e != NULL)
 			*e = h->fatal;

@@ -33,6 +33,10 @@ struct source_table;
 struct sys;
 struct harvest;
 
+/* The note of the ledger that tells, as JSON, how the exchange with the
+ * server goes or went: counters by outcome, limits, breakers, histograms. */
+#define HARVEST_NOTE "fetch"
+
 struct harvest_stats {
 	uint64_t requests;	/* sent, tries included */
 	uint64_t retries;

@@ -8,6 +8,7 @@
  *	harvest_commit.c	batches, back-pressure, journal + ledger
  *	harvest_walk.c		walks and frames: pages of a list
  *	harvest_series.c	series: windows of streams
+ *	harvest_note.c		how the exchange goes, for those outside
  */
 
 #include "base/err.h"
@@ -125,6 +126,9 @@ struct harvest {
 	struct err fatal;		/* code != 0: the run ends */
 	unsigned fails;			/* in a row */
 	size_t answer_bytes;		/* estimated, of requests in flight */
+	bool noting;			/* a note is being written */
+	int64_t noted_us;		/* the last one */
+	uint64_t noted_opened;
 	int64_t started_us;
 	struct harvest_stats stats;
 	struct harvest_report *reports;
@@ -147,6 +151,10 @@ void harvest_good(struct harvest *);
 /* Drive the loop until `done` says so, the run failed or was stopped, and
  * everything answered is durable. */
 int harvest_drive(struct harvest *, struct err *);
+
+/* harvest_note.c: now and then, and at the end of a run. */
+void harvest_note_tick(struct harvest *);
+void harvest_note_end(struct harvest *);
 
 bool harvest_walk_poke(struct harvest *);	/* false: nothing to start */
 bool harvest_walk_idle(const struct harvest *);	/* no work left */

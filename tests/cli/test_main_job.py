@@ -3,6 +3,7 @@ for every table, row and column, whatever the page size, run after run."""
 
 import json
 import os
+import time
 
 from harness import Mock, Site, check_silver, compare, main, stamp, TABLES
 from harness import last_of_ties, want_rows
@@ -238,6 +239,28 @@ def test_token_and_basic():
         s.garner("harvest", env=env)
 
 
+def test_breaker_is_seen_from_outside():
+    """While a server refuses everything, status says so."""
+    with Mock("--tags", 5) as m, Site(
+            m.url, fetch="fetch: {retry_base: 10ms, breaker_open: 300ms, "
+            "breaker_failures: 2, give_up: 5s, tries: 50}\n") as s:
+        s.garner("discover")
+        m.faults("recorded:502")
+        with s.start("harvest") as p:
+            for _ in range(200):
+                st = json.loads(s.garner("status", "--json").stdout)["fetch"]
+                if st["running"]:
+                    break
+                time.sleep(0.05)
+            assert st["running"], st
+            assert st["breaker"]["opened"] > 0, st
+            assert st["ended"]["internal_error"] >= 2, st
+            m.faults()
+            assert p.wait(30) == 0
+        st = json.loads(s.garner("status", "--json").stdout)["fetch"]
+        assert st["breaker"]["series"] == "closed", st
+
+
 def test_cat_and_status():
     with Mock("--tags", 10) as m, Site(m.url) as s:
         run(s)
@@ -254,6 +277,11 @@ def test_cat_and_status():
         assert csv.splitlines()[0].startswith("webid,name,"), csv[:80]
         assert len(csv.splitlines()) == 11
         st = json.loads(s.garner("status", "--json").stdout)
+        fetch = st["fetch"]
+        assert fetch["requests"] == fetch["ended"]["ok"] > 0, fetch
+        assert fetch["total_ms"]["n"] == fetch["requests"], fetch
+        assert fetch["breaker"]["origin"] == "closed", fetch
+        assert not fetch["running"] and fetch["in_flight"] == 0, fetch
         ts = [t for t in st["tables"] if t["table"] == "pi_timeseries"][0]
         assert ts["streams"] == 10 and ts["streams_covered"] == 10
         assert ts["complete_to"] == "2026-03-01T12:00:00.0000000Z"
