@@ -436,6 +436,7 @@ open_harvest(struct app *app, struct err *e)
 	    (rc = open_calendar(app, &f, e)) != 0)
 		return (rc);
 	fetch_options_fill(app, &f);
+	f.quotas_n = source_quotas(app->source, &f.quotas);
 	app->loop = loop_new((unsigned)conf_num(app->conf, "harvest.workers"));
 	app->progress = app_progress_new(app->cli, "harvest");
 	harvest_options_fill(app, &h);

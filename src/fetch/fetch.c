@@ -202,6 +202,9 @@ fetch_new_on(struct loop *loop, const struct fetch_options *o,
 	f->retry_base_ms = o->retry_base_ms;
 	f->retry_cap_ms = o->retry_cap_ms;
 	f->give_up_us = o->give_up_ms * 1000;
+	MUST(o->quotas_n <= PACE_QUOTAS);
+	f->quotas = o->quotas;
+	f->quotas_n = o->quotas_n;
 	rng_init(&f->rng, o->seed);
 	TAILQ_INIT(&f->ready);
 	for (i = 0; i < JOB_STATES; i++)

@@ -33,6 +33,21 @@ struct fetch_job;
 struct loop;
 struct sys;
 
+/*
+ * What a server says of its own limits in headers of its answers, as GitHub
+ * (x-ratelimit-remaining, x-ratelimit-reset: Unix time) and HubSpot
+ * (X-HubSpot-RateLimit-Remaining, -Interval-Milliseconds) do. With none left
+ * nothing is sent until the reset.
+ */
+enum fetch_reset { FETCH_RESET_EVERY, FETCH_RESET_UNIX, FETCH_RESET_SECONDS,
+    FETCH_RESET_MS };
+struct fetch_quota {
+	const char *remaining;		/* name of a header */
+	const char *reset;		/* of another; NULL with _EVERY */
+	enum fetch_reset kind;
+	int64_t every_ms;		/* without a header */
+};
+
 struct fetch_options {
 	const char *origin;		/* "https://host:port": scheme and
 					 * authority; jobs give the rest */
@@ -43,6 +58,8 @@ struct fetch_options {
 	const struct pace_calendar *calendar;	/* borrowed, or NULL */
 	uint64_t budget_hour;		/* requests, 0: no limit */
 	uint64_t budget_day;
+	const struct fetch_quota *quotas;	/* borrowed */
+	size_t quotas_n;		/* <= PACE_QUOTAS */
 	unsigned breaker_failures;	/* in a row, 0: no breakers */
 	double breaker_ratio;
 	int64_t breaker_open_ms;	/* first time, doubling */
@@ -197,6 +214,10 @@ struct fetch_transfer {
 					 * target */
 	int status;
 	int64_t retry_after_ms;		/* -1 none; dates resolved */
+	struct {
+		int64_t remaining;	/* -1: not told */
+		int64_t reset;		/* as told; -1: not */
+	} quotas[PACE_QUOTAS];
 	bool json;
 	struct buf in;
 	int64_t total_us, first_byte_us, connect_us, wire_bytes;

@@ -56,6 +56,8 @@ struct transport {
 	long connect_timeout_ms;
 	long timeout_ms;
 	long low_speed_s;
+	const struct fetch_quota *quotas;	/* borrowed */
+	size_t quotas_n;
 	size_t body_max;
 	unsigned in_flight;
 	bool compressed;
@@ -103,13 +105,17 @@ on_header(char *p, size_t size, size_t n, void *cookie)
 {
 	struct wire *w = cookie;
 
-	(void)p;
+	size_t len;
+
 	n *= size;
 	w->header_bytes += n;
 	if (w->header_bytes > FETCH_HEADER_MAX) {
 		w->too_big = true;
 		return (0);
 	}
+	for (len = n; len > 0 && (p[len - 1] == '\r' || p[len - 1] == '\n');)
+		len--;
+	fetch_quota_header(w->c->quotas, w->c->quotas_n, p, len, w->t);
 	return (n);
 }
 
@@ -674,6 +680,8 @@ transport_new(struct loop *loop, const struct fetch_options *o,
 	c->connect_timeout_ms = clamp_ms(o->connect_timeout_ms);
 	c->timeout_ms = clamp_ms(o->timeout_ms);
 	c->low_speed_s = (clamp_ms(o->low_speed_ms) + 999) / 1000;
+	c->quotas = o->quotas;
+	c->quotas_n = o->quotas_n;
 	c->body_max = o->body_max;
 	c->in_flight = o->in_flight;
 	c->compressed = o->compressed;

@@ -113,6 +113,8 @@ struct fetch {
 	int64_t retry_base_ms;
 	int64_t retry_cap_ms;
 	int64_t give_up_us;
+	const struct fetch_quota *quotas;	/* borrowed */
+	size_t quotas_n;
 	struct rng rng;
 	struct fetch_level **levels;	/* by priority */
 	size_t levels_n;
@@ -135,6 +137,9 @@ void fetch_wake(struct fetch *);
 /* fetch_text.c: words and numbers of HTTP */
 int fetch_origin_check(const struct fetch_options *, struct err *);
 bool fetch_target_valid(const char *);
+/* One header line of an answer, without its end: is it one of the quotas? */
+void fetch_quota_header(const struct fetch_quota *, size_t n, const char *,
+    size_t len, struct fetch_transfer *);
 /* Host and port of an origin, as a person would name it. */
 const char *fetch_authority(const char *origin);
 bool fetch_origin_loopback(const char *origin);

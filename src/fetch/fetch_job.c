@@ -20,6 +20,10 @@
 #include "fetch/fetch_int.h"
 #include "loop/loop.h"
 
+/* A quota is waited for a day at most, whatever the server says. */
+#define QUOTA_WAIT_MAX_MS INT64_C(86400000)
+#define QUOTA_NUMBER_MAX INT64_C(1000000000000)
+
 enum step { STEP_AGAIN, STEP_WAIT, STEP_DONE };
 
 static enum step step_queued(struct fetch_job *);
@@ -138,6 +142,8 @@ step_queued(struct fetch_job *j)
 static void
 transfer_init(struct fetch_job *j)
 {
+	size_t i;
+
 	buf_fini(&j->t.in);
 	j->t = (struct fetch_transfer){
 		.method = j->method, .url = j->url, .body = j->body,
@@ -145,7 +151,46 @@ transfer_init(struct fetch_job *j)
 		.retry_after_ms = -1,
 		.finished = job_finished, .owner = j,
 	};
+	for (i = 0; i < PACE_QUOTAS; i++)
+		j->t.quotas[i].remaining = j->t.quotas[i].reset = -1;
 	buf_init(&j->t.in, j->f->body_max + FETCH_PADDING);
+}
+
+/* When a quota is filled up again, as told by what the server said. */
+static int64_t
+quota_until_us(struct fetch *f, const struct fetch_quota *q, int64_t reset)
+{
+	int64_t now_us = loop_now_us(f->loop), wait_ms = q->every_ms;
+
+	if (q->kind != FETCH_RESET_EVERY && reset < 0)
+		return (now_us);
+	if (reset > QUOTA_NUMBER_MAX)
+		reset = QUOTA_NUMBER_MAX;
+	if (q->kind == FETCH_RESET_UNIX)
+		wait_ms = (reset - loop_unix_s(f->loop)) * 1000;
+	else if (q->kind == FETCH_RESET_SECONDS)
+		wait_ms = reset * 1000;
+	else if (q->kind == FETCH_RESET_MS)
+		wait_ms = reset;
+	if (wait_ms < 0)
+		wait_ms = 0;
+	if (wait_ms > QUOTA_WAIT_MAX_MS)
+		wait_ms = QUOTA_WAIT_MAX_MS;
+	return (now_us + wait_ms * 1000);
+}
+
+static void
+job_tell_quotas(struct fetch_job *j)
+{
+	struct fetch *f = j->f;
+	unsigned i;
+
+	for (i = 0; i < f->quotas_n; i++)
+		if (j->t.quotas[i].remaining >= 0)
+			pace_remaining(f->pace, i,
+			    (uint64_t)j->t.quotas[i].remaining,
+			    quota_until_us(f, &f->quotas[i],
+			    j->t.quotas[i].reset));
 }
 
 /* The pace learns how a try ended; said once when a breaker changes. */
@@ -235,6 +280,7 @@ step_receive(struct fetch_job *j)
 	if (j->started)
 		return (STEP_WAIT);
 	job_count(j);
+	job_tell_quotas(j);
 	/* A refusal stands, though the body that explains it was cut. */
 	j->code = j->t.rc;
 	if (j->t.status != 0 && fetch_status_code(j->t.status) != 0)

@@ -237,6 +237,45 @@ fetch_target_valid(const char *target)
 	return (true);
 }
 
+/* --- quotas -------------------------------------------------------------- */
+
+/* The value of the header of that name, a whole number; -1: not this one. */
+static int64_t
+header_number(const char *name, const char *line, size_t len)
+{
+	size_t n = name != NULL ? strlen(name) : 0;
+	char text[24];
+	uint64_t v;
+
+	if (n == 0 || len <= n || line[n] != ':' ||
+	    strncasecmp(line, name, n) != 0)
+		return (-1);
+	for (n++; n < len && (line[n] == ' ' || line[n] == '\t'); n++)
+		continue;
+	while (len > n && (line[len - 1] == ' ' || line[len - 1] == '\t'))
+		len--;
+	if (len - n >= sizeof(text))
+		return (-1);
+	memcpy(text, line + n, len - n);
+	text[len - n] = '\0';
+	return (text_u64(text, 0, INT64_MAX, &v) == 0 ? (int64_t)v : -1);
+}
+
+void
+fetch_quota_header(const struct fetch_quota *q, size_t n, const char *line,
+    size_t len, struct fetch_transfer *t)
+{
+	int64_t v;
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		if ((v = header_number(q[i].remaining, line, len)) >= 0)
+			t->quotas[i].remaining = v;
+		if ((v = header_number(q[i].reset, line, len)) >= 0)
+			t->quotas[i].reset = v;
+	}
+}
+
 /* --- what the server said ------------------------------------------------ */
 
 /* Escaped, but for quotes: servers' words are full of them, and here they

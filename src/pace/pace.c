@@ -38,8 +38,10 @@ struct pace {
 	/* budgets */
 	int64_t hour, day;		/* numbers of them */
 	uint64_t hour_used, day_used;
-	uint64_t left;			/* what the server said */
-	int64_t left_until_us;		/* 0: nothing said */
+	struct {			/* what the server said */
+		uint64_t left;
+		int64_t until_us;	/* 0: nothing */
+	} quotas[PACE_QUOTAS];
 };
 
 static double
@@ -130,24 +132,31 @@ budgets(struct pace *p, int64_t unix_s)
 static int64_t
 budget_wait(struct pace *p, int64_t now_us, int64_t unix_s)
 {
+	int64_t wait = 0;
+	unsigned i;
 
 	if (p->p.budget_hour > 0 && p->hour_used >= p->p.budget_hour)
 		return (((p->hour + 1) * HOUR_S - unix_s) * 1000000);
 	if (p->p.budget_day > 0 && p->day_used >= p->p.budget_day)
 		return (60 * (int64_t)1000000);	/* midnight may move */
-	if (p->left_until_us > now_us && p->left == 0)
-		return (p->left_until_us - now_us);
-	return (0);
+	for (i = 0; i < PACE_QUOTAS; i++)
+		if (p->quotas[i].left == 0 &&
+		    p->quotas[i].until_us - now_us > wait)
+			wait = p->quotas[i].until_us - now_us;
+	return (wait);
 }
 
 void
-pace_remaining(struct pace *p, uint64_t requests, int64_t until_us)
+pace_remaining(struct pace *p, unsigned which, uint64_t requests,
+    int64_t until_us)
 {
 
 	MAGIC_CHECK(p, PACE_MAGIC);
+	MUST(which < PACE_QUOTAS);
 	/* Those in flight were perhaps not counted yet. */
-	p->left = requests > p->in_flight ? requests - p->in_flight : 0;
-	p->left_until_us = until_us;
+	p->quotas[which].left = requests > p->in_flight ?
+	    requests - p->in_flight : 0;
+	p->quotas[which].until_us = until_us;
 }
 
 /* --- the door ------------------------------------------------------------ */
@@ -187,6 +196,7 @@ void
 pace_sent(struct pace *p, unsigned class, int64_t now_us,
     struct pace_ticket *t)
 {
+	unsigned i;
 
 	MAGIC_CHECK(p, PACE_MAGIC);
 	pace_bucket_take(&p->rate);
@@ -195,7 +205,8 @@ pace_sent(struct pace *p, unsigned class, int64_t now_us,
 		p->full_us = now_us;
 	p->hour_used++;
 	p->day_used++;
-	p->left -= p->left > 0;
+	for (i = 0; i < PACE_QUOTAS; i++)
+		p->quotas[i].left -= p->quotas[i].left > 0;
 	if (p->retries.tokens < RETRIES)
 		p->retries.tokens += p->p.retry_share;
 	*t = (struct pace_ticket){ .sent_us = now_us,

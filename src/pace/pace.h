@@ -89,8 +89,11 @@ enum pace_outcome {
 bool pace_ended(struct pace *, const struct pace_ticket *, enum pace_outcome,
     uint64_t bytes, int64_t retry_after_us, int64_t now_us);
 
-/* The server said how many requests it will take until then. */
-void pace_remaining(struct pace *, uint64_t requests, int64_t until_us);
+/* The server said how many requests it will take until then, by its quota
+ * number `which` (< PACE_QUOTAS). */
+#define PACE_QUOTAS 4
+void pace_remaining(struct pace *, unsigned which, uint64_t requests,
+    int64_t until_us);
 
 /* May a retry be queued? 0: yes, and it is counted; else ask again after. */
 int64_t pace_retry(struct pace *, int64_t now_us);

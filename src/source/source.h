@@ -23,6 +23,7 @@
 
 struct buf;
 struct err;
+struct fetch_quota;
 struct rows;
 struct rows_schema;
 struct source;
@@ -64,6 +65,10 @@ size_t source_tables(const struct source *);
 const struct source_table *source_table_at(const struct source *, size_t);
 const struct source_table *source_table_find(const struct source *,
     const char *name);
+
+/* What the server says of its limits in headers; lives as long as the
+ * source. */
+size_t source_quotas(const struct source *, const struct fetch_quota **);
 
 /* The server's clock: target to ask, and reading of the answer; no clock in
  * the connector: false, and the local one is used. */

@@ -18,6 +18,7 @@
 #include "base/text.h"
 #include "base/ticks.h"
 #include "conf/yaml.h"
+#include "fetch/fetch.h"
 #include "source/source_int.h"
 
 /* --- the reader: leaves --------------------------------------------------- */
@@ -89,6 +90,8 @@ source_reader_map(struct source_reader *r, const struct yaml_node *map,
 	}
 	return (n);
 }
+
+#define DAY_MS 86400000
 
 static int
 column_find(struct source_reader *r, const struct source_table *t,
@@ -416,6 +419,74 @@ read_probes(struct source_reader *r, const struct yaml_node *root)
 		read_probe(r, list->values[i], &s->probes[s->nprobes++]);
 }
 
+/* {remaining: HEADER, reset: HEADER, unit: unix|seconds|ms}, or
+ * {remaining: HEADER, every: SPAN}. */
+static void
+read_quota(struct source_reader *r, const struct yaml_node *n,
+    struct fetch_quota *q)
+{
+	static const char *const KEYS[] = { "remaining", "reset", "unit",
+		"every", NULL };
+	static const struct { const char *word; enum fetch_reset kind; }
+	    units[] = {
+		{ "unix", FETCH_RESET_UNIX },
+		{ "seconds", FETCH_RESET_SECONDS },
+		{ "ms", FETCH_RESET_MS },
+	};
+	const char *every, *unit;
+	size_t i;
+
+	source_reader_only(r, n, KEYS);
+	q->remaining = source_reader_text(r, n, "remaining", true);
+	every = source_reader_text(r, n, "every", false);
+	q->reset = source_reader_text(r, n, "reset", every == NULL);
+	unit = source_reader_text(r, n, "unit", every == NULL);
+	if (r->rc != 0)
+		return;
+	if (every != NULL) {
+		if (q->reset != NULL || unit != NULL ||
+		    text_duration_ms(every, 1, DAY_MS, &q->every_ms) != 0)
+			r->rc = yaml_error(r->doc, n, r->err, "`every` is a "
+			    "span up to 1d, without `reset` and `unit`");
+		return;
+	}
+	for (i = 0; i < 3 && strcmp(unit, units[i].word) != 0; i++)
+		continue;
+	if (i == 3)
+		r->rc = yaml_error(r->doc, n, r->err, "`unit` is unix, "
+		    "seconds or ms");
+	else
+		q->kind = units[i].kind;
+}
+
+static void
+read_quotas(struct source_reader *r, const struct yaml_node *root)
+{
+	struct source *s = r->source;
+	const struct yaml_node *list = yaml_get(root, "quotas");
+
+	if (list == NULL || r->rc != 0)
+		return;
+	if (list->kind != YAML_LIST || list->n > PACE_QUOTAS) {
+		r->rc = yaml_error(r->doc, list, r->err, "`quotas` must be "
+		    "a list of at most %d", PACE_QUOTAS);
+		return;
+	}
+	s->quotas = arena_alloc(s->arena, (list->n + 1) *
+	    sizeof(*s->quotas));
+	for (; s->nquotas < list->n && r->rc == 0; s->nquotas++)
+		read_quota(r, list->values[s->nquotas],
+		    &s->quotas[s->nquotas]);
+}
+
+size_t
+source_quotas(const struct source *s, const struct fetch_quota **out)
+{
+
+	*out = s->quotas;
+	return (s->nquotas);
+}
+
 static bool
 name_ok(const char *s)
 {
@@ -453,7 +524,8 @@ static void
 read_file(struct source_reader *r)
 {
 	static const char *const KEYS[] = { "connector", "version", "title",
-		"path", "clock", "probes", "tables", NULL };
+		"path", "clock", "probes", "quotas", "tables",
+		NULL };
 	const struct yaml_node *root = r->doc->root;
 	const char *text;
 
@@ -473,6 +545,7 @@ read_file(struct source_reader *r)
 	r->source->base_path = text != NULL ? text : "";
 	read_clock(r, root);
 	read_probes(r, root);
+	read_quotas(r, root);
 	read_tables(r, root);
 }
 

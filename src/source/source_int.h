@@ -184,6 +184,8 @@ struct source {
 	const char *name;
 	const char *title;
 	const char *base_path;
+	struct fetch_quota *quotas;
+	size_t nquotas;
 	const char *clock_path;			/* or NULL */
 	const char *clock_field;
 	size_t nprobes;

@@ -115,6 +115,14 @@ static const struct page {
 	{ "/429absurd", "429 Too Many Requests\r\n"
 	    "Retry-After: 99999999999999999999\r\nContent-Length: 0", "", 0,
 	    KEEP },
+	{ "/left", "200 OK\r\nContent-Type: application/json\r\n"
+	    "X-Left: 7\r\nContent-Length: 2", "[]", 0, KEEP },
+	{ "/used", "200 OK\r\nContent-Type: application/json\r\n"
+	    "x-left:  0 \r\nX-Reset-Ms: 300\r\nContent-Length: 2", "[]",
+	    0, KEEP },
+	{ "/rubbish", "200 OK\r\nContent-Type: application/json\r\n"
+	    "X-Left: 0x0\r\nX-Reset-Ms: 99999999999\r\n"
+	    "Content-Length: 2", "[]", 0, KEEP },
 	{ "/500", "500 Internal Server Error\r\nContent-Length: 22",
 	    "{\"Errors\":[\"archive\"]}", 0, KEEP },
 	{ "/503", "503 Service Unavailable\r\nContent-Length: 0", "", 0,
@@ -648,6 +656,30 @@ test_retry_after(void **state)
 	world_fini(&w);
 }
 
+/* A server that says there is nothing left is let alone until the reset. */
+static void
+test_quota(void **state)
+{
+	static const struct fetch_quota quota = { "X-Left", "X-Reset-Ms",
+	    FETCH_RESET_MS, 0 };
+	struct fetch_options o = usual;
+	struct world w;
+	int64_t began;
+
+	(void)state;
+	o.quotas = &quota;
+	o.quotas_n = 1;
+	world_init(&w, o);
+	get(&w, "/left");
+	get(&w, "/rubbish");
+	began = loop_now_us(w.loop);
+	get(&w, "/used");
+	get(&w, "/ok");
+	assert_int_equal(w.last.err.code, 0);
+	assert_true(loop_now_us(w.loop) - began >= 300000);
+	world_fini(&w);
+}
+
 static void
 cancel_first(void *cookie, struct fetch_answer *a)
 {
@@ -710,6 +742,7 @@ main(void)
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_timeouts),
 		cmocka_unit_test(test_retry_after),
+		cmocka_unit_test(test_quota),
 		cmocka_unit_test(test_cancel),
 		cmocka_unit_test(test_free_in_the_air),
 	};

@@ -204,9 +204,16 @@ budgets_are_kept(void **state)
 	assert_true(pace_wait(p, 0, T0, 7300) > 0);	/* the day's */
 	assert_true(pace_wait(p, 0, T0, 86399) > 0);
 	assert_true(pace_wait(p, 0, T0, 86400) == 0);
-	pace_remaining(p, 0, T0 + 5 * SECOND);
+	pace_remaining(p, 2, 0, T0 + 5 * SECOND);
 	assert_true(pace_wait(p, 0, T0, 86400) == 5 * SECOND);
 	assert_true(pace_wait(p, 0, T0 + 5 * SECOND, 86400) == 0);
+	/* the longest of several holds; what is left may be used */
+	pace_remaining(p, 0, 2, T0 + 9 * SECOND);
+	pace_remaining(p, 1, 0, T0 + 7 * SECOND);
+	assert_true(pace_wait(p, 0, T0 + 5 * SECOND, 86400) == 2 * SECOND);
+	(void)once(p, 0, PACE_GOOD, T0 + 7 * SECOND);
+	(void)once(p, 0, PACE_GOOD, T0 + 7 * SECOND);
+	assert_true(pace_wait(p, 0, T0 + 7 * SECOND, 0) == 2 * SECOND);
 	pace_free(p);
 }
 

@@ -5,6 +5,7 @@
 
 #include "config.h"
 
+#include "fetch/fetch.h"
 #include "source_test.h"
 
 #define A 17092512000000000LL		/* 2024-03-01T00:00:00Z */
@@ -245,6 +246,7 @@ test_series_shapes(void **state)
 	const struct source_stream *const streams[] = { &stream };
 	struct source *s = shapes();
 	const struct source_table *t;
+	const struct fetch_quota *quotas;
 	struct source_page page;
 	struct err e = ERR_INIT;
 	struct rows *rows;
@@ -271,6 +273,12 @@ test_series_shapes(void **state)
 		free(body);
 		rows_free(rows);
 	}
+	assert_int_equal(source_quotas(s, &quotas), 3);
+	assert_string_equal(quotas[0].reset, "X-RateLimit-Reset");
+	assert_int_equal(quotas[0].kind, FETCH_RESET_UNIX);
+	assert_int_equal(quotas[1].kind, FETCH_RESET_MS);
+	assert_int_equal(quotas[2].kind, FETCH_RESET_EVERY);
+	assert_int_equal(quotas[2].every_ms, 3600000);
 	/* Without a set form a stream fills a request. */
 	t = source_table_find(s, "calculated");
 	assert_true(source_stream_len(t, &stream) > 10000);
@@ -294,6 +302,15 @@ static const struct {
 	{ "version: 1\ntables: {}\n", 1, "`connector` is missing" },
 	{ "connector: x\nversion: 1\ntabels: {}\n", 3, "tables" },
 	{ "- a\n", 0, "map" },
+	{ "connector: x\nversion: 1\nquotas: {}\n", 3, "a list" },
+	{ "connector: x\nversion: 1\nquotas:\n  - {reset: A, unit: ms}\n",
+	    4, "`remaining` is missing" },
+	{ "connector: x\nversion: 1\nquotas:\n  - {remaining: A}\n", 4,
+	    "`reset` is missing" },
+	{ "connector: x\nversion: 1\nquotas:\n"
+	    "  - {remaining: A, reset: B, unit: days}\n", 4, "unix" },
+	{ "connector: x\nversion: 1\nquotas:\n"
+	    "  - {remaining: A, every: 2d}\n", 4, "up to 1d" },
 	{ HEAD "  T:\n    about: a\n", 4, "a-z" },
 	{ HEAD "  t: 7\n", 4, "map" },
 	{ HEAD TOP "    colums: {}\n", 8, "columns" },
