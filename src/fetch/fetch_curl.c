@@ -62,6 +62,8 @@ struct transport {
 	unsigned in_flight;
 	bool compressed;
 	bool http2;
+	bool direct;			/* no proxy is asked for the whole
+					 * URL */
 };
 
 /* An easy handle and the transfer it carries. */
@@ -412,6 +414,7 @@ wire_options(struct wire *w)
 	CURL *h = w->easy;
 
 	curl_easy_setopt(h, CURLOPT_PRIVATE, w);
+	curl_easy_setopt(h, CURLOPT_URL, c->origin);
 	curl_easy_setopt(h, CURLOPT_ERRORBUFFER, w->words);
 	curl_easy_setopt(h, CURLOPT_WRITEFUNCTION, on_body);
 	curl_easy_setopt(h, CURLOPT_WRITEDATA, w);
@@ -541,7 +544,11 @@ transport_start(void *cookie, struct fetch_transfer *t)
 	w->too_big = false;
 	w->words[0] = '\0';
 	t->handle = w;
-	curl_easy_setopt(w->easy, CURLOPT_URL, t->url);
+	if (c->direct)
+		curl_easy_setopt(w->easy, CURLOPT_REQUEST_TARGET,
+		    t->url + strlen(c->origin));
+	else
+		curl_easy_setopt(w->easy, CURLOPT_URL, t->url);
 	curl_easy_setopt(w->easy, CURLOPT_HTTPHEADER, !post ? c->headers :
 	    t->content_type == NULL ? c->headers_json : c->headers_form);
 	if (post) {
@@ -638,6 +645,17 @@ copy(const char *s)
 	return (s == NULL ? NULL : must_strdup(s));
 }
 
+/* A request target of our own, beside a URL that stays, spares libcurl to
+ * take apart and print again what may be thousands of characters; a proxy
+ * of plain http has to be given the URL. */
+static bool
+is_direct(const char *origin)
+{
+	return (is_https(origin) || fetch_origin_loopback(origin) ||
+	    (getenv("http_proxy") == NULL && getenv("all_proxy") == NULL &&
+	    getenv("ALL_PROXY") == NULL));
+}
+
 static long
 clamp_ms(int64_t ms)
 {
@@ -686,6 +704,7 @@ transport_new(struct loop *loop, const struct fetch_options *o,
 	c->in_flight = o->in_flight;
 	c->compressed = o->compressed;
 	c->http2 = o->http2;
+	c->direct = is_direct(o->origin);
 	c->headers = headers_new(NULL);
 	c->headers_json = headers_new("Content-Type: application/json");
 	c->headers_form = headers_new("Content-Type: " FETCH_FORM);

@@ -263,6 +263,13 @@ run_round(struct bench *b)
 	loop_run(b->loop);
 }
 
+static double
+us(const struct timeval *t)
+{
+
+	return ((double)t->tv_sec * 1e6 + (double)t->tv_usec);
+}
+
 static void
 print_all(const struct bench *b, double seconds)
 {
@@ -283,6 +290,11 @@ print_all(const struct bench *b, double seconds)
 		(void)printf("commits\t%llu\n",
 		    (unsigned long long)store_commits(b->store));
 	}
+	/* steadier than the rate on a machine that others use as well */
+	(void)printf("user_us\t%.2f\n", us(&u.ru_utime) /
+	    (double)b->answered);
+	(void)printf("system_us\t%.2f\n", us(&u.ru_stime) /
+	    (double)b->answered);
 	(void)printf("peak_rss_mib\t%.1f\n", (double)u.ru_maxrss / 1024);
 	(void)printf("stall_max_ms\t%.3f\n",
 	    (double)loop_stall_max_us(b->loop) / 1000);
