@@ -27,6 +27,7 @@
 #define FAULTS_MAX 256
 #define SPEC_MAX 512
 #define FILE_MAX (256u << 10)
+#define PAYLOAD_MAX (256u << 20)
 #define HOUR_MS 3600000
 /* The longest of a heavy tail, as a multiple of the shortest. */
 #define TAIL_MAX 100
@@ -36,6 +37,7 @@ struct mock_faults {
 	size_t n;
 	struct rng rng;
 	int64_t begun_us;		/* of the periods; 0: not yet */
+	struct buf payload;		/* of kinds that prepare one */
 };
 
 /* --- reading -------------------------------------------------------------- */
@@ -273,6 +275,7 @@ mock_faults_new(const struct mock_options *opt, struct err *e)
 	int rc = 0;
 
 	rng_init(&fs->rng, opt->seed + 99);
+	buf_init(&fs->payload, PAYLOAD_MAX);
 	for (uint32_t i = 0; i < opt->faults && rc == 0; i++)
 		if ((rc = add(fs, opt->fault[i], strlen(opt->fault[i]),
 		    e)) != 0)
@@ -291,6 +294,7 @@ mock_faults_free(struct mock_faults *fs)
 	if (fs == NULL)
 		return;
 	free(fs->fault);
+	buf_fini(&fs->payload);
 	free(fs);
 }
 
@@ -359,6 +363,9 @@ mock_faults_due(struct mock_faults *fs, const struct mock_req *req,
 		}
 		copy = arena_alloc(req->arena, sizeof(*copy));
 		*copy = *f;
+		copy->payload = &fs->payload;
+		if (f->kind->prepare != NULL && fs->payload.len == 0)
+			f->kind->prepare(&fs->payload);
 		return (copy);
 	}
 	return (NULL);

@@ -30,6 +30,7 @@ struct mock_fault {
 	double tail;			/* exponent; 0: none */
 	char retry[64];			/* Retry-After, or "" */
 	char to[256];			/* of redirects, or "" */
+	const struct buf *payload;	/* prepared; lives with the faults */
 	/* so far */
 	uint64_t seen;
 	uint64_t done;
@@ -45,6 +46,7 @@ struct mock_fault_kind {
 	bool delays;			/* and lets the next fault act too */
 	bool (*answer)(const struct mock_fault *, const struct mock_req *,
 	    struct mock_resp *);
+	void (*prepare)(struct buf *);	/* what is sent again and again */
 	void (*body)(struct buf *);
 	mock_wire_fn *wire;
 };
@@ -58,6 +60,7 @@ const struct mock_fault_kind *mock_fault_kind_status(void);
 void mock_fault_insert(struct buf *, size_t at, const void *, size_t n);
 
 /* mock_fault_wire.c */
+void mock_wire_bomb_prepare(struct buf *);
 mock_wire_fn mock_wire_cut, mock_wire_reset, mock_wire_stall,
     mock_wire_drip, mock_wire_longer, mock_wire_shorter, mock_wire_chunk,
     mock_wire_cutgzip, mock_wire_bomb, mock_wire_http10, mock_wire_rubbish,

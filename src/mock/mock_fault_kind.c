@@ -193,20 +193,25 @@ last_item(const struct buf *b)
 	return (at);
 }
 
-/* Put a text in the place of a number that is a value; false: there is
- * none. */
+/* Put a text in the place of a number that is a value, but not that of a
+ * digital state; false: there is none. */
 static bool
 replace_number(struct buf *b, const void *data, size_t n)
 {
-	static const char mark[] = "\"Value\":";
+	static const char mark[] = "\"Value\":", state[] = ",\"IsSystem\"";
 	const uint8_t *p = b->data, *end = b->data + b->len;
 	size_t at, len = 0;
 
 	while (len == 0 && p < end && (p = memmem(p, (size_t)(end - p), mark,
-	    sizeof(mark) - 1)) != NULL)
-		for (p += sizeof(mark) - 1; p + len < end &&
-		    strchr("+-.0123456789eE", p[len]) != NULL; len++)
-			continue;
+	    sizeof(mark) - 1)) != NULL) {
+		p += sizeof(mark) - 1;
+		while (p + len < end && p[len] != '\0' &&
+		    strchr("+-.0123456789eE", p[len]) != NULL)
+			len++;
+		if ((size_t)(end - p) > len + sizeof(state) &&
+		    memcmp(p + len, state, sizeof(state) - 1) == 0)
+			len = 0;
+	}
 	if (len == 0)
 		return (false);
 	at = (size_t)(p - b->data);
@@ -334,7 +339,7 @@ static const struct mock_fault_kind KINDS[] = {
 	{ .name = "cutgzip", .what = "half of a compressed body",
 	    .wire = mock_wire_cutgzip },
 	{ .name = "bomb", .what = "96 MiB, compressed 1,000 to 1",
-	    .wire = mock_wire_bomb },
+	    .prepare = mock_wire_bomb_prepare, .wire = mock_wire_bomb },
 	{ .name = "http10", .what = "HTTP/1.0 without a length",
 	    .wire = mock_wire_http10 },
 	{ .name = "rubbish", .what = "an answer that is not HTTP",
