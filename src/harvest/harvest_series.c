@@ -52,6 +52,7 @@ struct ask {
 	struct source_page *pages;		/* [q.n] */
 	struct fetch_job *job;
 	size_t bytes;				/* reserved of the budget */
+	bool answered;				/* what failed is its body */
 };
 
 struct harvest_series {
@@ -318,6 +319,22 @@ refused(struct ask *k, const struct fetch_answer *a)
 	return (SCHED_GUILTY);
 }
 
+/* What is wrong with a body names no request: say who was asked for. */
+static void
+bad(struct ask *k, const struct err *why)
+{
+	struct harvest_series *s = k->group->series;
+	struct err e = *why;
+
+	if (k->answered && k->q.n > 1)
+		err_wrap(&e, "%s: %s and %u more", s->table->name,
+		    s->streams[k->q.ids[0]].s.name, k->q.n - 1);
+	else if (k->answered)
+		err_wrap(&e, "%s: %s", s->table->name,
+		    s->streams[k->q.ids[0]].s.name);
+	harvest_bad(s->h, &e);
+}
+
 static enum sched_why
 why_failed(struct ask *k, const struct fetch_answer *a)
 {
@@ -337,17 +354,17 @@ why_failed(struct ask *k, const struct fetch_answer *a)
 		return (refused(k, a));
 	case ERR_TIMEOUT:
 	case ERR_LIMIT:
-		harvest_bad(h, &a->err);
+		bad(k, &a->err);
 		if (k->q.n == 1)
 			k->group->series->streams[k->q.ids[0]].why =
 			    arena_strdup(k->group->series->arena, a->err.text);
 		return (SCHED_SMALLER);
 	case ERR_SERVER:
 	case ERR_ANSWER:
-		harvest_bad(h, &a->err);
+		bad(k, &a->err);
 		return (k->q.n > 1 ? SCHED_GUILTY : alone(k, a->err.text));
 	default:
-		harvest_bad(h, &a->err);
+		bad(k, &a->err);
 		return (SCHED_RETURN);
 	}
 }
@@ -404,6 +421,7 @@ on_answer(void *cookie, struct fetch_answer *a)
 	k->job = NULL;
 	rc = a->err.code;
 	if (rc == 0) {
+		k->answered = true;
 		s->answer_mean = (s->answer_mean * 7 + a->len) / 8;
 		rc = source_series_decode(s->table, k->streams, k->q.n, k->q.a,
 		    k->q.b, a->body, a->len, harvest_open_rows(g->writer), k->pages,

@@ -213,8 +213,12 @@ on_page(void *cookie, struct fetch_answer *a)
 		if (!learn_cap(u, a))
 			unit_refused(u, a);
 	} else if (unit_decode(u, a, &items) != 0) {
-		if (++u->tries >= h->opt.tries)
+		if (++u->tries >= h->opt.tries) {
+			err_wrap(&a->err, "%s%s%s", u->walk->table->name,
+			    u->name != NULL ? ": " : "",
+			    u->name != NULL ? u->name : "");
 			harvest_fail(h, &a->err);
+		}
 	} else {
 		harvest_good(h);
 		u->tries = 0;
