@@ -44,7 +44,8 @@ BORNE = [
 ]
 
 # (fault, exit status, words of each line). The one error line of a run that
-# fails; with status 1 a warning for each stream and no error.
+# fails; with status 1 a warning for each stream and no error. Of two statuses
+# it is chance which: so many failures in a row end the run.
 TOLD = [
     ("500", 69, "500 Internal Server Error"),
     ("502", 69, "502 Bad Gateway"),
@@ -68,7 +69,7 @@ TOLD = [
     ("cutgzip", 69, "bad JSON"),
     ("deep", 69, "nested deeper"),
     ("long", 1, "value larger than"),
-    ("errors", 1, "could not be written"),
+    ("errors", (1, 69), "could not be written"),
     ("webexception", 69, "server failed while answering"),
     ("cut", 69, "closed after"),
     ("cut:at=start", 69, "closed the connection"),
@@ -118,6 +119,8 @@ def lines(r, level):
 
 def judge(r, spec, status, words):
     """The exit status, and what was said."""
+    if isinstance(status, tuple) and r.returncode in status:
+        status = r.returncode
     assert r.returncode == status, (spec, r.returncode, r.stderr)
     errors = lines(r, "error")
     # that it waits for the server may be said as well
