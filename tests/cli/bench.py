@@ -7,7 +7,6 @@ in one run, the two sides alternating, median of five (GARNER_BENCH_ROUNDS).
 """
 
 import json
-import multiprocessing
 import os
 import statistics
 import subprocess
@@ -32,24 +31,26 @@ def figure(name, value, unit, base=None, base_value=None):
         "%.4g" % base_value if base else "-", ratio), flush=True)
 
 
+# A peak is inherited over fork and exec: a small process starts the command,
+# so that what this one holds is not counted as the command's.
+LAUNCH = """
+import os, sys, time
+began = time.monotonic()
+pid = os.posix_spawnp(sys.argv[1], sys.argv[1:], os.environ)
+_, status, usage = os.wait4(pid, 0)
+sys.stderr.write("%d %f %d" % (os.waitstatus_to_exitcode(status),
+    time.monotonic() - began, usage.ru_maxrss))
+"""
+
+
 def timed(argv, cwd):
     """Seconds, peak resident MiB, standard output of a command."""
-    began = time.monotonic()
-    p = subprocess.Popen(argv, stdout=subprocess.PIPE, cwd=cwd,
-                         stderr=subprocess.DEVNULL)
-    out = p.stdout.read()
-    _, status, usage = os.wait4(p.pid, 0)
-    p.returncode = os.waitstatus_to_exitcode(status)
-    if p.returncode != 0:
-        raise RuntimeError("%s: status %d" % (argv, p.returncode))
-    return time.monotonic() - began, usage.ru_maxrss / 1024, out
-
-
-def apart(fn, *args):
-    """In a process of its own: what it holds would be counted as that of
-    the commands started later (a peak is inherited over fork and exec)."""
-    with multiprocessing.get_context("fork").Pool(1) as pool:
-        return pool.apply(fn, args)
+    p = subprocess.run([sys.executable, "-S", "-c", LAUNCH] + argv, cwd=cwd,
+                       capture_output=True, check=True)
+    status, seconds, peak = p.stderr.split()[-3:]
+    if int(status) != 0:
+        raise RuntimeError("%s: status %d" % (argv, int(status)))
+    return float(seconds), int(peak) / 1024, p.stdout
 
 
 def python_client(url, webids):
@@ -85,7 +86,7 @@ def harvest():
                 rss.append(peak)
                 s.garner("compact", "--table", "pi_points")
                 ids = [r["webid"] for r in s.cat("pi_points")]
-                peer.append(apart(python_client, m.url, ids))
+                peer.append(python_client(m.url, ids))
         figure("harvest_values", statistics.median(mine), "values/s",
                "python", statistics.median(peer))
         figure("harvest_peak_rss", max(rss), "MiB")
