@@ -8,6 +8,11 @@
  * activating an event directly would run it in the same turn and let a
  * chain of deferrals starve the sockets.
  *
+ * A turn: what libevent has (sockets, timers, signals), then the timers that
+ * were set to 0, each once. So what an answer sets off, such as the next
+ * request on its connection, comes before the next wait, and the change list
+ * makes nothing of an interest that was dropped and taken up in between.
+ *
  * Out of memory stops the program. An event that libevent refuses (a closed
  * descriptor) is a mistake of ours.
  */
@@ -34,6 +39,9 @@ struct loop_io {
 struct loop_timer {
 	struct loop *loop;
 	struct event *ev;
+	TAILQ_ENTRY(loop_timer) link;
+	struct timer_list *list;	/* due or next of the loop, or NULL */
+	uint64_t turn;			/* in which it ran as one of those */
 	loop_fn *fn;
 	void *cookie;
 };
@@ -88,6 +96,9 @@ loop_new(unsigned workers)
 	loop->base = event_base_new_with_config(conf);
 	event_config_free(conf);
 	MUST(loop->base != NULL);
+	TAILQ_INIT(&loop->due);
+	TAILQ_INIT(&loop->next);
+	loop->turn = 1;
 	loop->defer_ev = event_make(loop, -1, 0, defer_run, loop);
 	loop->defer_tail = &loop->defer_head;
 	loop->pool = loop_pool_new(loop, workers);
@@ -121,6 +132,68 @@ loop_event_base(struct loop *loop)
 	return (loop->base);
 }
 
+int64_t
+loop_enter(struct loop *loop)
+{
+	loop->in_callback++;
+	loop->now_us = mono_us();
+	return (loop->now_us);
+}
+
+void
+loop_leave(struct loop *loop, int64_t entered_us)
+{
+	int64_t held = mono_us() - entered_us;
+
+	loop->in_callback--;
+	if (held > loop->stall_max_us)
+		loop->stall_max_us = held;
+}
+
+static void
+call(struct loop *loop, loop_fn *fn, void *cookie)
+{
+	int64_t t = loop_enter(loop);
+
+	fn(cookie);
+	loop_leave(loop, t);
+}
+
+static void
+timer_unlist(struct loop_timer *timer)
+{
+	if (timer->list != NULL)
+		TAILQ_REMOVE(timer->list, timer, link);
+	timer->list = NULL;
+}
+
+static bool
+timers_due(const struct loop *loop)
+{
+	return (!TAILQ_EMPTY(&loop->due) || !TAILQ_EMPTY(&loop->next));
+}
+
+/* False when nothing is pending any more. */
+static bool
+loop_turn(struct loop *loop)
+{
+	int flags = EVLOOP_ONCE | (timers_due(loop) ? EVLOOP_NONBLOCK : 0);
+	struct loop_timer *timer;
+	bool busy = event_base_loop(loop->base, flags) == 0;
+
+	TAILQ_FOREACH(timer, &loop->next, link)
+		timer->list = &loop->due;
+	TAILQ_CONCAT(&loop->due, &loop->next, link);
+	loop->turn++;
+	while ((timer = TAILQ_FIRST(&loop->due)) != NULL && !loop->stopping) {
+		timer_unlist(timer);
+		timer->turn = loop->turn;
+		call(loop, timer->fn, timer->cookie);
+		busy = true;
+	}
+	return (busy || timers_due(loop));
+}
+
 void
 loop_run(struct loop *loop)
 {
@@ -128,8 +201,8 @@ loop_run(struct loop *loop)
 	MUST(!loop->running);
 	loop->running = true;
 	/* A stop before the start is honoured as well. */
-	if (!loop->stopping)
-		event_base_loop(loop->base, 0);
+	while (!loop->stopping && loop_turn(loop))
+		;
 	loop->stopping = false;
 	loop->running = false;
 }
@@ -160,33 +233,6 @@ int64_t
 loop_stall_max_us(const struct loop *loop)
 {
 	return (loop->stall_max_us);
-}
-
-int64_t
-loop_enter(struct loop *loop)
-{
-	loop->in_callback++;
-	loop->now_us = mono_us();
-	return (loop->now_us);
-}
-
-void
-loop_leave(struct loop *loop, int64_t entered_us)
-{
-	int64_t held = mono_us() - entered_us;
-
-	loop->in_callback--;
-	if (held > loop->stall_max_us)
-		loop->stall_max_us = held;
-}
-
-static void
-call(struct loop *loop, loop_fn *fn, void *cookie)
-{
-	int64_t t = loop_enter(loop);
-
-	fn(cookie);
-	loop_leave(loop, t);
 }
 
 /* --- sockets -------------------------------------------------------------- */
@@ -272,10 +318,17 @@ loop_timer_new(struct loop *loop, loop_fn *fn, void *cookie)
 void
 loop_timer_set(struct loop_timer *timer, int64_t after_us)
 {
+	struct loop *loop = timer->loop;
 	struct timeval tv;
 
-	if (after_us < 0)
-		after_us = 0;
+	timer_unlist(timer);
+	if (after_us <= 0) {
+		event_del(timer->ev);
+		timer->list = timer->turn == loop->turn ? &loop->next :
+		    &loop->due;
+		TAILQ_INSERT_TAIL(timer->list, timer, link);
+		return;
+	}
 	tv.tv_sec = (time_t)(after_us / 1000000);
 	tv.tv_usec = (suseconds_t)(after_us % 1000000);
 	MUST(event_add(timer->ev, &tv) == 0);
@@ -284,13 +337,15 @@ loop_timer_set(struct loop_timer *timer, int64_t after_us)
 void
 loop_timer_clear(struct loop_timer *timer)
 {
+	timer_unlist(timer);
 	event_del(timer->ev);
 }
 
 bool
 loop_timer_pending(const struct loop_timer *timer)
 {
-	return (event_pending(timer->ev, EV_TIMEOUT, NULL) != 0);
+	return (timer->list != NULL ||
+	    event_pending(timer->ev, EV_TIMEOUT, NULL) != 0);
 }
 
 void
@@ -298,6 +353,7 @@ loop_timer_free(struct loop_timer *timer)
 {
 	if (timer == NULL)
 		return;
+	timer_unlist(timer);
 	event_free(timer->ev);
 	free(timer);
 }

@@ -54,7 +54,9 @@ struct loop_io *loop_io_new(struct loop *, int fd, int what, loop_io_fn *,
 void loop_io_set(struct loop_io *, int what);
 void loop_io_free(struct loop_io *);	/* NULL: nothing */
 
-/* One-shot; set again to move it; set from its own callback is fine. */
+/* One-shot; set again to move it; set from its own callback is fine. Set to
+ * 0 (or less) it runs at the end of this turn, after what is ready now, or
+ * of the next one when it did so in this turn already. */
 struct loop_timer *loop_timer_new(struct loop *, loop_fn *, void *cookie);
 void loop_timer_set(struct loop_timer *, int64_t after_us);
 void loop_timer_clear(struct loop_timer *);

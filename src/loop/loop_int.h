@@ -3,6 +3,8 @@
 
 /* What loop.c and loop_work.c share. */
 
+#include <sys/queue.h>
+
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -12,9 +14,14 @@ struct event_base;
 struct loop_defer;
 struct loop_pool;
 
+TAILQ_HEAD(timer_list, loop_timer);
+
 struct loop {
 	uint32_t magic;
 	struct event_base *base;
+	struct timer_list due;		/* at the end of this turn */
+	struct timer_list next;		/* of the next, having run in this */
+	uint64_t turn;
 	struct event *defer_ev;		/* zero timer, pending with a queue */
 	struct loop_defer *defer_head;
 	struct loop_defer **defer_tail;

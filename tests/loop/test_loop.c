@@ -22,6 +22,7 @@ struct note {
 	int count;
 	struct loop_io *io;
 	struct loop_timer *timer;
+	struct loop_timer *timer_b;
 	struct loop_signal *sig;
 	int pipe[2];
 };
@@ -160,6 +161,71 @@ timer_set_and_free_in_callback(void **state)
 	assert_null(n.timer);
 	loop_timer_free(never);
 	loop_timer_free(NULL);
+	loop_free(n.loop);
+}
+
+static void
+zero_b(void *cookie)
+{
+	add(cookie, "b");
+}
+
+/* Sets itself again and again, a byte in the pipe meanwhile. */
+static void
+zero_a(void *cookie)
+{
+	struct note *n = cookie;
+
+	add(n, "a");
+	if (++n->count == 1)
+		assert_int_equal(write(n->pipe[0], "x", 1), 1);
+	if (n->count < 4)
+		loop_timer_set(n->timer, 0);
+	if (n->count == 1)
+		loop_timer_set(n->timer_b, 0);
+}
+
+static void
+zero_io(void *cookie, int fd, int what)
+{
+	struct note *n = cookie;
+	char c;
+
+	(void)what;
+	assert_int_equal(read(fd, &c, 1), 1);
+	add(n, "i");
+	loop_timer_set(n->timer_b, 0);
+	loop_io_free(n->io);
+}
+
+/* At the end of the turn in which it is set; once a turn, so that what sets
+ * itself for ever leaves the sockets their turn. */
+static void
+zero_timers_end_the_turn(void **state)
+{
+	struct note n;
+
+	(void)state;
+	note_init(&n, 0);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, n.pipe), 0);
+	n.io = loop_io_new(n.loop, n.pipe[1], LOOP_READ, zero_io, &n);
+	n.timer = loop_timer_new(n.loop, zero_a, &n);
+	n.timer_b = loop_timer_new(n.loop, zero_b, &n);
+	loop_timer_set(n.timer, 0);
+	loop_timer_set(n.timer_b, 0);
+	loop_timer_clear(n.timer_b);
+	assert_false(loop_timer_pending(n.timer_b));
+	loop_run(n.loop);
+	assert_string_equal(n.text, "abiabaa");
+	loop_timer_set(n.timer, 0);
+	loop_timer_set(n.timer, 1000000);	/* moved */
+	loop_timer_set(n.timer_b, 0);
+	loop_timer_free(n.timer_b);
+	loop_timer_free(n.timer);
+	loop_run(n.loop);
+	assert_string_equal(n.text, "abiabaa");
+	close(n.pipe[0]);
+	close(n.pipe[1]);
 	loop_free(n.loop);
 }
 
@@ -378,6 +444,7 @@ main(void)
 		cmocka_unit_test(defer_keeps_order),
 		cmocka_unit_test(stop_keeps_the_rest),
 		cmocka_unit_test(timer_set_and_free_in_callback),
+		cmocka_unit_test(zero_timers_end_the_turn),
 		cmocka_unit_test(stall_is_measured),
 		cmocka_unit_test(io_read_and_write),
 		cmocka_unit_test(signal_arrives),
