@@ -133,10 +133,18 @@ loop_event_base(struct loop *loop)
 }
 
 int64_t
+loop_held_us(const struct loop *loop, double q)
+{
+	return ((int64_t)hist_quantile(&loop->held_us, q));
+}
+
+int64_t
 loop_enter(struct loop *loop)
 {
 	loop->in_callback++;
 	loop->now_us = mono_us();
+	if (loop->held_from_us == 0)
+		loop->held_from_us = loop->now_us;
 	return (loop->now_us);
 }
 
@@ -191,6 +199,10 @@ loop_turn(struct loop *loop)
 		call(loop, timer->fn, timer->cookie);
 		busy = true;
 	}
+	if (loop->held_from_us != 0)
+		hist_add(&loop->held_us,
+		    (uint64_t)(mono_us() - loop->held_from_us));
+	loop->held_from_us = 0;
 	return (busy || timers_due(loop));
 }
 

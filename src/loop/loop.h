@@ -40,6 +40,9 @@ int64_t loop_now_us(struct loop *);
 int64_t loop_unix_s(const struct loop *);
 /* Longest time in microseconds one callback has held the loop so far. */
 int64_t loop_stall_max_us(const struct loop *);
+/* How long turns held the loop, from looking at the sockets to looking again:
+ * microseconds that the share q (0..1) of them kept within, to a quarter. */
+int64_t loop_held_us(const struct loop *, double q);
 
 #define LOOP_READ 1
 #define LOOP_WRITE 2

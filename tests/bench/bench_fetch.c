@@ -296,6 +296,8 @@ print_all(const struct bench *b, double seconds)
 	(void)printf("system_us\t%.2f\n", us(&u.ru_stime) /
 	    (double)b->answered);
 	(void)printf("peak_rss_mib\t%.1f\n", (double)u.ru_maxrss / 1024);
+	(void)printf("held_p99_ms\t%.3f\n",
+	    (double)loop_held_us(b->loop, 0.99) / 1000);
 	(void)printf("stall_max_ms\t%.3f\n",
 	    (double)loop_stall_max_us(b->loop) / 1000);
 	if (b->first_error.code != 0)

@@ -249,10 +249,12 @@ stall_is_measured(void **state)
 	(void)state;
 	note_init(&n, 0);
 	assert_true(loop_stall_max_us(n.loop) == 0);
+	assert_true(loop_held_us(n.loop, 0.99) == 0);
 	loop_defer(n.loop, timer_hold, &n);
 	loop_run(n.loop);
 	assert_int_equal(n.count, 1);
 	assert_true(loop_stall_max_us(n.loop) > 0);
+	assert_true(loop_held_us(n.loop, 0.99) >= loop_stall_max_us(n.loop));
 	assert_true(loop_now_us(n.loop) > 0);
 	loop_free(n.loop);
 }
