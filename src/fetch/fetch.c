@@ -17,7 +17,7 @@
 #include "loop/loop.h"
 
 /* Jobs stepped in one turn; then the loop's other work has its own. */
-#define TURN_JOBS 256u
+#define TURN_JOBS 1024u
 
 void
 fetch_wake(struct fetch *f)
