@@ -1,12 +1,6 @@
 /*
- * The transport of the program: libcurl's multi interface on the loop. The
- * only user of libcurl.
- *
- * libcurl tells which sockets and what timer it wants; we tell it of their
- * events; it then tells which transfers are over. Three rules of its manual
- * shape this file: no call into libcurl from its timer callback; the event of
- * a socket is deleted in CURL_POLL_REMOVE itself, since the number is reused
- * at once; a timer of 0 is a timer, not a call.
+ * The transport of the program: transfers on libcurl's easy handles. What
+ * waits for their sockets and timers is fetch_hub.c.
  *
  * Easy handles are set up once and pooled; a transfer sets what is its own.
  */
@@ -26,24 +20,19 @@
 #include "base/must.h"
 #include "base/text.h"
 #include "fetch/fetch.h"
+#include "fetch/fetch_curl_int.h"
 #include "fetch/fetch_int.h"
-#include "loop/loop.h"
 
 #define CURL_MAGIC 0x4355524cu
-#define HUB_MAGIC 0x48554221u
 #define WIRE_MAGIC 0x57495245u
 /* Read at once from a socket. */
 #define READ_BYTES 65536L
 /* An answer's memory is made at once when its length is told, up to this. */
 #define AHEAD_MAX (4u << 20)
-/* Wires of a hub that cannot share a connection. */
-#define HUB_WIRES 32u
 
 struct transport {
 	uint32_t magic;
-	struct loop *loop;
-	CURLSH *share;			/* addresses, between hubs */
-	struct hub *hubs;		/* the newest first */
+	struct fetch_hubs *hubs;
 	struct curl_slist *headers;
 	struct curl_slist *headers_json;
 	struct curl_slist *headers_form;
@@ -65,25 +54,8 @@ struct transport {
 	unsigned in_flight;
 	bool compressed;
 	bool http2;
-	bool multiplex;			/* one connection may serve many */
 	bool direct;			/* no proxy is asked for the whole
 					 * URL */
-};
-
-/*
- * A multi handle and its wires. libcurl looks through all connections of a
- * multi handle to find one for a transfer, and again when it is taken out:
- * with a thousand of them in one that is most of its work. So there are as
- * many as it needs for each to be small; but one for all where a connection
- * is to be shared, which it can be within one only.
- */
-struct hub {
-	uint32_t magic;
-	struct hub *next;
-	struct transport *c;
-	struct loop_timer *timer;
-	CURLM *multi;
-	unsigned wires;
 };
 
 /* An easy handle and the transfer it carries. */
@@ -92,7 +64,7 @@ struct wire {
 	struct wire *next;		/* in the pool */
 	struct wire *all;
 	struct transport *c;
-	struct hub *hub;
+	struct fetch_hub *hub;
 	CURL *easy;
 	struct fetch_transfer *t;	/* NULL at rest */
 	size_t header_bytes;
@@ -140,73 +112,6 @@ on_header(char *p, size_t size, size_t n, void *cookie)
 		len--;
 	fetch_quota_header(w->c->quotas, w->c->quotas_n, p, len, w->t);
 	return (n);
-}
-
-static void reap(struct hub *);
-
-static void
-on_io(void *cookie, int fd, int what)
-{
-	struct hub *h = cookie;
-	int bits = 0, running;
-
-	MAGIC_CHECK(h, HUB_MAGIC);
-	if (what & LOOP_READ)
-		bits |= CURL_CSELECT_IN;
-	if (what & LOOP_WRITE)
-		bits |= CURL_CSELECT_OUT;
-	curl_multi_socket_action(h->multi, fd, bits, &running);
-	reap(h);
-}
-
-static void
-on_timer(void *cookie)
-{
-	struct hub *h = cookie;
-	int running;
-
-	MAGIC_CHECK(h, HUB_MAGIC);
-	curl_multi_socket_action(h->multi, CURL_SOCKET_TIMEOUT, 0, &running);
-	reap(h);
-}
-
-static int
-on_socket_wish(CURL *easy, curl_socket_t fd, int wish, void *cookie,
-    void *socket_cookie)
-{
-	struct hub *h = cookie;
-	struct loop_io *io = socket_cookie;
-	int what;
-
-	(void)easy;
-	MAGIC_CHECK(h, HUB_MAGIC);
-	if (wish == CURL_POLL_REMOVE) {
-		loop_io_free(io);
-		curl_multi_assign(h->multi, fd, NULL);
-		return (0);
-	}
-	what = (wish & CURL_POLL_IN ? LOOP_READ : 0) |
-	    (wish & CURL_POLL_OUT ? LOOP_WRITE : 0);
-	if (io != NULL)
-		loop_io_set(io, what);
-	else
-		curl_multi_assign(h->multi, fd,
-		    loop_io_new(h->c->loop, fd, what, on_io, h));
-	return (0);
-}
-
-static int
-on_timer_wish(CURLM *multi, long after_ms, void *cookie)
-{
-	struct hub *h = cookie;
-
-	(void)multi;
-	MAGIC_CHECK(h, HUB_MAGIC);
-	if (after_ms < 0)
-		loop_timer_clear(h->timer);
-	else
-		loop_timer_set(h->timer, (int64_t)after_ms * 1000);
-	return (0);
 }
 
 /* --- results ------------------------------------------------------------- */
@@ -426,7 +331,7 @@ collect(struct wire *w, struct fetch_transfer *t, CURLcode rc)
 	t->rc = explain(w, t, rc);
 	/* This server shares none: the wires to come are spread. */
 	if (version == CURL_HTTP_VERSION_1_1)
-		w->c->multiplex = false;
+		fetch_hubs_serial(w->c->hubs);
 }
 
 /* --- wires --------------------------------------------------------------- */
@@ -439,7 +344,6 @@ wire_options(struct wire *w)
 
 	curl_easy_setopt(h, CURLOPT_PRIVATE, w);
 	curl_easy_setopt(h, CURLOPT_URL, c->origin);
-	curl_easy_setopt(h, CURLOPT_SHARE, c->share);
 	curl_easy_setopt(h, CURLOPT_ERRORBUFFER, w->words);
 	curl_easy_setopt(h, CURLOPT_WRITEFUNCTION, on_body);
 	curl_easy_setopt(h, CURLOPT_WRITEDATA, w);
@@ -467,7 +371,7 @@ wire_options(struct wire *w)
 	    (long)CURL_HTTP_VERSION_2TLS : (long)CURL_HTTP_VERSION_1_1);
 	/* One handshake tells whether one connection serves all. Over plain
 	 * http nothing does: transfers would wait for each other's end. */
-	if (c->multiplex)
+	if (fetch_hubs_multiplex(c->hubs))
 		curl_easy_setopt(h, CURLOPT_PIPEWAIT, 1L);
 	if (fetch_origin_loopback(c->origin))
 		curl_easy_setopt(h, CURLOPT_PROXY, "");
@@ -492,52 +396,6 @@ wire_credentials(struct wire *w)
 	}
 }
 
-static struct hub *
-hub_new(struct transport *c)
-{
-	struct hub *h = must_calloc(1, sizeof(*h));
-	CURLM *m;
-
-	if ((m = h->multi = curl_multi_init()) == NULL) {
-		free(h);
-		return (NULL);
-	}
-	h->magic = HUB_MAGIC;
-	h->c = c;
-	h->timer = loop_timer_new(c->loop, on_timer, h);
-	h->next = c->hubs;
-	c->hubs = h;
-	curl_multi_setopt(m, CURLMOPT_SOCKETFUNCTION, on_socket_wish);
-	curl_multi_setopt(m, CURLMOPT_SOCKETDATA, h);
-	curl_multi_setopt(m, CURLMOPT_TIMERFUNCTION, on_timer_wish);
-	curl_multi_setopt(m, CURLMOPT_TIMERDATA, h);
-	curl_multi_setopt(m, CURLMOPT_PIPELINING, (long)CURLPIPE_MULTIPLEX);
-	curl_multi_setopt(m, CURLMOPT_MAX_HOST_CONNECTIONS,
-	    (long)c->in_flight);
-	curl_multi_setopt(m, CURLMOPT_MAXCONNECTS, (long)c->in_flight);
-	return (h);
-}
-
-static void
-hub_free(struct hub *h)
-{
-	curl_multi_cleanup(h->multi);
-	loop_timer_free(h->timer);
-	h->magic = 0;
-	free(h);
-}
-
-/* With room for one more wire, or NULL. */
-static struct hub *
-hub_get(struct transport *c)
-{
-	struct hub *h = c->hubs;
-
-	if (h != NULL && (c->multiplex || h->wires < HUB_WIRES))
-		return (h);
-	return (hub_new(c));
-}
-
 static struct wire *
 wire_get(struct transport *c)
 {
@@ -551,12 +409,12 @@ wire_get(struct transport *c)
 	w = must_calloc(1, sizeof(*w));
 	w->magic = WIRE_MAGIC;
 	w->c = c;
-	if ((w->hub = hub_get(c)) == NULL ||
-	    (w->easy = curl_easy_init()) == NULL) {
+	if ((w->easy = curl_easy_init()) == NULL ||
+	    (w->hub = fetch_hub_join(c->hubs, w->easy)) == NULL) {
+		curl_easy_cleanup(w->easy);
 		free(w);
 		return (NULL);
 	}
-	w->hub->wires++;
 	w->all = c->wires;
 	c->wires = w;
 	wire_options(w);
@@ -567,7 +425,7 @@ wire_get(struct transport *c)
 static void
 wire_rest(struct wire *w)
 {
-	curl_multi_remove_handle(w->hub->multi, w->easy);
+	fetch_hub_remove(w->hub, w->easy);
 	if (w->t != NULL)
 		w->t->handle = NULL;
 	w->t = NULL;
@@ -576,27 +434,19 @@ wire_rest(struct wire *w)
 }
 
 static void
-reap(struct hub *h)
+on_over(CURL *easy, CURLcode rc)
 {
 	struct fetch_transfer *t;
 	struct wire *w;
-	CURLMsg *m;
-	CURLcode rc;
 	char *private;
-	int left;
 
-	while ((m = curl_multi_info_read(h->multi, &left)) != NULL) {
-		if (m->msg != CURLMSG_DONE)
-			continue;
-		rc = m->data.result;
-		curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, &private);
-		w = (struct wire *)(void *)private;
-		MAGIC_CHECK(w, WIRE_MAGIC);
-		t = w->t;
-		collect(w, t, rc);
-		wire_rest(w);
-		t->finished(t);
-	}
+	curl_easy_getinfo(easy, CURLINFO_PRIVATE, &private);
+	w = (struct wire *)(void *)private;
+	MAGIC_CHECK(w, WIRE_MAGIC);
+	t = w->t;
+	collect(w, t, rc);
+	wire_rest(w);
+	t->finished(t);
 }
 
 /* --- the table of functions ---------------------------------------------- */
@@ -632,7 +482,7 @@ transport_start(void *cookie, struct fetch_transfer *t)
 		    t->body != NULL ? t->body : "");
 	} else
 		curl_easy_setopt(w->easy, CURLOPT_HTTPGET, 1L);
-	if (curl_multi_add_handle(w->hub->multi, w->easy) == CURLM_OK)
+	if (fetch_hub_add(w->hub, w->easy) == CURLM_OK)
 		return (0);
 	wire_rest(w);
 	return (ERR_INTERNAL);
@@ -664,7 +514,6 @@ transport_free(void *cookie)
 {
 	struct transport *c = cookie;
 	struct wire *w;
-	struct hub *h;
 
 	MAGIC_CHECK(c, CURL_MAGIC);
 	while ((w = c->wires) != NULL) {
@@ -675,11 +524,7 @@ transport_free(void *cookie)
 		w->magic = 0;
 		free(w);
 	}
-	while ((h = c->hubs) != NULL) {
-		c->hubs = h->next;
-		hub_free(h);
-	}
-	curl_share_cleanup(c->share);
+	fetch_hubs_free(c->hubs);
 	curl_slist_free_all(c->headers);
 	curl_slist_free_all(c->headers_json);
 	curl_slist_free_all(c->headers_form);
@@ -749,7 +594,6 @@ transport_new(struct loop *loop, const struct fetch_options *o,
 		return (err_set(e, ERR_INTERNAL, "cannot start libcurl"));
 	c = must_calloc(1, sizeof(*c));
 	c->magic = CURL_MAGIC;
-	c->loop = loop;
 	c->origin = must_strdup(o->origin);
 	c->user_agent = copy(o->user_agent);
 	c->ca_file = copy(o->ca_file);
@@ -765,13 +609,13 @@ transport_new(struct loop *loop, const struct fetch_options *o,
 	c->in_flight = o->in_flight;
 	c->compressed = o->compressed;
 	c->http2 = o->http2;
-	c->multiplex = o->http2 && is_https(o->origin);
 	c->direct = is_direct(o->origin);
 	c->headers = headers_new(NULL);
 	c->headers_json = headers_new("Content-Type: application/json");
 	c->headers_form = headers_new("Content-Type: " FETCH_FORM);
-	MUST((c->share = curl_share_init()) != NULL);
-	curl_share_setopt(c->share, CURLSHOPT_SHARE, CURL_LOCK_DATA_DNS);
+	c->hubs = fetch_hubs_new(loop, c->in_flight, o->http2 &&
+	    is_https(o->origin), on_over);
+	MUST(c->hubs != NULL);
 	*out = (struct fetch_transport){
 		.cookie = c, .start = transport_start,
 		.stop = transport_stop, .free = transport_free,
