@@ -129,4 +129,9 @@ void app_progress_harvest(void *progress, const struct harvest_stats *);
 void app_progress_rows(void *progress, uint64_t done, uint64_t all);
 void app_progress_free(struct app_progress *);
 
+/* cli_access.c: credentials, TLS and proxy into the options of fetch. */
+struct fetch_options;
+int app_access(struct app *, struct fetch_options *, struct err *);
+void app_access_free(struct app *);
+
 #endif

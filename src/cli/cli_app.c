@@ -32,11 +32,6 @@
 /* Retries a second that need not be earned: a slow source has its tries. */
 #define RETRY_RATE 1.0
 
-struct app_secrets {
-	char *password;
-	char *token;
-};
-
 struct app_signals {
 	struct app *app;
 	struct loop_signal *on_int;
@@ -311,31 +306,6 @@ split_url(struct app *app)
 }
 
 static int
-open_secrets(struct app *app, struct fetch_options *f, struct err *e)
-{
-	struct app_secrets *s;
-	const char *words[] = { "none", "basic", "bearer" };
-	const char *type;
-	int rc = 0;
-
-	type = words[conf_num(app->conf, "source.auth.type")];
-	s = app->secrets = must_calloc(1, sizeof(*s));
-	if (strcmp(type, "basic") == 0) {
-		rc = conf_secret(app->conf, "source.auth.password",
-		    &s->password, e);
-		f->user = conf_text(app->conf, "source.auth.user");
-		f->password = s->password;
-		if (rc == 0 && (f->user == NULL || f->user[0] == '\0'))
-			rc = err_set(e, ERR_CONFIG, "%s: source.auth.user is "
-			    "missing", conf_file(app->conf));
-	} else if (strcmp(type, "bearer") == 0) {
-		rc = conf_secret(app->conf, "source.auth.token", &s->token, e);
-		f->token = s->token;
-	}
-	return (rc);
-}
-
-static int
 open_calendar(struct app *app, struct fetch_options *f, struct err *e)
 {
 	const struct conf *c = app->conf;
@@ -383,12 +353,11 @@ fetch_options_fill(const struct app *app, struct fetch_options *f)
 	f->timeout_ms = conf_num(c, "fetch.timeout");
 	f->low_speed_ms = conf_num(c, "fetch.low_speed");
 	f->body_max = (size_t)conf_num(c, "fetch.body_max");
+	f->ratio_max = (unsigned)conf_num(c, "fetch.ratio_max");
 	f->tries = (unsigned)conf_num(c, "fetch.tries");
 	f->retry_base_ms = conf_num(c, "fetch.retry_base");
 	f->retry_cap_ms = conf_num(c, "fetch.retry_cap");
 	f->user_agent = conf_text(c, "fetch.user_agent");
-	f->ca_file = conf_text(c, "source.tls.ca");
-	f->plain_http_auth = conf_bool(c, "source.auth.plain_http");
 	f->compressed = conf_bool(c, "fetch.compressed");
 	f->http2 = conf_bool(c, "fetch.http2");
 	f->seed = app->sys->random(app->sys->cookie);
@@ -432,7 +401,7 @@ open_harvest(struct app *app, struct err *e)
 	memset(&f, 0, sizeof(f));
 	memset(&h, 0, sizeof(h));
 	split_url(app);
-	if ((rc = open_secrets(app, &f, e)) != 0 ||
+	if ((rc = app_access(app, &f, e)) != 0 ||
 	    (rc = open_calendar(app, &f, e)) != 0)
 		return (rc);
 	fetch_options_fill(app, &f);
@@ -500,11 +469,7 @@ app_close(struct app *app)
 	if (app->loop != NULL)
 		loop_free(app->loop);
 	ledger_close(app->ledger);
-	if (app->secrets != NULL) {
-		conf_secret_free(app->secrets->password);
-		conf_secret_free(app->secrets->token);
-		free(app->secrets);
-	}
+	app_access_free(app);
 	free(app->tables);
 	source_free(app->source);
 	conf_free(app->conf);

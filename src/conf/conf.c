@@ -7,6 +7,7 @@
 
 #include "config.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -120,20 +121,31 @@ need(const struct conf *c, const char *path, const char *why, struct err *e)
 static int
 check_whole(const struct conf *c, struct err *e)
 {
+	/* what each way to authenticate needs */
+	static const struct { const char *type, *path; } needs[] = {
+		{ "basic", "source.auth.user" },
+		{ "basic", "source.auth.password" },
+		{ "bearer", "source.auth.token" },
+		{ "oauth2", "source.auth.token_url" },
+		{ "oauth2", "source.auth.client_id" },
+		{ "oauth2", "source.auth.client_secret" },
+	};
 	const char *type = conf_text(c, "source.auth.type");
+	char why[64];
+	size_t i;
 	int rc;
 
-	if ((rc = need(c, "source.url", "", e)) != 0)
-		return (rc);
-	if (strcmp(type, "basic") == 0 &&
-	    ((rc = need(c, "source.auth.user", ", for source.auth.type: "
-	    "basic", e)) != 0 || (rc = need(c, "source.auth.password",
-	    ", for source.auth.type: basic", e)) != 0))
-		return (rc);
-	if (strcmp(type, "bearer") == 0)
-		return (need(c, "source.auth.token", ", for source.auth.type: "
-		    "bearer", e));
-	return (0);
+	rc = need(c, "source.url", "", e);
+	for (i = 0; i < sizeof(needs) / sizeof(needs[0]) && rc == 0; i++) {
+		if (strcmp(type, needs[i].type) != 0)
+			continue;
+		(void)snprintf(why, sizeof(why), ", for source.auth.type: %s",
+		    type);
+		rc = need(c, needs[i].path, why, e);
+	}
+	if (rc == 0 && conf_get(c, "source.tls.key")->set)
+		rc = need(c, "source.tls.cert", ", for source.tls.key", e);
+	return (rc);
 }
 
 static struct conf *

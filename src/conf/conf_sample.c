@@ -52,6 +52,22 @@ has_below(const char *path, unsigned depth)
 
 /* The value shown, and whether the line is live. */
 static const char *
+secret_example(const char *path)
+{
+	static const char *const examples[][2] = {
+		{ "source.auth.password", "{env: PI_PASSWORD}" },
+		{ "source.auth.token", "{env: PI_TOKEN}" },
+		{ "source.auth.client_secret", "{credential: client-secret}" },
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(examples) / sizeof(examples[0]); i++)
+		if (strcmp(path, examples[i][0]) == 0)
+			return (examples[i][1]);
+	return ("{file: /etc/garner/secret}");
+}
+
+static const char *
 sample_value(const struct conf_option *o, const char *connector,
     const char *url, bool *live)
 {
@@ -69,8 +85,7 @@ sample_value(const struct conf_option *o, const char *connector,
 		return (o->deflt);
 	*live = false;
 	if (o->type == CONF_SECRET)
-		return (strcmp(o->path, "source.auth.token") == 0 ?
-		    "{env: PI_TOKEN}" : "{env: PI_PASSWORD}");
+		return (secret_example(o->path));
 	if (o->type == CONF_LIST)
 		return ("[pi_dataservers, pi_points, pi_timeseries]");
 	return (o->deflt != NULL ? o->deflt : "");

@@ -48,6 +48,8 @@ fetch_destroy(struct fetch *f)
 	for (i = 0; i < JOB_STATES; i++)
 		MUST(f->counts[i] == 0);
 	f->on.free(f->on.cookie);
+	if (f->auth.free != NULL)
+		f->auth.free(f->auth.cookie);
 	pace_free(f->pace);
 	loop_timer_free(f->turn);
 	for (i = 0; i < f->levels_n; i++)
@@ -156,6 +158,15 @@ fetch_room(const struct fetch *f)
 	return (there < most ? most - there : 0);
 }
 
+static void
+wake_up(void *cookie)
+{
+	struct fetch *f = cookie;
+
+	MAGIC_CHECK(f, FETCH_MAGIC);
+	fetch_wake(f);
+}
+
 /* --- making and freeing -------------------------------------------------- */
 
 static struct pace *
@@ -178,7 +189,8 @@ pace_of(struct loop *loop, const struct fetch_options *o)
 
 int
 fetch_new_on(struct loop *loop, const struct fetch_options *o,
-    const struct fetch_transport *on, struct fetch **out, struct err *e)
+    const struct fetch_transport *on, const struct fetch_authorizer *auth,
+    struct fetch **out, struct err *e)
 {
 	struct fetch *f;
 	int i, rc;
@@ -186,6 +198,8 @@ fetch_new_on(struct loop *loop, const struct fetch_options *o,
 	*out = NULL;
 	if ((rc = fetch_origin_check(o, e)) != 0) {
 		on->free(on->cookie);
+		if (auth != NULL && auth->free != NULL)
+			auth->free(auth->cookie);
 		return (rc);
 	}
 	MUST(o->in_flight > 0 && o->tries > 0 && o->body_max > 0);
@@ -194,6 +208,10 @@ fetch_new_on(struct loop *loop, const struct fetch_options *o,
 	f->magic = FETCH_MAGIC;
 	f->loop = loop;
 	f->on = *on;
+	if (auth != NULL && auth->get != NULL) {
+		f->auth = *auth;
+		f->auth.listen(f->auth.cookie, wake_up, f);
+	}
 	f->turn = loop_timer_new(loop, fetch_turn, f);
 	f->origin = must_strdup(o->origin);
 	f->pace = pace_of(loop, o);

@@ -33,6 +33,25 @@ struct fetch_job;
 struct loop;
 struct sys;
 
+/* How requests are authorized. */
+enum fetch_auth_kind {
+	FETCH_AUTH_NONE,
+	FETCH_AUTH_BASIC,		/* RFC 7617 */
+	FETCH_AUTH_BEARER,		/* RFC 6750 */
+	FETCH_AUTH_NEGOTIATE,		/* RFC 4559, with Kerberos tickets */
+	FETCH_AUTH_OAUTH2,		/* RFC 6749, section 4.4: bearer */
+};
+
+/*
+ * Where the secret is: the password, the token, or the client's. Called on
+ * a worker, may block; again after a 401, so that a secret may be changed
+ * while we run. *value is taken over, and wiped after use.
+ */
+struct fetch_secrets {
+	void *cookie;
+	int (*get)(void *cookie, char **value, struct err *);
+};
+
 /*
  * What a server says of its own limits in headers of its answers, as GitHub
  * (x-ratelimit-remaining, x-ratelimit-reset: Unix time) and HubSpot
@@ -71,16 +90,30 @@ struct fetch_options {
 	int64_t timeout_ms;		/* one try, in total */
 	int64_t low_speed_ms;		/* no byte for that long */
 	size_t body_max;		/* after decompression */
+	unsigned ratio_max;		/* of decompression, 0: any */
 	unsigned tries;			/* >= 1 */
 	int64_t retry_base_ms;		/* doubling, full jitter */
 	int64_t retry_cap_ms;		/* also bounds Retry-After */
 	const char *user_agent;
 	const char *ca_file;		/* or NULL: the system's */
-	const char *user;		/* basic, with `password`; or NULL */
-	const char *password;
-	const char *token;		/* bearer; or NULL */
-	bool plain_http_auth;		/* Authorization over plain http to
-					 * others than loopback */
+	const char *cert_file;		/* of the client, PEM; or NULL */
+	const char *key_file;
+	const char *key_password;
+	bool tls_unverified;		/* believe any certificate */
+	const char *proxy;		/* URL; NULL: as the environment says,
+					 * "": none */
+	const char *proxy_user;
+	const char *proxy_password;
+	enum fetch_auth_kind auth;
+	const char *user;		/* basic */
+	struct fetch_secrets secrets;
+	const char *token_url;		/* client credentials */
+	const char *client_id;
+	const char *scope;		/* or NULL */
+	const char *audience;		/* or NULL */
+	bool plain_http_auth;		/* secrets over plain http to others
+					 * than loopback */
+	bool sends_secrets;		/* in bodies: the same rule */
 	bool compressed;
 	bool http2;
 	uint64_t seed;			/* of jitter */
@@ -201,12 +234,20 @@ void fetch_server_text(const char *body, size_t len, struct buf *);
  * transfer is one try. finished() is called on the loop's thread, never
  * from inside start() or stop(); after stop() never.
  */
+struct fetch_credentials {
+	unsigned generation;		/* another one: other values */
+	enum fetch_auth_kind kind;
+	const char *user, *password, *token;
+};
+
 struct fetch_transfer {
 	const char *method;
 	const char *url;		/* whole */
 	const char *body;
 	size_t body_len;
 	const char *content_type;	/* NULL: JSON */
+	const struct fetch_credentials *credentials;	/* NULL: none;
+					 * borrowed until start() returns */
 	/* result */
 	int rc;				/* 0 the body came whole, or ERR_* */
 	char reason[256];
@@ -234,8 +275,26 @@ struct fetch_transport {
 	void (*free)(void *);
 };
 
-/* Takes the transport over. fetch_new() is this with libcurl's. */
+/*
+ * Where credentials come from: fetch_auth.c in the program. get: 1 and *out
+ * (borrowed until the next turn), 0 when wake will be called, or ERR_* when
+ * there are none, asked again whenever a request is to be sent. refused: a
+ * request with that generation had a 401; true when others are there or
+ * being had. All on the loop's thread; wake never from inside a call.
+ */
+struct fetch_authorizer {
+	void *cookie;
+	int (*get)(void *, const struct fetch_credentials **out,
+	    struct err *);
+	bool (*refused)(void *, unsigned generation);
+	void (*listen)(void *, void (*wake)(void *), void *wake_cookie);
+	void (*free)(void *);
+};
+
+/* Takes over the transport and the authorizer (NULL: none). fetch_new() is
+ * this with libcurl's and fetch_auth.c's. */
 int fetch_new_on(struct loop *, const struct fetch_options *,
-    const struct fetch_transport *, struct fetch **, struct err *);
+    const struct fetch_transport *, const struct fetch_authorizer *,
+    struct fetch **, struct err *);
 
 #endif

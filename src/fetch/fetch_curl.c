@@ -42,15 +42,20 @@ struct transport {
 	char *origin;
 	char *user_agent;
 	char *ca_file;
-	char *user;
-	char *password;
-	char *token;
+	char *cert_file;
+	char *key_file;
+	char *key_password;
+	char *proxy;
+	char *proxy_user;
+	char *proxy_password;
+	bool unverified;
 	long connect_timeout_ms;
 	long timeout_ms;
 	long low_speed_s;
 	const struct fetch_quota *quotas;	/* borrowed */
 	size_t quotas_n;
 	size_t body_max;
+	unsigned ratio_max;
 	unsigned in_flight;
 	bool compressed;
 	bool http2;
@@ -67,12 +72,26 @@ struct wire {
 	struct fetch_hub *hub;
 	CURL *easy;
 	struct fetch_transfer *t;	/* NULL at rest */
+	unsigned generation;		/* of its credentials, 0: none */
 	size_t header_bytes;
 	bool too_big;
+	bool swollen;			/* in decompression */
 	char words[CURL_ERROR_SIZE];
 };
 
 /* --- libcurl's callbacks ------------------------------------------------- */
+
+/* Does it decompress to more than is sane? */
+static bool
+swollen(struct wire *w, size_t len)
+{
+	curl_off_t wire = 0;
+
+	if (w->c->ratio_max == 0 || curl_easy_getinfo(w->easy,
+	    CURLINFO_SIZE_DOWNLOAD_T, &wire) != CURLE_OK)
+		return (false);
+	return (len / w->c->ratio_max > (size_t)wire);
+}
 
 static size_t
 on_body(char *p, size_t size, size_t n, void *cookie)
@@ -84,6 +103,10 @@ on_body(char *p, size_t size, size_t n, void *cookie)
 	n *= size;
 	if (n > w->c->body_max - in->len) {
 		w->too_big = true;
+		return (0);
+	}
+	if (in->len + n > FETCH_RATIO_FROM && swollen(w, in->len + n)) {
+		w->swollen = true;
 		return (0);
 	}
 	if (in->len == 0 && curl_easy_getinfo(w->easy,
@@ -184,19 +207,86 @@ explain_words(struct wire *w, struct fetch_transfer *t, CURLcode rc,
 	struct buf text;
 
 	buf_init(&text, 4096);
-	text_escape(&text, words, strlen(words), 120);
+	fetch_put_words(&text, words, strlen(words), 120);
 	reason(t, "%s%s", before, buf_str(&text));
 	buf_fini(&text);
 }
+
+/* Closed or reset before the handshake was over. */
+static bool
+in_handshake(struct wire *w, CURLcode rc)
+{
+	curl_off_t tcp = 0;
+
+	if (!is_https(w->c->origin) || connected(w->easy, w->c->origin) ||
+	    (rc != CURLE_GOT_NOTHING && rc != CURLE_RECV_ERROR &&
+	    rc != CURLE_SEND_ERROR && rc != CURLE_SSL_CONNECT_ERROR))
+		return (false);
+	curl_easy_getinfo(w->easy, CURLINFO_CONNECT_TIME_T, &tcp);
+	return (tcp > 0);
+}
+
+/* The causes that libcurl tells in OpenSSL's words, or not at all. */
+static const struct { const char *theirs, *ours; } tls_causes[] = {
+	{ "SSL_ERROR_SYSCALL", "closed in the handshake" },
+	{ "SSL_ERROR_ZERO_RETURN", "closed in the handshake" },
+	{ "unexpected eof", "closed in the handshake" },
+	{ "Connection reset by peer", "closed in the handshake" },
+	{ "Broken pipe", "closed in the handshake" },
+	{ "unsupported protocol", "the server has no protocol version from "
+	    "1.2 on" },
+	{ "alert protocol version", "the server has no protocol version from "
+	    "1.2 on" },
+	{ "certificate required", "the server wants a client certificate" },
+	{ "alert handshake failure", "the server refuses the handshake; it "
+	    "may want a client certificate" },
+	{ "no alternative certificate subject name", "the certificate is not "
+	    "for this host" },
+	{ "alert unknown ca", "the server does not know the issuer of the "
+	    "client certificate" },
+	{ "alert bad certificate", "the server refuses the client "
+	    "certificate" },
+};
 
 static void
 explain_tls(struct wire *w, struct fetch_transfer *t, CURLcode rc)
 {
 	char before[120];
+	size_t i;
 
 	snprintf(before, sizeof(before), "TLS with %.100s: ",
 	    fetch_authority(w->c->origin));
-	explain_words(w, t, rc, before);
+	for (i = 0; i < sizeof(tls_causes) / sizeof(tls_causes[0]); i++)
+		if (strstr(w->words, tls_causes[i].theirs) != NULL)
+			break;
+	if (i < sizeof(tls_causes) / sizeof(tls_causes[0]))
+		reason(t, "%s%s", before, tls_causes[i].ours);
+	else if (rc == CURLE_GOT_NOTHING || w->words[0] == '\0')
+		reason(t, "%sclosed in the handshake", before);
+	else
+		explain_words(w, t, rc, before);
+}
+
+/* A connection made for this transfer, over which nothing has come. */
+static bool
+is_new(const struct wire *w)
+{
+	long connects = 0, header = 0;
+
+	curl_easy_getinfo(w->easy, CURLINFO_NUM_CONNECTS, &connects);
+	curl_easy_getinfo(w->easy, CURLINFO_HEADER_SIZE, &header);
+	return (connects > 0 && header == 0);
+}
+
+/* In TLS 1.3 a server that misses the client's certificate says so after
+ * the handshake: nothing has come over this connection but that. */
+static bool
+wants_certificate(struct wire *w, CURLcode rc)
+{
+	if (!is_https(w->c->origin) || !is_new(w))
+		return (false);
+	return (strstr(w->words, "alert") != NULL ||
+	    (w->c->cert_file == NULL && rc == CURLE_SEND_ERROR));
 }
 
 static int
@@ -224,7 +314,10 @@ explain_stop(struct wire *w, struct fetch_transfer *t)
 		reason(t, "out of memory for the answer");
 		return (ERR_NOMEM);
 	}
-	if (w->header_bytes > FETCH_HEADER_MAX)
+	if (w->swollen)
+		reason(t, "the answer decompresses to more than %u times its "
+		    "size", w->c->ratio_max);
+	else if (w->header_bytes > FETCH_HEADER_MAX)
 		reason(t, "the answer's headers are larger than %u bytes",
 		    FETCH_HEADER_MAX);
 	else
@@ -239,8 +332,13 @@ explain(struct wire *w, struct fetch_transfer *t, CURLcode rc)
 {
 	if (rc == CURLE_OK)
 		return (0);
-	if (w->too_big || t->in.error != 0)
+	if (w->too_big || w->swollen || t->in.error != 0)
 		return (explain_stop(w, t));
+	if (in_handshake(w, rc)) {
+		t->origin_fault = true;
+		explain_tls(w, t, rc);
+		return (ERR_TLS);
+	}
 	switch (rc) {
 	case CURLE_COULDNT_RESOLVE_HOST:
 	case CURLE_COULDNT_RESOLVE_PROXY:
@@ -266,10 +364,23 @@ explain(struct wire *w, struct fetch_transfer *t, CURLcode rc)
 		t->origin_fault = true;
 		explain_tls(w, t, rc);
 		return (ERR_TLS);
-	case CURLE_GOT_NOTHING:
-	case CURLE_PARTIAL_FILE:
 	case CURLE_RECV_ERROR:
 	case CURLE_SEND_ERROR:
+		if (wants_certificate(w, rc)) {
+			t->origin_fault = true;
+			explain_tls(w, t, rc);
+			return (ERR_TLS);
+		}
+		return (explain_cut(w, t, rc));
+	case CURLE_GOT_NOTHING:
+		if (is_https(w->c->origin) && is_new(w)) {
+			t->origin_fault = true;
+			reason(t, "TLS with %s: closed right after the "
+			    "handshake", fetch_authority(w->c->origin));
+			return (ERR_CONNECT);
+		}
+		return (explain_cut(w, t, rc));
+	case CURLE_PARTIAL_FILE:
 		return (explain_cut(w, t, rc));
 	case CURLE_HTTP2:
 	case CURLE_HTTP2_STREAM:
@@ -337,6 +448,47 @@ collect(struct wire *w, struct fetch_transfer *t, CURLcode rc)
 /* --- wires --------------------------------------------------------------- */
 
 static void
+wire_tls(struct wire *w)
+{
+	const struct transport *c = w->c;
+	CURL *h = w->easy;
+
+	curl_easy_setopt(h, CURLOPT_SSLVERSION,
+	    (long)CURL_SSLVERSION_TLSv1_2);
+	if (c->ca_file != NULL)
+		curl_easy_setopt(h, CURLOPT_CAINFO, c->ca_file);
+	if (c->cert_file != NULL) {
+		curl_easy_setopt(h, CURLOPT_SSLCERT, c->cert_file);
+		curl_easy_setopt(h, CURLOPT_SSLKEY, c->key_file != NULL ?
+		    c->key_file : c->cert_file);
+		curl_easy_setopt(h, CURLOPT_KEYPASSWD, c->key_password);
+	}
+	if (c->unverified) {
+		curl_easy_setopt(h, CURLOPT_SSL_VERIFYPEER, 0L);
+		curl_easy_setopt(h, CURLOPT_SSL_VERIFYHOST, 0L);
+	}
+}
+
+static void
+wire_proxy(struct wire *w)
+{
+	const struct transport *c = w->c;
+
+	if (c->proxy == NULL && fetch_origin_loopback(c->origin))
+		curl_easy_setopt(w->easy, CURLOPT_PROXY, "");
+	if (c->proxy == NULL)
+		return;
+	curl_easy_setopt(w->easy, CURLOPT_PROXY, c->proxy);
+	curl_easy_setopt(w->easy, CURLOPT_NOPROXY, "");
+	if (c->proxy_user != NULL) {
+		curl_easy_setopt(w->easy, CURLOPT_PROXYUSERNAME,
+		    c->proxy_user);
+		curl_easy_setopt(w->easy, CURLOPT_PROXYPASSWORD,
+		    c->proxy_password != NULL ? c->proxy_password : "");
+	}
+}
+
+static void
 wire_options(struct wire *w)
 {
 	struct transport *c = w->c;
@@ -363,8 +515,6 @@ wire_options(struct wire *w)
 	}
 	if (c->user_agent != NULL)
 		curl_easy_setopt(h, CURLOPT_USERAGENT, c->user_agent);
-	if (c->ca_file != NULL)
-		curl_easy_setopt(h, CURLOPT_CAINFO, c->ca_file);
 	if (c->compressed)
 		curl_easy_setopt(h, CURLOPT_ACCEPT_ENCODING, "");
 	curl_easy_setopt(h, CURLOPT_HTTP_VERSION, c->http2 ?
@@ -373,27 +523,30 @@ wire_options(struct wire *w)
 	 * http nothing does: transfers would wait for each other's end. */
 	if (fetch_hubs_multiplex(c->hubs))
 		curl_easy_setopt(h, CURLOPT_PIPEWAIT, 1L);
-	if (fetch_origin_loopback(c->origin))
-		curl_easy_setopt(h, CURLOPT_PROXY, "");
+	wire_tls(w);
+	wire_proxy(w);
 }
 
-/* One method only, so that it goes with the first request. */
+/* One method only, so that it goes with the first request. Set again when
+ * there are others than this handle had last. */
 static void
-wire_credentials(struct wire *w)
+wire_credentials(struct wire *w, const struct fetch_credentials *x)
 {
-	struct transport *c = w->c;
+	CURL *h = w->easy;
+	bool bearer = x->kind == FETCH_AUTH_BEARER;
 
-	if (c->token != NULL) {
-		curl_easy_setopt(w->easy, CURLOPT_HTTPAUTH,
-		    (long)CURLAUTH_BEARER);
-		curl_easy_setopt(w->easy, CURLOPT_XOAUTH2_BEARER, c->token);
-	} else if (c->user != NULL) {
-		curl_easy_setopt(w->easy, CURLOPT_HTTPAUTH,
-		    (long)CURLAUTH_BASIC);
-		curl_easy_setopt(w->easy, CURLOPT_USERNAME, c->user);
-		curl_easy_setopt(w->easy, CURLOPT_PASSWORD,
-		    c->password != NULL ? c->password : "");
-	}
+	if (w->generation == x->generation)
+		return;
+	w->generation = x->generation;
+	curl_easy_setopt(h, CURLOPT_HTTPAUTH, bearer ? (long)CURLAUTH_BEARER :
+	    x->kind == FETCH_AUTH_BASIC ? (long)CURLAUTH_BASIC :
+	    (long)CURLAUTH_NEGOTIATE);
+	curl_easy_setopt(h, CURLOPT_XOAUTH2_BEARER, bearer ? x->token : NULL);
+	/* Empty ones make Negotiate take those of the ticket cache. */
+	curl_easy_setopt(h, CURLOPT_USERNAME, bearer ? NULL :
+	    x->user != NULL ? x->user : "");
+	curl_easy_setopt(h, CURLOPT_PASSWORD, bearer ? NULL :
+	    x->password != NULL ? x->password : "");
 }
 
 static struct wire *
@@ -418,7 +571,6 @@ wire_get(struct transport *c)
 	w->all = c->wires;
 	c->wires = w;
 	wire_options(w);
-	wire_credentials(w);
 	return (w);
 }
 
@@ -464,8 +616,10 @@ transport_start(void *cookie, struct fetch_transfer *t)
 		return (ERR_NOMEM);
 	w->t = t;
 	w->header_bytes = 0;
-	w->too_big = false;
+	w->too_big = w->swollen = false;
 	w->words[0] = '\0';
+	if (t->credentials != NULL)
+		wire_credentials(w, t->credentials);
 	t->handle = w;
 	if (c->direct)
 		curl_easy_setopt(w->easy, CURLOPT_REQUEST_TARGET,
@@ -531,9 +685,12 @@ transport_free(void *cookie)
 	free(c->origin);
 	free(c->user_agent);
 	free(c->ca_file);
-	secret_free(c->user);
-	secret_free(c->password);
-	secret_free(c->token);
+	free(c->cert_file);
+	free(c->key_file);
+	secret_free(c->key_password);
+	free(c->proxy);
+	free(c->proxy_user);
+	secret_free(c->proxy_password);
 	c->magic = 0;
 	free(c);
 	curl_global_cleanup();
@@ -597,15 +754,20 @@ transport_new(struct loop *loop, const struct fetch_options *o,
 	c->origin = must_strdup(o->origin);
 	c->user_agent = copy(o->user_agent);
 	c->ca_file = copy(o->ca_file);
-	c->user = copy(o->user);
-	c->password = copy(o->password);
-	c->token = copy(o->token);
+	c->cert_file = copy(o->cert_file);
+	c->key_file = copy(o->key_file);
+	c->key_password = copy(o->key_password);
+	c->proxy = copy(o->proxy);
+	c->proxy_user = copy(o->proxy_user);
+	c->proxy_password = copy(o->proxy_password);
+	c->unverified = o->tls_unverified;
 	c->connect_timeout_ms = clamp_ms(o->connect_timeout_ms);
 	c->timeout_ms = clamp_ms(o->timeout_ms);
 	c->low_speed_s = (clamp_ms(o->low_speed_ms) + 999) / 1000;
 	c->quotas = o->quotas;
 	c->quotas_n = o->quotas_n;
 	c->body_max = o->body_max;
+	c->ratio_max = o->ratio_max;
 	c->in_flight = o->in_flight;
 	c->compressed = o->compressed;
 	c->http2 = o->http2;
@@ -623,16 +785,33 @@ transport_new(struct loop *loop, const struct fetch_options *o,
 	return (0);
 }
 
+static bool
+negotiates(void)
+{
+	const curl_version_info_data *v = curl_version_info(CURLVERSION_NOW);
+
+	return ((v->features & CURL_VERSION_SPNEGO) != 0);
+}
+
 int
 fetch_new(struct loop *loop, const struct fetch_options *o,
     struct fetch **out, struct err *e)
 {
 	struct fetch_transport on;
+	struct fetch_authorizer auth;
 	int rc;
 
 	*out = NULL;
+	if (o->auth == FETCH_AUTH_NEGOTIATE && !negotiates())
+		return (err_set(e, ERR_CONFIG, "this libcurl has no "
+		    "Kerberos (SPNEGO)"));
 	if ((rc = fetch_origin_check(o, e)) != 0 ||
-	    (rc = transport_new(loop, o, &on, e)) != 0)
+	    (rc = fetch_auth_new(loop, o, &auth, e)) != 0)
 		return (rc);
-	return (fetch_new_on(loop, o, &on, out, e));
+	if ((rc = transport_new(loop, o, &on, e)) != 0) {
+		if (auth.free != NULL)
+			auth.free(auth.cookie);
+		return (rc);
+	}
+	return (fetch_new_on(loop, o, &on, &auth, out, e));
 }

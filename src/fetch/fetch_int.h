@@ -15,6 +15,8 @@
 #define FETCH_PADDING 16
 /* Of one answer, in total. */
 #define FETCH_HEADER_MAX (256u << 10)
+/* The ratio of decompression is looked at from so many bytes on. */
+#define FETCH_RATIO_FROM (1u << 20)
 /* Of a target in a message. */
 #define FETCH_TARGET_SHOWN 120
 
@@ -62,6 +64,9 @@ struct fetch_job {
 	unsigned class;
 	unsigned tries_max;
 	unsigned tries;
+	bool auth_again;		/* had a 401, and newer credentials */
+	bool auth_none;			/* there are no credentials */
+	unsigned generation;		/* of those it was sent with */
 	int code;			/* of the last try */
 	bool given_up;			/* by the queue */
 	struct fetch_transfer t;	/* of the last try */
@@ -105,6 +110,9 @@ struct fetch {
 	uint32_t magic;
 	struct loop *loop;
 	struct fetch_transport on;
+	struct fetch_authorizer auth;	/* get == NULL: none */
+	const struct fetch_credentials *credentials;	/* of this turn */
+	struct err auth_err;		/* why there are none */
 	struct loop_timer *turn;	/* awake, or the door's time */
 	char *origin;
 	struct pace *pace;
@@ -134,6 +142,10 @@ struct fetch {
 /* A turn comes soon. */
 void fetch_wake(struct fetch *);
 
+/* fetch_auth.c: *out has get == NULL when there is nothing to do. */
+int fetch_auth_new(struct loop *, const struct fetch_options *,
+    struct fetch_authorizer *out, struct err *);
+
 /* fetch_text.c: words and numbers of HTTP */
 int fetch_origin_check(const struct fetch_options *, struct err *);
 bool fetch_target_valid(const char *);
@@ -150,6 +162,8 @@ enum fetch_class fetch_code_class(int code);
 /* What a try tells of the server's pace. */
 enum pace_outcome fetch_outcome(int code, const struct fetch_transfer *);
 const char *fetch_status_text(int status);	/* "" when unknown */
+/* Words from outside, escaped but for quotes. */
+void fetch_put_words(struct buf *, const char *, size_t len, size_t max);
 /* What happened, for a person. */
 void fetch_explain(struct err *, int code, const struct fetch_transfer *,
     const char *target, unsigned tries);

@@ -47,7 +47,7 @@ static const struct {
 	[JOB_SEND] = { "send", step_send,
 	    TO(RECEIVE) | TO(WAIT) | TO(FAILED) | TO(CANCELLED) },
 	[JOB_RECEIVE] = { "receive", step_receive,
-	    TO(DONE) | TO(WAIT) | TO(FAILED) | TO(CANCELLED) },
+	    TO(DONE) | TO(QUEUED) | TO(WAIT) | TO(FAILED) | TO(CANCELLED) },
 	[JOB_DONE] = { "done", step_done, TO(CANCELLED) },
 	[JOB_WAIT] = { "wait", step_wait, TO(QUEUED) | TO(CANCELLED) },
 	[JOB_FAILED] = { "failed", step_failed, TO(CANCELLED) },
@@ -86,8 +86,8 @@ fetch_job_set_state(struct fetch_job *j, enum fetch_job_state to)
 		TAILQ_REMOVE(list_of(j, from), j, link);
 		f->counts[from]--;
 	}
-	/* Who waited for a retry has queued before. */
-	if (from == JOB_WAIT && to == JOB_QUEUED)
+	/* Who was sent before, or waited for a retry, has queued already. */
+	if (from != JOB_NEW && to == JOB_QUEUED)
 		TAILQ_INSERT_HEAD(list_of(j, to), j, link);
 	else
 		TAILQ_INSERT_TAIL(list_of(j, to), j, link);
@@ -148,7 +148,7 @@ transfer_init(struct fetch_job *j)
 	j->t = (struct fetch_transfer){
 		.method = j->method, .url = j->url, .body = j->body,
 		.body_len = j->body_len, .content_type = j->content_type,
-		.retry_after_ms = -1,
+		.credentials = j->f->credentials, .retry_after_ms = -1,
 		.finished = job_finished, .owner = j,
 	};
 	for (i = 0; i < PACE_QUOTAS; i++)
@@ -238,6 +238,8 @@ step_send(struct fetch_job *j)
 	struct fetch *f = j->f;
 
 	transfer_init(j);
+	if (f->credentials != NULL)
+		j->generation = f->credentials->generation;
 	j->tries++;
 	if (!fetch_target_valid(j->target)) {
 		j->code = ERR_REQUEST;
@@ -252,6 +254,7 @@ step_send(struct fetch_job *j)
 	if (j->code != 0)
 		return (job_fail_or_wait(j, false));
 	j->started = true;
+	j->t.credentials = NULL;
 	fetch_job_set_state(j, JOB_RECEIVE);
 	return (STEP_WAIT);
 }
@@ -274,6 +277,24 @@ job_count(const struct fetch_job *j)
 	hist_add(&h->body_bytes, t->in.len);
 }
 
+/* A 401, and there are other credentials by now or soon: once more. */
+static bool
+job_has_newer(struct fetch_job *j)
+{
+	struct fetch *f = j->f;
+
+	if (j->code != ERR_AUTH || f->auth.get == NULL || j->auth_again)
+		return (false);
+	/* What it says is worth more than that there are no others. */
+	fetch_explain(&f->last[j->class], j->code, &j->t, j->target,
+	    j->tries);
+	if (!f->auth.refused(f->auth.cookie, j->generation))
+		return (false);
+	j->auth_again = true;
+	j->tries--;
+	return (true);
+}
+
 static enum step
 step_receive(struct fetch_job *j)
 {
@@ -286,6 +307,11 @@ step_receive(struct fetch_job *j)
 	if (j->t.status != 0 && fetch_status_code(j->t.status) != 0)
 		j->code = fetch_status_code(j->t.status);
 	j->f->stats.by_class[fetch_code_class(j->code)]++;
+	if (job_has_newer(j)) {
+		job_tell_pace(j, PACE_GOOD);
+		fetch_job_set_state(j, JOB_QUEUED);
+		return (STEP_WAIT);
+	}
 	if (j->code != 0)
 		return (job_fail_or_wait(j, true));
 	job_tell_pace(j, PACE_GOOD);
@@ -388,6 +414,13 @@ step_failed(struct fetch_job *j)
 	struct fetch *f = j->f;
 
 	f->stats.failed++;
+	if (j->auth_none && !(j->auth_again &&
+	    f->last[j->class].code == ERR_AUTH &&
+	    f->auth_err.code == ERR_AUTH)) {
+		a.err = f->auth_err;
+		job_tell(j, &a);
+		return (STEP_DONE);
+	}
 	/* Given up because of the origin, the class may know no error. */
 	if (j->given_up && f->last[j->class].code == 0)
 		a.err = f->last[f->last_class];

@@ -89,6 +89,35 @@ next_level(struct fetch *f, int64_t *again)
 	return (best);
 }
 
+/* Without credentials nobody is sent. */
+static void
+no_credentials(struct fetch *f)
+{
+	struct fetch_job *j;
+	size_t i;
+
+	for (i = 0; i < f->levels_n; i++)
+		while ((j = TAILQ_FIRST(&f->levels[i]->jobs)) != NULL) {
+			j->auth_none = true;
+			fetch_job_set_state(j, JOB_FAILED);
+		}
+}
+
+/* False: they are being had, we are woken then; or nobody waits any more. */
+static bool
+credentials_there(struct fetch *f)
+{
+	int rc;
+
+	f->credentials = NULL;
+	if (f->auth.get == NULL)
+		return (true);
+	rc = f->auth.get(f->auth.cookie, &f->credentials, &f->auth_err);
+	if (rc < 0)
+		no_credentials(f);
+	return (rc == 1);
+}
+
 int64_t
 fetch_admit(struct fetch *f)
 {
@@ -96,6 +125,8 @@ fetch_admit(struct fetch *f)
 	struct fetch_job *j;
 	int64_t again;
 
+	if (f->counts[JOB_QUEUED] == 0 || !credentials_there(f))
+		return (-1);
 	for (;;) {
 		again = -1;
 		if (f->counts[JOB_QUEUED] == 0 ||

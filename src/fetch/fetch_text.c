@@ -217,7 +217,7 @@ fetch_origin_check(const struct fetch_options *o, struct err *e)
 			    "host and port only"));
 	if (*a == '\0' || *a == ':')
 		return (err_set(e, ERR_CONFIG, "the origin names no host"));
-	if (plain && (o->user != NULL || o->token != NULL) &&
+	if (plain && (o->auth != FETCH_AUTH_NONE || o->sends_secrets) &&
 	    !o->plain_http_auth && !fetch_origin_loopback(o->origin))
 		return (err_set(e, ERR_CONFIG, "credentials would go over "
 		    "plain http to %s; use https", a));
@@ -280,15 +280,15 @@ fetch_quota_header(const struct fetch_quota *q, size_t n, const char *line,
 
 /* Escaped, but for quotes: servers' words are full of them, and here they
  * end no quotation. */
-static void
-put_words(struct buf *out, const char *s, size_t len)
+void
+fetch_put_words(struct buf *out, const char *s, size_t len, size_t max)
 {
 	size_t i, from = 0;
 
 	for (i = 0; i <= len; i++) {
 		if (i < len && s[i] != '\'' && s[i] != '"')
 			continue;
-		text_escape(out, s + from, i - from, SAID_MAX);
+		text_escape(out, s + from, i - from, max);
 		if (i < len)
 			buf_u8(out, (uint8_t)s[i]);
 		from = i + 1;
@@ -312,7 +312,8 @@ put_line(struct buf *out, const char *s, size_t len)
 	if (line.len > 0 && line.data[line.len - 1] == ' ')
 		line.len--;
 	if (line.len > 0 && line.error == 0)
-		put_words(out, (const char *)line.data, line.len);
+		fetch_put_words(out, (const char *)line.data, line.len,
+		    SAID_MAX);
 	if (i < len)
 		buf_puts(out, "...");
 	buf_fini(&line);

@@ -441,7 +441,7 @@ read_quota(struct source_reader *r, const struct yaml_node *n,
 	every = source_reader_text(r, n, "every", false);
 	q->reset = source_reader_text(r, n, "reset", every == NULL);
 	unit = source_reader_text(r, n, "unit", every == NULL);
-	if (r->rc != 0)
+	if (r->rc != 0 || (every == NULL && unit == NULL))
 		return;
 	if (every != NULL) {
 		if (q->reset != NULL || unit != NULL ||

@@ -171,7 +171,7 @@ world_init(struct world *w, const struct fetch_options *o,
 	w->script.lines = lines;
 	w->script.lines_n = n;
 	w->script.timer = loop_timer_new(w->loop, script_turn, &w->script);
-	assert_int_equal(fetch_new_on(w->loop, o, &on, &w->f, &e), 0);
+	assert_int_equal(fetch_new_on(w->loop, o, &on, NULL, &w->f, &e), 0);
 }
 
 static void
@@ -646,6 +646,14 @@ test_free_with_jobs(void **state)
 
 /* --- what is refused at the door ----------------------------------------- */
 
+static int
+never(void *cookie, char **value, struct err *e)
+{
+	(void)cookie;
+	(void)value;
+	return (err_set(e, ERR_INTERNAL, "not asked for here"));
+}
+
 static void
 test_origins(void **state)
 {
@@ -688,7 +696,9 @@ test_origins(void **state)
 	loop = loop_new(0);
 	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		o.origin = cases[i].origin;
-		o.user = cases[i].user;
+		o.auth = cases[i].user != NULL ? FETCH_AUTH_BASIC :
+		    FETCH_AUTH_NONE;
+		o.secrets.get = never;
 		o.plain_http_auth = cases[i].plain_ok;
 		rc = fetch_new(loop, &o, &f, &e);
 		assert_int_equal(rc, cases[i].good ? 0 : ERR_CONFIG);

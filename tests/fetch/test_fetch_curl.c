@@ -491,6 +491,25 @@ test_gzip(void **state)
 	world_fini(&w);
 }
 
+/* Values of a secret, one after the other; the last one stays. */
+struct secret {
+	const char *values[4];
+	unsigned reads;
+};
+
+static int
+get_secret(void *cookie, char **value, struct err *e)
+{
+	struct secret *s = cookie;
+	unsigned i = s->reads++;
+
+	(void)e;
+	while (i > 0 && s->values[i] == NULL)
+		i--;
+	*value = strdup(s->values[i]);
+	return (0);
+}
+
 static void
 test_headers(void **state)
 {
@@ -499,10 +518,12 @@ test_headers(void **state)
 		.method = "POST", .target = "/ok?x=%20y", .body = "{\"a\":1}",
 		.body_len = 7,
 	};
+	struct secret token = { { "t0k3n" }, 0 };
 	struct world w;
 
 	(void)state;
-	o.token = "t0k3n";
+	o.auth = FETCH_AUTH_BEARER;
+	o.secrets = (struct fetch_secrets){ &token, get_secret };
 	world_init(&w, o);
 	w.wanted = 1;
 	fetch_start(w.f, &r, on_done, &w);
@@ -532,20 +553,27 @@ test_headers(void **state)
 static void
 test_basic(void **state)
 {
+	struct secret password = { { "p:w" }, 0 };
 	struct fetch_options o = usual;
 	struct world w;
 
 	(void)state;
+	o.auth = FETCH_AUTH_BASIC;
 	o.user = "DOMAIN\\user";
-	o.password = "p:w";
+	o.secrets = (struct fetch_secrets){ &password, get_secret };
 	world_init(&w, o);
 	get(&w, "/401");
 	/* with the first request, and not again after the refusal */
 	assert_non_null(strstr(w.server.last,
 	    "Authorization: Basic RE9NQUlOXHVzZXI6cDp3\r\n"));
 	assert_int_equal(w.server.requests, 1);
+	assert_int_equal(w.last.err.code, ERR_AUTH);
+	assert_int_equal(w.last.status, 401);
+	assert_int_equal(password.reads, 2);
+	/* they were the same when read again: nobody is sent with them */
 	get(&w, "/302");
-	assert_int_equal(w.server.requests, 2);
+	assert_int_equal(w.last.err.code, ERR_AUTH);
+	assert_int_equal(w.server.requests, 1);
 	world_fini(&w);
 }
 

@@ -385,7 +385,8 @@ world_init(struct world *w, uint64_t seed)
 	    .retry_share = 0.2, .retry_rate = 1, .seed = seed };
 	w->capacity = 1 + (unsigned)below(w, 30);
 	w->service_us = 100 + (int64_t)below(w, 2 * (uint64_t)SECOND);
-	assert_int_equal(fetch_new_on(w->loop, &w->o, &on, &w->f, NULL), 0);
+	assert_int_equal(fetch_new_on(w->loop, &w->o, &on, NULL, &w->f,
+	    NULL), 0);
 	w->change = loop_timer_new(w->loop, mood_change, w);
 	mood_change(w);
 	n = 1 + (unsigned)below(w, JOBS_MAX / 2);
@@ -515,7 +516,7 @@ gone_for_good(void **state)
 	w->o.tries = 100;
 	assert_int_equal(fetch_new_on(w->loop, &w->o,
 	    &(struct fetch_transport){ w, server_start, server_stop,
-	    server_free }, &w->f, NULL), 0);
+	    server_free }, NULL, &w->f, NULL), 0);
 	w->nsent = 0;
 	while (!all_over(w) && fake_loop_step(w->loop, INT64_MAX / 2))
 		check_step(w);

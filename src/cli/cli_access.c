@@ -1,0 +1,118 @@
+/*
+ * From the configuration to what fetch needs for access: how requests are
+ * authorized, where the secret is, TLS and the proxy. The secret itself is
+ * read by fetch when it is needed; others are read here and wiped at the end.
+ *
+ * A program that holds secrets writes no core.
+ */
+
+#include "config.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+
+#include "base/err.h"
+#include "base/msg.h"
+#include "base/must.h"
+#include "cli/cli.h"
+#include "conf/conf.h"
+#include "fetch/fetch.h"
+
+struct app_secrets {
+	const struct conf *conf;
+	const char *path;		/* of the one that fetch reads */
+	char *key_password;
+	char *proxy_password;
+};
+
+/* The words of source.auth.type, in their order there. */
+static const struct {
+	enum fetch_auth_kind kind;
+	const char *secret;
+} kinds[] = {
+	{ FETCH_AUTH_NONE, NULL },
+	{ FETCH_AUTH_BASIC, "source.auth.password" },
+	{ FETCH_AUTH_BEARER, "source.auth.token" },
+	{ FETCH_AUTH_NEGOTIATE, NULL },
+	{ FETCH_AUTH_OAUTH2, "source.auth.client_secret" },
+};
+
+/* On a worker: the configuration does not change any more. */
+static int
+get_secret(void *cookie, char **value, struct err *e)
+{
+	const struct app_secrets *s = cookie;
+
+	return (conf_secret(s->conf, s->path, value, e));
+}
+
+/* A secret that may be left out. */
+static int
+read_if_set(const struct conf *c, const char *path, char **value,
+    struct err *e)
+{
+
+	return (conf_get(c, path)->set ? conf_secret(c, path, value, e) : 0);
+}
+
+static bool
+has_secret(const struct app_secrets *s)
+{
+
+	return (s->path != NULL || s->key_password != NULL ||
+	    s->proxy_password != NULL);
+}
+
+int
+app_access(struct app *app, struct fetch_options *f, struct err *e)
+{
+	const struct conf *c = app->conf;
+	struct app_secrets *s;
+	size_t i = (size_t)conf_num(c, "source.auth.type");
+	int rc;
+
+	MUST(i < sizeof(kinds) / sizeof(kinds[0]));
+	s = app->secrets = must_calloc(1, sizeof(*s));
+	s->conf = c;
+	s->path = kinds[i].secret;
+	f->auth = kinds[i].kind;
+	f->user = conf_text(c, "source.auth.user");
+	f->secrets.cookie = s;
+	f->secrets.get = s->path != NULL ? get_secret : NULL;
+	f->token_url = conf_text(c, "source.auth.token_url");
+	f->client_id = conf_text(c, "source.auth.client_id");
+	f->scope = conf_text(c, "source.auth.scope");
+	f->audience = conf_text(c, "source.auth.audience");
+	f->plain_http_auth = conf_bool(c, "source.auth.plain_http");
+	f->ca_file = conf_text(c, "source.tls.ca");
+	f->cert_file = conf_text(c, "source.tls.cert");
+	f->key_file = conf_text(c, "source.tls.key");
+	f->tls_unverified = !conf_bool(c, "source.tls.verify");
+	f->proxy = conf_text(c, "source.proxy");
+	f->proxy_user = conf_text(c, "source.proxy_user");
+	if ((rc = read_if_set(c, "source.tls.key_password",
+	    &s->key_password, e)) == 0)
+		rc = read_if_set(c, "source.proxy_password",
+		    &s->proxy_password, e);
+	f->key_password = s->key_password;
+	f->proxy_password = s->proxy_password;
+	if (has_secret(s))
+		(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+	if (f->tls_unverified)
+		msg_warn(app->cli->command, "source.tls.verify is false: "
+		    "whoever answers for the server is believed");
+	return (rc);
+}
+
+void
+app_access_free(struct app *app)
+{
+
+	if (app->secrets == NULL)
+		return;
+	conf_secret_free(app->secrets->key_password);
+	conf_secret_free(app->secrets->proxy_password);
+	free(app->secrets);
+	app->secrets = NULL;
+}
