@@ -212,27 +212,8 @@ explain_words(struct wire *w, struct fetch_transfer *t, CURLcode rc,
 	buf_fini(&text);
 }
 
-/* Closed or reset before the handshake was over. */
-static bool
-in_handshake(struct wire *w, CURLcode rc)
-{
-	curl_off_t tcp = 0;
-
-	if (!is_https(w->c->origin) || connected(w->easy, w->c->origin) ||
-	    (rc != CURLE_GOT_NOTHING && rc != CURLE_RECV_ERROR &&
-	    rc != CURLE_SEND_ERROR && rc != CURLE_SSL_CONNECT_ERROR))
-		return (false);
-	curl_easy_getinfo(w->easy, CURLINFO_CONNECT_TIME_T, &tcp);
-	return (tcp > 0);
-}
-
-/* The causes that libcurl tells in OpenSSL's words, or not at all. */
+/* The causes that libcurl tells in OpenSSL's words. */
 static const struct { const char *theirs, *ours; } tls_causes[] = {
-	{ "SSL_ERROR_SYSCALL", "closed in the handshake" },
-	{ "SSL_ERROR_ZERO_RETURN", "closed in the handshake" },
-	{ "unexpected eof", "closed in the handshake" },
-	{ "Connection reset by peer", "closed in the handshake" },
-	{ "Broken pipe", "closed in the handshake" },
 	{ "unsupported protocol", "the server has no protocol version from "
 	    "1.2 on" },
 	{ "alert protocol version", "the server has no protocol version from "
@@ -246,47 +227,50 @@ static const struct { const char *theirs, *ours; } tls_causes[] = {
 	    "client certificate" },
 	{ "alert bad certificate", "the server refuses the client "
 	    "certificate" },
+	{ "certificate", NULL },	/* libcurl's own words are good */
 };
 
 static void
 explain_tls(struct wire *w, struct fetch_transfer *t, CURLcode rc)
 {
+	const char *host = fetch_authority(w->c->origin);
 	char before[120];
-	size_t i;
+	size_t i, n = sizeof(tls_causes) / sizeof(tls_causes[0]);
 
-	snprintf(before, sizeof(before), "TLS with %.100s: ",
-	    fetch_authority(w->c->origin));
-	for (i = 0; i < sizeof(tls_causes) / sizeof(tls_causes[0]); i++)
+	t->origin_fault = true;
+	for (i = 0; i < n; i++)
 		if (strstr(w->words, tls_causes[i].theirs) != NULL)
 			break;
-	if (i < sizeof(tls_causes) / sizeof(tls_causes[0]))
-		reason(t, "%s%s", before, tls_causes[i].ours);
-	else if (rc == CURLE_GOT_NOTHING || w->words[0] == '\0')
-		reason(t, "%sclosed in the handshake", before);
-	else
+	if (i < n && tls_causes[i].ours != NULL) {
+		reason(t, "TLS with %s: %s", host, tls_causes[i].ours);
+	} else if (i < n || strstr(w->words, "SSL routines") != NULL) {
+		snprintf(before, sizeof(before), "TLS with %.100s: ", host);
 		explain_words(w, t, rc, before);
+	} else
+		reason(t, "TLS with %s: closed in the handshake or right "
+		    "after it%s", host, w->c->cert_file == NULL ?
+		    "; does the server want a client certificate?" : "");
 }
 
-/* A connection made for this transfer, over which nothing has come. */
+/* A connection made for this transfer, over which nothing has come. In TLS
+ * 1.3 a server that refuses us says so, if at all, after the handshake. */
 static bool
-is_new(const struct wire *w)
+tls_new(const struct wire *w)
 {
 	long connects = 0, header = 0;
 
 	curl_easy_getinfo(w->easy, CURLINFO_NUM_CONNECTS, &connects);
 	curl_easy_getinfo(w->easy, CURLINFO_HEADER_SIZE, &header);
-	return (connects > 0 && header == 0);
+	return (is_https(w->c->origin) && connects > 0 && header == 0);
 }
 
-/* In TLS 1.3 a server that misses the client's certificate says so after
- * the handshake: nothing has come over this connection but that. */
-static bool
-wants_certificate(struct wire *w, CURLcode rc)
+/* Told by the other side, it is final; closed without a word, it may pass. */
+static int
+explain_tls_closed(struct wire *w, struct fetch_transfer *t, CURLcode rc)
 {
-	if (!is_https(w->c->origin) || !is_new(w))
-		return (false);
-	return (strstr(w->words, "alert") != NULL ||
-	    (w->c->cert_file == NULL && rc == CURLE_SEND_ERROR));
+
+	explain_tls(w, t, rc);
+	return (strstr(w->words, "alert") != NULL ? ERR_TLS : ERR_CONNECT);
 }
 
 static int
@@ -334,11 +318,6 @@ explain(struct wire *w, struct fetch_transfer *t, CURLcode rc)
 		return (0);
 	if (w->too_big || w->swollen || t->in.error != 0)
 		return (explain_stop(w, t));
-	if (in_handshake(w, rc)) {
-		t->origin_fault = true;
-		explain_tls(w, t, rc);
-		return (ERR_TLS);
-	}
 	switch (rc) {
 	case CURLE_COULDNT_RESOLVE_HOST:
 	case CURLE_COULDNT_RESOLVE_PROXY:
@@ -361,24 +340,13 @@ explain(struct wire *w, struct fetch_transfer *t, CURLcode rc)
 	case CURLE_SSL_INVALIDCERTSTATUS:
 	case CURLE_SSL_PINNEDPUBKEYNOTMATCH:
 	case CURLE_USE_SSL_FAILED:
-		t->origin_fault = true;
 		explain_tls(w, t, rc);
 		return (ERR_TLS);
+	case CURLE_GOT_NOTHING:
 	case CURLE_RECV_ERROR:
 	case CURLE_SEND_ERROR:
-		if (wants_certificate(w, rc)) {
-			t->origin_fault = true;
-			explain_tls(w, t, rc);
-			return (ERR_TLS);
-		}
-		return (explain_cut(w, t, rc));
-	case CURLE_GOT_NOTHING:
-		if (is_https(w->c->origin) && is_new(w)) {
-			t->origin_fault = true;
-			reason(t, "TLS with %s: closed right after the "
-			    "handshake", fetch_authority(w->c->origin));
-			return (ERR_CONNECT);
-		}
+		if (tls_new(w))
+			return (explain_tls_closed(w, t, rc));
 		return (explain_cut(w, t, rc));
 	case CURLE_PARTIAL_FILE:
 		return (explain_cut(w, t, rc));
