@@ -28,7 +28,7 @@ static const struct conf_option options[] = {
 	{ "source.url", CONF_URL, NULL, 0, 0, NULL, "",
 	    "base address of the server" },
 	{ "source.auth.type", CONF_ENUM, "none", 0, 0, "none|basic|bearer|"
-	    "negotiate|oauth2", "", "how to authenticate" },
+	    "negotiate|oauth2", "", "how" },
 	{ "source.auth.user", CONF_TEXT, NULL, 0, 0, NULL, "",
 	    "for basic: DOMAIN\\user, user@domain" },
 	{ "source.auth.password", CONF_SECRET, NULL, 0, 0, NULL, "",
@@ -125,7 +125,7 @@ static const struct conf_option options[] = {
 	{ "fetch.body_max", CONF_SIZE, "64MiB", 1024, 1024 * MIB, NULL, "",
 	    "largest answer, decompressed" },
 	{ "fetch.ratio_max", CONF_INT, "200", 0, 1000000, NULL, "",
-	    "most that an answer may unpack to, 0: any" },
+	    "times an answer may unpack to, 0: any" },
 	{ "fetch.tries", CONF_INT, "3", 1, 100, NULL, "",
 	    "tries of a request" },
 	{ "fetch.retry_base", CONF_DURATION, "2s", 0, DAY, NULL, "",

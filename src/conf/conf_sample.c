@@ -57,7 +57,7 @@ secret_example(const char *path)
 	static const char *const examples[][2] = {
 		{ "source.auth.password", "{env: PI_PASSWORD}" },
 		{ "source.auth.token", "{env: PI_TOKEN}" },
-		{ "source.auth.client_secret", "{credential: client-secret}" },
+		{ "source.auth.client_secret", "{credential: client}" },
 	};
 	size_t i;
 
@@ -86,6 +86,8 @@ sample_value(const struct conf_option *o, const char *connector,
 	*live = false;
 	if (o->type == CONF_SECRET)
 		return (secret_example(o->path));
+	if (strcmp(o->path, "fetch.calendar") == 0)
+		return ("[mon-fri 09:00-17:00 rate=20]");
 	if (o->type == CONF_LIST)
 		return ("[pi_dataservers, pi_points, pi_timeseries]");
 	return (o->deflt != NULL ? o->deflt : "");
