@@ -28,7 +28,7 @@ static const struct conf_option options[] = {
 	{ "source.url", CONF_URL, NULL, 0, 0, NULL, "",
 	    "base address of the server" },
 	{ "source.auth.type", CONF_ENUM, "none", 0, 0, "none|basic|bearer|"
-	    "negotiate|oauth2", "", "how" },
+	    "negotiate|oauth2", "", "how to authenticate" },
 	{ "source.auth.user", CONF_TEXT, NULL, 0, 0, NULL, "",
 	    "for basic: DOMAIN\\user, user@domain" },
 	{ "source.auth.password", CONF_SECRET, NULL, 0, 0, NULL, "",

@@ -11,6 +11,7 @@
 #include "conf/conf.h"
 
 #define HELP_COLUMN 38
+#define LINE_COLUMNS 80
 
 /* Depth of a path, and its part at a depth. */
 static size_t
@@ -132,8 +133,12 @@ put_line(struct buf *b, const struct conf_option *o, unsigned depth,
 	while (b->error == 0 && b->len - begin < HELP_COLUMN)
 		buf_u8(b, ' ');
 	buf_printf(b, " # %s", o->help);
-	if (o->words != NULL && strchr(o->words, '|') != NULL)
+	if (o->words != NULL && strchr(o->words, '|') != NULL) {
+		/* beside the help, or below it */
+		if (b->len - begin + strlen(o->words) + 3 > LINE_COLUMNS)
+			buf_printf(b, "\n%*s #", HELP_COLUMN, "");
 		buf_printf(b, " (%s)", o->words);
+	}
 	buf_u8(b, '\n');
 }
 
