@@ -18,24 +18,43 @@
 #include "base/text.h"
 #include "codec/json.h"
 
+/* What a container of nothing but plain values takes is told by its length
+ * alone. */
+static bool
+is_flat(const yyjson_val *v, const yyjson_val *next)
+{
+	size_t n = unsafe_yyjson_get_len((void *)(uintptr_t)v);
+
+	return ((size_t)(next - v) == 1 + (yyjson_is_obj(
+	    (yyjson_val *)(uintptr_t)v) ? 2 * n : n));
+}
+
 /* Values lie in memory in the order of the text, a container before what is
- * in it: one pass with a stack of ends tells the depth. */
+ * in it: one pass with a stack of ends tells the depth. The flat ones, which
+ * are nearly all there is in values of streams, are passed over. */
 static bool
 too_deep(const yyjson_doc *doc)
 {
 	const yyjson_val *end[LIMIT_JSON_DEPTH];
 	yyjson_val *v = yyjson_doc_get_root((yyjson_doc *)(uintptr_t)doc);
-	size_t left = yyjson_doc_get_val_count((yyjson_doc *)(uintptr_t)doc);
+	const yyjson_val *stop = v +
+	    yyjson_doc_get_val_count((yyjson_doc *)(uintptr_t)doc);
+	yyjson_val *next;
 	unsigned depth = 0;
 
-	for (; left > 0; left--, v++) {
+	for (; v < stop; v = next) {
+		next = v + 1;
 		while (depth > 0 && v >= end[depth - 1])
 			depth--;
 		if (!yyjson_is_ctn(v))
 			continue;
 		if (depth == LIMIT_JSON_DEPTH)
 			return (true);
-		end[depth++] = unsafe_yyjson_get_next(v);
+		end[depth] = unsafe_yyjson_get_next(v);
+		if (is_flat(v, end[depth]))
+			next = unsafe_yyjson_get_next(v);
+		else
+			depth++;
 	}
 	return (false);
 }
