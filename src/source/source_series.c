@@ -202,13 +202,42 @@ put_field(struct answer *w, struct run *u, const struct source_field *f,
 	return (rc);
 }
 
+static inline uint64_t
+word_at(const char *s)
+{
+	uint64_t x;
+
+	memcpy(&x, s, sizeof(x));
+	return (x);
+}
+
+/* As memcmp() == 0, without the call: names are short, and this is asked
+ * for each key of each item. */
+static inline bool
+is_field(const struct source_field *f, const char *name, size_t len)
+{
+	size_t i;
+
+	if (f->len != len)
+		return (false);
+	if (len < 8) {
+		for (i = 0; i < len; i++)
+			if (f->name[i] != name[i])
+				return (false);
+		return (true);
+	}
+	for (i = 0; i + 8 < len; i += 8)
+		if (word_at(f->name + i) != word_at(name + i))
+			return (false);
+	return (word_at(f->name + len - 8) == word_at(name + len - 8));
+}
+
 static const struct source_field *
 find_field(const struct source_plan *p, const char *name, size_t len)
 {
 
 	for (uint32_t i = 0; i < p->nfields; i++)
-		if (p->fields[i].len == len &&
-		    memcmp(p->fields[i].name, name, len) == 0)
+		if (is_field(&p->fields[i], name, len))
 			return (&p->fields[i]);
 	return (NULL);
 }
@@ -232,8 +261,7 @@ put_item(struct answer *w, struct run *u, yyjson_val *item)
 		name = unsafe_yyjson_get_str(key);
 		len = unsafe_yyjson_get_len(key);
 		f = i < GUESSES ? w->guess[i] : NULL;
-		if (f == NULL || f->len != len ||
-		    memcmp(f->name, name, len) != 0) {
+		if (f == NULL || !is_field(f, name, len)) {
 			f = find_field(w->plan, name, len);
 			if (i < GUESSES)
 				w->guess[i] = f;
