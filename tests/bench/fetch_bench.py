@@ -1,5 +1,8 @@
-"""make bench BENCH=fetch: the transport and what follows it, beside wrk and
-curl on the same nginx with the same requests and bodies.
+"""make bench BENCH=fetch.
+
+First the transport and what follows it, beside wrk and curl on the same
+nginx with the same requests and bodies; then garner harvest itself against
+garner-mock, beside a client in Python that reads the same windows.
 
 nginx has one core (one worker), who asks has the other. It serves answers
 that garner-mock gave, from memory. garner's side is tests/bench/bench_fetch:
@@ -7,6 +10,7 @@ every answer is decoded, journaled, synced and noted in a ledger.
 """
 
 import contextlib
+import functools
 import json
 import os
 import re
@@ -20,7 +24,7 @@ import tempfile
 import time
 import urllib.request
 
-from harness import BUILD, SRC, Mock, wait_for
+from harness import BUILD, GARNER, SRC, Mock, Site, wait_for
 
 BENCH_FETCH = os.path.join(BUILD, "tests/bench/bench_fetch")
 CONNECTOR = os.path.join(SRC, "conf/connectors/pi.yaml")
@@ -208,14 +212,11 @@ def beside_wrk(figure, case, name, unit, scale, rounds, seconds):
     figure(name + "_curl", mine, unit, "curl --parallel", curl)
 
 
-def fetch(figure, rounds):
+def beside_nginx(figure, rounds):
     for name in ("nginx", "wrk", "curl"):
         if tool(name) is None:
             skip("no %s here (build-aux/setup --bench)" % name)
             return
-    if len(pinned(0, [])) == 0:
-        print("# fetch: one core or no taskset: server and client share",
-              file=sys.stderr, flush=True)
     with Nginx() as nginx:
         with Mock("--tags", 100, "--density", DENSITY, "--no-gzip") as m:
             ids = mock_webids(m, LARGE[0])
@@ -229,3 +230,80 @@ def fetch(figure, rounds):
                    2)
         beside_wrk(figure, large, "fetch_large_bytes", "bytes/s",
                    large.bytes, rounds, 2)
+
+
+# --- the program itself -----------------------------------------------------
+
+WINDOW = 400    # seconds, and about as many values of a stream
+STREAMS = 25
+TAGS = 250
+HARVEST_FROM = "2026-03-01T04:00:00Z"
+
+
+@functools.cache
+def python_with_requests():
+    for python in (sys.executable, "/usr/bin/python3"):
+        if subprocess.run([python, "-c", "import requests"], check=False,
+                          stderr=subprocess.DEVNULL).returncode == 0:
+            return python
+    return None
+
+
+def harvest_once(mock, workers):
+    """Values a second of a whole run, from nothing covered to the end."""
+    with Site(mock.url, size=TAGS // 5, **{
+            "from": HARVEST_FROM, "harvest": "  workers: %d\n"
+            "  window_max: %ds\n" % (workers, WINDOW)}) as s:
+        s.garner("discover")
+        began = time.monotonic()
+        r = subprocess.run(pinned(1, [
+            GARNER, "-c", s.conf, "-q", "harvest", "--json", "--table",
+            "pi_timeseries"]), stdout=subprocess.PIPE, check=True,
+            cwd=s.dir)
+        seconds = time.monotonic() - began
+    stats = json.loads(r.stdout)
+    if stats["streams_failed"] > 0 or stats["values"] == 0:
+        raise RuntimeError("harvest: not all was read: %s" % r.stdout)
+    return stats["values"] / seconds, stats
+
+
+def python_once(mock, path):
+    r = subprocess.run(pinned(1, [
+        python_with_requests(), os.path.join(
+            SRC, "tests/bench/python_client.py"), mock.url, path,
+        str(STREAMS), HARVEST_FROM, str(WINDOW), "1000", "60"]),
+        stdout=subprocess.PIPE, text=True, check=True)
+    values, seconds = r.stdout.split()
+    return int(values) / float(seconds)
+
+
+def whole_program(figure, rounds):
+    mine, python = [], []
+    with Mock("--tags", TAGS, "--density", DENSITY, "--no-gzip") as m:
+        os.sched_setaffinity(m.proc.pid, {sorted(os.sched_getaffinity(0))[0]})
+        path = os.path.join(m.dir, "webids")
+        with open(path, "w", encoding="utf-8") as f:
+            f.write("\n".join(mock_webids(m, TAGS)))
+        workers = max((1, 0), key=lambda w: harvest_once(m, w)[0])
+        for _ in range(rounds):
+            rate, stats = harvest_once(m, workers)
+            mine.append(rate)
+            if python_with_requests():
+                python.append(python_once(m, path))
+    figure("fetch_large_values_workers", workers, "threads")
+    figure("fetch_large_values_an_answer",
+           stats["values"] / stats["requests"], "values")
+    if python:
+        figure("fetch_large_values", statistics.median(mine), "values/s",
+               "python requests", statistics.median(python))
+    else:
+        skip("no python with requests here (build-aux/setup --bench)")
+        figure("fetch_large_values", statistics.median(mine), "values/s")
+
+
+def fetch(figure, rounds):
+    if len(os.sched_getaffinity(0)) < 2 or tool("taskset") is None:
+        print("# fetch: one core, or no taskset: server and client share",
+              file=sys.stderr, flush=True)
+    beside_nginx(figure, rounds)
+    whole_program(figure, rounds)
