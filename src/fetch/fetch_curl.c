@@ -6,19 +6,14 @@
  */
 #include "config.h"
 
-#include <ctype.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include <curl/curl.h>
 
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/must.h"
-#include "base/text.h"
 #include "fetch/fetch.h"
 #include "fetch/fetch_curl_int.h"
 #include "fetch/fetch_int.h"
@@ -29,55 +24,6 @@
 #define READ_BYTES 65536L
 /* An answer's memory is made at once when its length is told, up to this. */
 #define AHEAD_MAX (4u << 20)
-
-struct transport {
-	uint32_t magic;
-	struct fetch_hubs *hubs;
-	struct curl_slist *headers;
-	struct curl_slist *headers_json;
-	struct curl_slist *headers_form;
-	struct wire *pool;		/* at rest */
-	struct wire *wires;		/* all */
-
-	char *origin;
-	char *user_agent;
-	char *ca_file;
-	char *cert_file;
-	char *key_file;
-	char *key_password;
-	char *proxy;
-	char *proxy_user;
-	char *proxy_password;
-	bool unverified;
-	long connect_timeout_ms;
-	long timeout_ms;
-	long low_speed_s;
-	const struct fetch_quota *quotas;	/* borrowed */
-	size_t quotas_n;
-	size_t body_max;
-	unsigned ratio_max;
-	unsigned in_flight;
-	bool compressed;
-	bool http2;
-	bool direct;			/* no proxy is asked for the whole
-					 * URL */
-};
-
-/* An easy handle and the transfer it carries. */
-struct wire {
-	uint32_t magic;
-	struct wire *next;		/* in the pool */
-	struct wire *all;
-	struct transport *c;
-	struct fetch_hub *hub;
-	CURL *easy;
-	struct fetch_transfer *t;	/* NULL at rest */
-	unsigned generation;		/* of its credentials, 0: none */
-	size_t header_bytes;
-	bool too_big;
-	bool swollen;			/* in decompression */
-	char words[CURL_ERROR_SIZE];
-};
 
 /* --- libcurl's callbacks ------------------------------------------------- */
 
@@ -137,237 +83,7 @@ on_header(char *p, size_t size, size_t n, void *cookie)
 	return (n);
 }
 
-/* --- results ------------------------------------------------------------- */
-
-static void __attribute__((format(printf, 2, 3)))
-reason(struct fetch_transfer *t, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(t->reason, sizeof(t->reason), fmt, ap);
-	va_end(ap);
-}
-
-static bool
-is_https(const char *origin)
-{
-	return (strncasecmp(origin, "https:", 6) == 0);
-}
-
-static bool
-connected(CURL *easy, const char *origin)
-{
-	curl_off_t at = 0;
-
-	curl_easy_getinfo(easy, is_https(origin) ?
-	    CURLINFO_APPCONNECT_TIME_T : CURLINFO_CONNECT_TIME_T, &at);
-	return (at > 0);
-}
-
-static void
-explain_connect(struct wire *w, struct fetch_transfer *t)
-{
-	long why = 0;
-	char text[128];
-
-	curl_easy_getinfo(w->easy, CURLINFO_OS_ERRNO, &why);
-	snprintf(text, sizeof(text), "%s", why != 0 ? strerror((int)why) :
-	    "no address answers");
-	text[0] = (char)tolower((unsigned char)text[0]);
-	reason(t, "cannot connect to %s: %s", fetch_authority(w->c->origin),
-	    text);
-}
-
-static int
-explain_timeout(struct wire *w, struct fetch_transfer *t)
-{
-	const struct transport *c = w->c;
-
-	if (!connected(w->easy, c->origin)) {
-		t->origin_fault = true;
-		reason(t, "cannot connect to %s: no answer within %g s",
-		    fetch_authority(c->origin),
-		    (double)c->connect_timeout_ms / 1000);
-	} else if (strstr(w->words, "too slow") != NULL)
-		reason(t, "no data for %ld s", c->low_speed_s);
-	else
-		reason(t, "not finished within %g s",
-		    (double)c->timeout_ms / 1000);
-	return (ERR_TIMEOUT);
-}
-
-/* libcurl's words, escaped: parts of them come from the other side. */
-static void
-explain_words(struct wire *w, struct fetch_transfer *t, CURLcode rc,
-    const char *before)
-{
-	const char *words = w->words[0] != '\0' ? w->words :
-	    curl_easy_strerror(rc);
-	struct buf text;
-
-	buf_init(&text, 4096);
-	fetch_put_words(&text, words, strlen(words), 120);
-	reason(t, "%s%s", before, buf_str(&text));
-	buf_fini(&text);
-}
-
-/* The causes that libcurl tells in OpenSSL's words. */
-static const struct { const char *theirs, *ours; } tls_causes[] = {
-	{ "unsupported protocol", "the server has no protocol version from "
-	    "1.2 on" },
-	{ "alert protocol version", "the server has no protocol version from "
-	    "1.2 on" },
-	{ "certificate required", "the server wants a client certificate" },
-	{ "alert handshake failure", "the server refuses the handshake; it "
-	    "may want a client certificate" },
-	{ "no alternative certificate subject name", "the certificate is not "
-	    "for this host" },
-	{ "alert unknown ca", "the server does not know the issuer of the "
-	    "client certificate" },
-	{ "alert bad certificate", "the server refuses the client "
-	    "certificate" },
-	{ "certificate", NULL },	/* libcurl's own words are good */
-};
-
-static void
-explain_tls(struct wire *w, struct fetch_transfer *t, CURLcode rc)
-{
-	const char *host = fetch_authority(w->c->origin);
-	char before[120];
-	size_t i, n = sizeof(tls_causes) / sizeof(tls_causes[0]);
-
-	t->origin_fault = true;
-	for (i = 0; i < n; i++)
-		if (strstr(w->words, tls_causes[i].theirs) != NULL)
-			break;
-	if (i < n && tls_causes[i].ours != NULL) {
-		reason(t, "TLS with %s: %s", host, tls_causes[i].ours);
-	} else if (i < n || strstr(w->words, "SSL routines") != NULL) {
-		snprintf(before, sizeof(before), "TLS with %.100s: ", host);
-		explain_words(w, t, rc, before);
-	} else
-		reason(t, "TLS with %s: closed in the handshake or right "
-		    "after it%s", host, w->c->cert_file == NULL ?
-		    "; does the server want a client certificate?" : "");
-}
-
-/* A connection made for this transfer, over which nothing has come. In TLS
- * 1.3 a server that refuses us says so, if at all, after the handshake. */
-static bool
-tls_new(const struct wire *w)
-{
-	long connects = 0, header = 0;
-
-	curl_easy_getinfo(w->easy, CURLINFO_NUM_CONNECTS, &connects);
-	curl_easy_getinfo(w->easy, CURLINFO_HEADER_SIZE, &header);
-	return (is_https(w->c->origin) && connects > 0 && header == 0);
-}
-
-/* Told by the other side, it is final; closed without a word, it may pass. */
-static int
-explain_tls_closed(struct wire *w, struct fetch_transfer *t, CURLcode rc)
-{
-
-	explain_tls(w, t, rc);
-	return (strstr(w->words, "alert") != NULL ? ERR_TLS : ERR_CONNECT);
-}
-
-static int
-explain_cut(struct wire *w, struct fetch_transfer *t, CURLcode rc)
-{
-	curl_off_t told = -1, got = 0;
-
-	curl_easy_getinfo(w->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &told);
-	curl_easy_getinfo(w->easy, CURLINFO_SIZE_DOWNLOAD_T, &got);
-	if (rc == CURLE_GOT_NOTHING)
-		reason(t, "the server closed the connection without an "
-		    "answer");
-	else if (told >= 0)
-		reason(t, "the connection was closed after %lld of %lld "
-		    "bytes", (long long)got, (long long)told);
-	else
-		explain_words(w, t, rc, "");
-	return (ERR_CONNECT);
-}
-
-static int
-explain_stop(struct wire *w, struct fetch_transfer *t)
-{
-	if (t->in.error == ERR_NOMEM) {
-		reason(t, "out of memory for the answer");
-		return (ERR_NOMEM);
-	}
-	if (w->swollen)
-		reason(t, "the answer decompresses to more than %u times its "
-		    "size", w->c->ratio_max);
-	else if (w->header_bytes > FETCH_HEADER_MAX)
-		reason(t, "the answer's headers are larger than %u bytes",
-		    FETCH_HEADER_MAX);
-	else
-		reason(t, "the answer is larger than %zu bytes",
-		    w->c->body_max);
-	return (ERR_LIMIT);
-}
-
-/* ERR_* of libcurl's verdict, with t->reason. */
-static int
-explain(struct wire *w, struct fetch_transfer *t, CURLcode rc)
-{
-	if (rc == CURLE_OK)
-		return (0);
-	if (w->too_big || w->swollen || t->in.error != 0)
-		return (explain_stop(w, t));
-	switch (rc) {
-	case CURLE_COULDNT_RESOLVE_HOST:
-	case CURLE_COULDNT_RESOLVE_PROXY:
-		t->origin_fault = true;
-		reason(t, "cannot find the address of %s",
-		    fetch_authority(w->c->origin));
-		return (ERR_CONNECT);
-	case CURLE_COULDNT_CONNECT:
-		t->origin_fault = true;
-		explain_connect(w, t);
-		return (ERR_CONNECT);
-	case CURLE_OPERATION_TIMEDOUT:
-		return (explain_timeout(w, t));
-	case CURLE_SSL_CONNECT_ERROR:
-	case CURLE_PEER_FAILED_VERIFICATION:
-	case CURLE_SSL_CACERT_BADFILE:
-	case CURLE_SSL_CERTPROBLEM:
-	case CURLE_SSL_CIPHER:
-	case CURLE_SSL_ISSUER_ERROR:
-	case CURLE_SSL_INVALIDCERTSTATUS:
-	case CURLE_SSL_PINNEDPUBKEYNOTMATCH:
-	case CURLE_USE_SSL_FAILED:
-		explain_tls(w, t, rc);
-		return (ERR_TLS);
-	case CURLE_GOT_NOTHING:
-	case CURLE_RECV_ERROR:
-	case CURLE_SEND_ERROR:
-		if (tls_new(w))
-			return (explain_tls_closed(w, t, rc));
-		return (explain_cut(w, t, rc));
-	case CURLE_PARTIAL_FILE:
-		return (explain_cut(w, t, rc));
-	case CURLE_HTTP2:
-	case CURLE_HTTP2_STREAM:
-		explain_words(w, t, rc, "");
-		return (ERR_CONNECT);
-	case CURLE_UNSUPPORTED_PROTOCOL:	/* what it says of HTTP/0.9 */
-		reason(t, "the answer is not HTTP");
-		return (ERR_ANSWER);
-	case CURLE_URL_MALFORMAT:
-		explain_words(w, t, rc, "");
-		return (ERR_REQUEST);
-	case CURLE_OUT_OF_MEMORY:
-		reason(t, "out of memory");
-		return (ERR_NOMEM);
-	default:
-		explain_words(w, t, rc, "");
-		return (ERR_ANSWER);
-	}
-}
+/* --- results ----------------------------------------------------------- */
 
 static bool
 is_json(CURL *easy)
@@ -391,7 +107,7 @@ collect(struct wire *w, struct fetch_transfer *t, CURLcode rc)
 	curl_easy_getinfo(w->easy, CURLINFO_RESPONSE_CODE, &status);
 	curl_easy_getinfo(w->easy, CURLINFO_TOTAL_TIME_T, &total);
 	curl_easy_getinfo(w->easy, CURLINFO_STARTTRANSFER_TIME_T, &first);
-	curl_easy_getinfo(w->easy, is_https(w->c->origin) ?
+	curl_easy_getinfo(w->easy, fetch_origin_https(w->c->origin) ?
 	    CURLINFO_APPCONNECT_TIME_T : CURLINFO_CONNECT_TIME_T, &connect);
 	curl_easy_getinfo(w->easy, CURLINFO_SIZE_DOWNLOAD_T, &body);
 	curl_easy_getinfo(w->easy, CURLINFO_HEADER_SIZE, &header);
@@ -407,7 +123,7 @@ collect(struct wire *w, struct fetch_transfer *t, CURLcode rc)
 	t->retry_after_ms = after > 0 && after < INT64_MAX / 1000 ?
 	    after * 1000 : -1;
 	t->json = is_json(w->easy);
-	t->rc = explain(w, t, rc);
+	t->rc = fetch_verdict(w, t, rc);
 	/* This server shares none: the wires to come are spread. */
 	if (version == CURL_HTTP_VERSION_1_1)
 		fetch_hubs_serial(w->c->hubs);
@@ -698,7 +414,7 @@ copy(const char *s)
 static bool
 is_direct(const char *origin)
 {
-	return (is_https(origin) || fetch_origin_loopback(origin) ||
+	return (fetch_origin_https(origin) || fetch_origin_loopback(origin) ||
 	    (getenv("http_proxy") == NULL && getenv("all_proxy") == NULL &&
 	    getenv("ALL_PROXY") == NULL));
 }
@@ -744,7 +460,7 @@ transport_new(struct loop *loop, const struct fetch_options *o,
 	c->headers_json = headers_new("Content-Type: application/json");
 	c->headers_form = headers_new("Content-Type: " FETCH_FORM);
 	c->hubs = fetch_hubs_new(loop, c->in_flight, o->http2 &&
-	    is_https(o->origin), on_over);
+	    fetch_origin_https(o->origin), on_over);
 	MUST(c->hubs != NULL);
 	*out = (struct fetch_transport){
 		.cookie = c, .start = transport_start,

@@ -154,6 +154,7 @@ void fetch_quota_header(const struct fetch_quota *, size_t n, const char *,
     size_t len, struct fetch_transfer *);
 /* Host and port of an origin, as a person would name it. */
 const char *fetch_authority(const char *origin);
+bool fetch_origin_https(const char *origin);
 bool fetch_origin_loopback(const char *origin);
 /* ERR_* of a status; 0 for 2xx. */
 int fetch_status_code(int status);

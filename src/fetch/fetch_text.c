@@ -190,6 +190,12 @@ host_is_127(const char *authority)
 }
 
 bool
+fetch_origin_https(const char *origin)
+{
+	return (strncasecmp(origin, "https:", 6) == 0);
+}
+
+bool
 fetch_origin_loopback(const char *origin)
 {
 	const char *a = fetch_authority(origin);
