@@ -163,7 +163,7 @@ struct fetch_answer {
  *  ERR_RATE        429                                    yes, Retry-After
  *  ERR_SERVER      500, 502, 503, other 5xx               yes, Retry-After
  *  ERR_UNSUPPORTED 501                                    no
- *  ERR_AUTH        401                                    no
+ *  ERR_AUTH        401, client certificate refused        no
  *  ERR_FORBIDDEN   403                                    no
  *  ERR_NOTFOUND    404                                    no
  *  ERR_GONE        410                                    no
@@ -171,6 +171,7 @@ struct fetch_answer {
  *                  redirects (never followed)
  *  ERR_LIMIT       body above body_max                    no
  *  ERR_ANSWER      bad content encoding, lying length     yes
+ *  ERR_CONFIG      a certificate file that is unusable    no
  *
  * The text names method, target (cut), status and what the server said.
  */

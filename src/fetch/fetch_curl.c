@@ -145,7 +145,9 @@ wire_tls(struct wire *w)
 		curl_easy_setopt(h, CURLOPT_SSLCERT, c->cert_file);
 		curl_easy_setopt(h, CURLOPT_SSLKEY, c->key_file != NULL ?
 		    c->key_file : c->cert_file);
-		curl_easy_setopt(h, CURLOPT_KEYPASSWD, c->key_password);
+		/* without any, OpenSSL would ask at the terminal */
+		curl_easy_setopt(h, CURLOPT_KEYPASSWD,
+		    c->key_password != NULL ? c->key_password : "");
 	}
 	if (c->unverified) {
 		curl_easy_setopt(h, CURLOPT_SSL_VERIFYPEER, 0L);

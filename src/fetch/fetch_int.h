@@ -169,4 +169,9 @@ void fetch_put_words(struct buf *, const char *, size_t len, size_t max);
 void fetch_explain(struct err *, int code, const struct fetch_transfer *,
     const char *target, unsigned tries);
 
+/* fetch_tls.c: append why TLS failed, from the verdict on the certificate
+ * (X509_V_*; 0: none) and libcurl's words. ERR_TLS, or ERR_CONNECT and
+ * nothing appended when the connection was just closed. */
+int fetch_tls_cause(long verify, const char *words, struct buf *);
+
 #endif

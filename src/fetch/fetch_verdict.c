@@ -83,44 +83,30 @@ explain_words(struct wire *w, struct fetch_transfer *t, CURLcode rc,
 	buf_fini(&text);
 }
 
-/* The causes that libcurl tells in OpenSSL's words. */
-static const struct { const char *theirs, *ours; } tls_causes[] = {
-	{ "unsupported protocol", "the server has no protocol version from "
-	    "1.2 on" },
-	{ "alert protocol version", "the server has no protocol version from "
-	    "1.2 on" },
-	{ "certificate required", "the server wants a client certificate" },
-	{ "alert handshake failure", "the server refuses the handshake; it "
-	    "may want a client certificate" },
-	{ "no alternative certificate subject name", "the certificate is not "
-	    "for this host" },
-	{ "alert unknown ca", "the server does not know the issuer of the "
-	    "client certificate" },
-	{ "alert bad certificate", "the server refuses the client "
-	    "certificate" },
-	{ "certificate", NULL },	/* libcurl's own words are good */
-};
-
-static void
+static int
 explain_tls(struct wire *w, struct fetch_transfer *t, CURLcode rc)
 {
-	const char *host = fetch_authority(w->c->origin);
-	char before[120];
-	size_t i, n = sizeof(tls_causes) / sizeof(tls_causes[0]);
+	bool cut = rc == CURLE_GOT_NOTHING || rc == CURLE_RECV_ERROR ||
+	    rc == CURLE_SEND_ERROR;
+	struct buf text;
+	long verify = 0;
+	int code = ERR_CONNECT;
 
-	t->origin_fault = true;
-	for (i = 0; i < n; i++)
-		if (strstr(w->words, tls_causes[i].theirs) != NULL)
-			break;
-	if (i < n && tls_causes[i].ours != NULL) {
-		reason(t, "TLS with %s: %s", host, tls_causes[i].ours);
-	} else if (i < n || strstr(w->words, "SSL routines") != NULL) {
-		snprintf(before, sizeof(before), "TLS with %.100s: ", host);
-		explain_words(w, t, rc, before);
-	} else
-		reason(t, "TLS with %s: closed in the handshake or right "
-		    "after it%s", host, w->c->cert_file == NULL ?
+	buf_init(&text, 1024);
+	if (rc == CURLE_PEER_FAILED_VERIFICATION)
+		curl_easy_getinfo(w->easy, CURLINFO_SSL_VERIFYRESULT, &verify);
+	if (!cut || strstr(w->words, " alert ") != NULL)
+		code = fetch_tls_cause(verify, w->words[0] != '\0' ? w->words :
+		    curl_easy_strerror(rc), &text);
+	if (code == ERR_CONNECT)
+		buf_printf(&text, "closed in the handshake or right after it"
+		    "%s", w->c->cert_file == NULL ?
 		    "; does the server want a client certificate?" : "");
+	t->origin_fault = true;
+	reason(t, "TLS with %.100s: %s", fetch_authority(w->c->origin),
+	    buf_str(&text));
+	buf_fini(&text);
+	return (code);
 }
 
 /* A connection made for this transfer, over which nothing has come. In TLS
@@ -133,15 +119,6 @@ tls_new(const struct wire *w)
 	curl_easy_getinfo(w->easy, CURLINFO_NUM_CONNECTS, &connects);
 	curl_easy_getinfo(w->easy, CURLINFO_HEADER_SIZE, &header);
 	return (fetch_origin_https(w->c->origin) && connects > 0 && header == 0);
-}
-
-/* Told by the other side, it is final; closed without a word, it may pass. */
-static int
-explain_tls_closed(struct wire *w, struct fetch_transfer *t, CURLcode rc)
-{
-
-	explain_tls(w, t, rc);
-	return (strstr(w->words, "alert") != NULL ? ERR_TLS : ERR_CONNECT);
 }
 
 static int
@@ -202,22 +179,24 @@ fetch_verdict(struct wire *w, struct fetch_transfer *t, CURLcode rc)
 		return (ERR_CONNECT);
 	case CURLE_OPERATION_TIMEDOUT:
 		return (explain_timeout(w, t));
+	case CURLE_SSL_CACERT_BADFILE:	/* files of ours */
+	case CURLE_SSL_CERTPROBLEM:
+		t->origin_fault = true;
+		explain_words(w, t, rc, "TLS: ");
+		return (ERR_CONFIG);
 	case CURLE_SSL_CONNECT_ERROR:
 	case CURLE_PEER_FAILED_VERIFICATION:
-	case CURLE_SSL_CACERT_BADFILE:
-	case CURLE_SSL_CERTPROBLEM:
 	case CURLE_SSL_CIPHER:
 	case CURLE_SSL_ISSUER_ERROR:
 	case CURLE_SSL_INVALIDCERTSTATUS:
 	case CURLE_SSL_PINNEDPUBKEYNOTMATCH:
 	case CURLE_USE_SSL_FAILED:
-		explain_tls(w, t, rc);
-		return (ERR_TLS);
+		return (explain_tls(w, t, rc));
 	case CURLE_GOT_NOTHING:
 	case CURLE_RECV_ERROR:
 	case CURLE_SEND_ERROR:
 		if (tls_new(w))
-			return (explain_tls_closed(w, t, rc));
+			return (explain_tls(w, t, rc));
 		return (explain_cut(w, t, rc));
 	case CURLE_PARTIAL_FILE:
 		return (explain_cut(w, t, rc));
