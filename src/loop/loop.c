@@ -12,6 +12,7 @@
  * were set to 0, each once. So what an answer sets off, such as the next
  * request on its connection, comes before the next wait, and the change list
  * makes nothing of an interest that was dropped and taken up in between.
+ * Either part ends when it has lasted TURN_US; what is left keeps its place.
  *
  * Out of memory stops the program. An event that libevent refuses (a closed
  * descriptor) is a mistake of ours.
@@ -26,6 +27,8 @@
 #include "base/must.h"
 #include "loop/loop.h"
 #include "loop/loop_int.h"
+
+#define TURN_US 5000
 
 struct loop_io {
 	struct loop *loop;
@@ -151,11 +154,14 @@ loop_enter(struct loop *loop)
 void
 loop_leave(struct loop *loop, int64_t entered_us)
 {
-	int64_t held = mono_us() - entered_us;
+	int64_t now = mono_us();
 
 	loop->in_callback--;
-	if (held > loop->stall_max_us)
-		loop->stall_max_us = held;
+	loop->left_us = now;
+	if (now - entered_us > loop->stall_max_us)
+		loop->stall_max_us = now - entered_us;
+	if (now - loop->held_from_us > TURN_US)
+		event_base_loopbreak(loop->base);
 }
 
 static void
@@ -188,12 +194,15 @@ loop_turn(struct loop *loop)
 	int flags = EVLOOP_ONCE | (timers_due(loop) ? EVLOOP_NONBLOCK : 0);
 	struct loop_timer *timer;
 	bool busy = event_base_loop(loop->base, flags) == 0;
+	int64_t from = mono_us();
 
 	TAILQ_FOREACH(timer, &loop->next, link)
 		timer->list = &loop->due;
 	TAILQ_CONCAT(&loop->due, &loop->next, link);
 	loop->turn++;
-	while ((timer = TAILQ_FIRST(&loop->due)) != NULL && !loop->stopping) {
+	loop->left_us = from;
+	while ((timer = TAILQ_FIRST(&loop->due)) != NULL && !loop->stopping &&
+	    loop->left_us - from < TURN_US) {
 		timer_unlist(timer);
 		timer->turn = loop->turn;
 		call(loop, timer->fn, timer->cookie);

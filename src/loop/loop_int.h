@@ -29,6 +29,7 @@ struct loop {
 	struct loop_pool *pool;
 	int64_t now_us;			/* valid while in_callback */
 	int64_t stall_max_us;
+	int64_t left_us;		/* end of the last callback */
 	int64_t held_from_us;		/* first callback of this turn, or 0 */
 	struct hist held_us;		/* a turn each */
 	unsigned in_callback;

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -300,6 +301,62 @@ io_read_and_write(void **state)
 	loop_free(n.loop);
 }
 
+/* Each of many sockets that are ready at once holds the loop for 1 ms. */
+static void
+slow_io(void *cookie, int fd, int what)
+{
+	struct note *n = cookie;
+	int64_t until = loop_now_us(n->loop) + 1000;
+	struct timespec t;
+	char c;
+
+	(void)what;
+	assert_int_equal(read(fd, &c, 1), 1);
+	do
+		clock_gettime(CLOCK_MONOTONIC, &t);
+	while (t.tv_sec * 1000000 + t.tv_nsec / 1000 < until);
+	if (n->count++ == 0)
+		loop_timer_set(n->timer, 0);
+}
+
+static void
+slow_timer(void *cookie)
+{
+	struct note *n = cookie;
+
+	loop_stop(n->loop);
+}
+
+static void
+turn_is_bounded(void **state)
+{
+	enum { N = 50 };
+	struct loop_io *io[N];
+	int fd[N][2];
+	struct note n;
+
+	(void)state;
+	note_init(&n, 0);
+	n.timer = loop_timer_new(n.loop, slow_timer, &n);
+	for (int i = 0; i < N; i++) {
+		assert_int_equal(pipe(fd[i]), 0);
+		assert_int_equal(write(fd[i][1], "x", 1), 1);
+		io[i] = loop_io_new(n.loop, fd[i][0], LOOP_READ, slow_io, &n);
+	}
+	loop_run(n.loop);
+	assert_in_range(n.count, 1, N / 2);
+	loop_timer_set(n.timer, 200000);
+	loop_run(n.loop);
+	assert_int_equal(n.count, N);	/* none was forgotten */
+	for (int i = 0; i < N; i++) {
+		loop_io_free(io[i]);
+		close(fd[i][0]);
+		close(fd[i][1]);
+	}
+	loop_timer_free(n.timer);
+	loop_free(n.loop);
+}
+
 /* --- signals -------------------------------------------------------------- */
 
 static void
@@ -449,6 +506,7 @@ main(void)
 		cmocka_unit_test(zero_timers_end_the_turn),
 		cmocka_unit_test(stall_is_measured),
 		cmocka_unit_test(io_read_and_write),
+		cmocka_unit_test(turn_is_bounded),
 		cmocka_unit_test(signal_arrives),
 		cmocka_unit_test(tasks_keep_order_in_their_lane),
 		cmocka_unit_test(free_drops_queued_tasks),
