@@ -91,6 +91,23 @@ parse(char *s, size_t n, yyjson_read_flag flags, yyjson_doc **out,
 	return (0);
 }
 
+bool
+json_whole(const char *p, size_t len)
+{
+	if (len >= 3 && memcmp(p, "\xef\xbb\xbf", 3) == 0) {
+		p += 3;
+		len -= 3;
+	}
+	while (len > 0 && strchr(" \t\r\n", *p) != NULL) {
+		p++;
+		len--;
+	}
+	while (len > 0 && strchr(" \t\r\n", p[len - 1]) != NULL)
+		len--;
+	return (len >= 2 && ((p[0] == '{' && p[len - 1] == '}') ||
+	    (p[0] == '[' && p[len - 1] == ']')));
+}
+
 int
 json_parse(const char *s, size_t n, yyjson_doc **out, struct err *e)
 {

@@ -11,6 +11,7 @@
  * skipped. Depth is checked against LIMIT_JSON_DEPTH.
  */
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -18,6 +19,10 @@
 
 struct buf;
 struct err;
+
+/* Does it begin and end as an object or array does? Tells sign-in pages,
+ * empty answers and halves without reading them. */
+bool json_whole(const char *, size_t len);
 
 /*
  * Parse len bytes. ERR_ANSWER with position and reason in `e`, when it is

@@ -153,6 +153,9 @@ struct fetch_answer {
 	int64_t total_us;	/* of the last try */
 	int64_t first_byte_us;
 	int64_t wire_bytes;	/* as received, of the last try */
+	bool unusable;		/* set by the user, with err: it makes no
+				 * sense (a sign-in page, half a document).
+				 * The breaker counts it as a failure. */
 };
 
 /*

@@ -218,6 +218,13 @@ job_tell_pace(struct fetch_job *j, enum pace_outcome what)
 		    f->last[j->class].text);
 }
 
+static void
+job_count_end(struct fetch_job *j)
+{
+
+	j->f->stats.by_class[fetch_code_class(j->code)]++;
+}
+
 static enum step
 job_fail_or_wait(struct fetch_job *j, bool sent)
 {
@@ -226,6 +233,8 @@ job_fail_or_wait(struct fetch_job *j, bool sent)
 	fetch_explain(&j->f->last[j->class], j->code, &j->t, j->target,
 	    j->tries);
 	j->f->last_class = j->class;
+	if (sent)
+		job_count_end(j);
 	job_tell_pace(j, sent ? fetch_outcome(j->code, &j->t) :
 	    PACE_CANCELLED);
 	fetch_job_set_state(j, again ? JOB_WAIT : JOB_FAILED);
@@ -306,15 +315,14 @@ step_receive(struct fetch_job *j)
 	j->code = j->t.rc;
 	if (j->t.status != 0 && fetch_status_code(j->t.status) != 0)
 		j->code = fetch_status_code(j->t.status);
-	j->f->stats.by_class[fetch_code_class(j->code)]++;
 	if (job_has_newer(j)) {
+		job_count_end(j);
 		job_tell_pace(j, PACE_GOOD);
 		fetch_job_set_state(j, JOB_QUEUED);
 		return (STEP_WAIT);
 	}
 	if (j->code != 0)
 		return (job_fail_or_wait(j, true));
-	job_tell_pace(j, PACE_GOOD);
 	fetch_job_set_state(j, JOB_DONE);
 	return (STEP_AGAIN);
 }
@@ -346,12 +354,20 @@ job_tell(struct fetch_job *j, struct fetch_answer *a)
 	free(a->body);
 }
 
+/* Whether an answer is good its user knows. */
 static enum step
 step_done(struct fetch_job *j)
 {
 	struct fetch_answer a = { .err = ERR_INIT };
 
 	job_tell(j, &a);
+	if (a.unusable) {
+		j->code = ERR_ANSWER;
+		j->f->last[j->class] = a.err;
+		j->f->last_class = j->class;
+	}
+	job_count_end(j);
+	job_tell_pace(j, a.unusable ? PACE_BAD : PACE_GOOD);
 	return (STEP_DONE);
 }
 

@@ -19,6 +19,7 @@
 #include "base/buf.h"
 #include "base/must.h"
 #include "base/ticks.h"
+#include "codec/json.h"
 #include "harvest/harvest_int.h"
 #include "loop/loop.h"
 
@@ -412,6 +413,7 @@ on_answer(void *cookie, struct fetch_answer *a)
 	struct group *g;
 	struct harvest_series *s;
 	struct harvest *h;
+	bool whole = true;
 	int rc;
 
 	MAGIC_CHECK(k, ASK_MAGIC);
@@ -422,6 +424,7 @@ on_answer(void *cookie, struct fetch_answer *a)
 	rc = a->err.code;
 	if (rc == 0) {
 		k->answered = true;
+		whole = json_whole(a->body, a->len);
 		s->answer_mean = (s->answer_mean * 7 + a->len) / 8;
 		rc = source_series_decode(s->table, k->streams, k->q.n, k->q.a,
 		    k->q.b, a->body, a->len, harvest_open_rows(g->writer), k->pages,
@@ -431,6 +434,9 @@ on_answer(void *cookie, struct fetch_answer *a)
 		harvest_good(h);
 		settle(k);
 	} else {
+		/* No JSON at all: the server is not well. What is wrong in
+		 * good form is about what was asked. */
+		a->unusable = !whole;
 		sched_failed(g->sched, &k->q, why_failed(k, a), a->err.code);
 	}
 	ask_unlink(k);

@@ -18,6 +18,7 @@
 #include "base/msg.h"
 #include "base/must.h"
 #include "base/ticks.h"
+#include "codec/json.h"
 #include "harvest/harvest_int.h"
 #include "loop/loop.h"
 
@@ -185,6 +186,7 @@ static int
 unit_decode(struct unit *u, struct fetch_answer *a, uint32_t *items)
 {
 	const struct source_table *t = u->walk->table;
+	bool whole = json_whole(a->body, a->len);
 	uint32_t before;
 	int rc;
 
@@ -193,8 +195,10 @@ unit_decode(struct unit *u, struct fetch_answer *a, uint32_t *items)
 	before = u->rows->n;
 	rc = source_walk_decode(t, &u->at, a->body, a->len, u->rows, items,
 	    &a->err);
-	if (rc != 0)
+	if (rc != 0) {
 		rows_truncate(u->rows, before);
+		a->unusable = !whole;
+	}
 	return (rc);
 }
 
