@@ -8,7 +8,9 @@
  * A connection that has served its transfer is wanted no more, and wanted
  * again by the next one, most often before the loop looks at its sockets.
  * Its event is left as it is in between; it goes when the connection is
- * closed, or tells something while nobody wants to know.
+ * closed, or tells something while nobody wants to know. libcurl tells of
+ * the end of connections, not of the end of attempts at one: what has not
+ * answered yet loses its event at once.
  */
 #include "config.h"
 
@@ -99,6 +101,7 @@ on_open(void *cookie, curlsocktype purpose, struct curl_sockaddr *a)
 	fd = socket(a->family, a->socktype | SOCK_CLOEXEC, a->protocol);
 	if (fd < 0)
 		return (CURL_SOCKET_BAD);
+	sock_forget(sock_at(s, fd));
 	sock_at(s, fd)->ours = true;
 	return (fd);
 }
@@ -164,16 +167,20 @@ on_socket_wish(CURL *easy, curl_socket_t fd, int wish, void *cookie,
 {
 	struct fetch_hub *h = cookie;
 	struct sock *k;
+	long status = 0;
 	int what;
 
-	(void)easy;
 	(void)socket_cookie;
 	MAGIC_CHECK(h, HUB_MAGIC);
 	k = sock_at(h->hubs, fd);
 	if (wish == CURL_POLL_REMOVE) {
-		k->idle = true;
-		if (!k->ours)
-			sock_forget(k);
+		curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
+		if (k->ours && status != 0) {
+			k->idle = true;
+		} else {
+			loop_io_free(k->io);
+			k->io = NULL;
+		}
 		return (0);
 	}
 	k->idle = false;
