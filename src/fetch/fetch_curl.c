@@ -414,9 +414,13 @@ copy(const char *s)
  * take apart and print again what may be thousands of characters; a proxy
  * of plain http has to be given the URL. */
 static bool
-is_direct(const char *origin)
+is_direct(const struct fetch_options *o)
 {
-	return (fetch_origin_https(origin) || fetch_origin_loopback(origin) ||
+	if (fetch_origin_https(o->origin))
+		return (true);
+	if (o->proxy != NULL)
+		return (false);
+	return (fetch_origin_loopback(o->origin) ||
 	    (getenv("http_proxy") == NULL && getenv("all_proxy") == NULL &&
 	    getenv("ALL_PROXY") == NULL));
 }
@@ -457,7 +461,7 @@ transport_new(struct loop *loop, const struct fetch_options *o,
 	c->in_flight = o->in_flight;
 	c->compressed = o->compressed;
 	c->http2 = o->http2;
-	c->direct = is_direct(o->origin);
+	c->direct = is_direct(o);
 	c->headers = headers_new(NULL);
 	c->headers_json = headers_new("Content-Type: application/json");
 	c->headers_form = headers_new("Content-Type: " FETCH_FORM);

@@ -62,6 +62,8 @@ static const unsigned char items_gz[] = {
 	0x02, 0x00, 0x00,
 };
 
+#define FAR "http://far.test:1"	/* asked for through a proxy */
+
 enum after { KEEP, CLOSE, RESET, HOLD };
 
 static const struct page {
@@ -257,6 +259,9 @@ on_conn(void *cookie, int fd, int what)
 		snprintf(s->last, sizeof(s->last), "%.*s", (int)len, c->in);
 		assert_int_equal(sscanf(c->in, "%7s %63[^? ]", method, path),
 		    2);
+		if (strncmp(path, FAR, strlen(FAR)) == 0)	/* a proxy */
+			memmove(path, path + strlen(FAR),
+			    strlen(path + strlen(FAR)) + 1);
 		after = respond(c, path);
 		memmove(c->in, c->in + len, c->n -= len);
 	}
@@ -508,6 +513,28 @@ get_secret(void *cookie, char **value, struct err *e)
 		i--;
 	*value = strdup(s->values[i]);
 	return (0);
+}
+
+/* A proxy of plain http is given the whole URL. */
+static void
+test_proxy(void **state)
+{
+	struct fetch_options o = usual;
+	struct err e = ERR_INIT;
+	struct world w;
+	char proxy[64];
+
+	(void)state;
+	world_init(&w, usual);
+	fetch_free(w.f);
+	snprintf(proxy, sizeof(proxy), "%s", w.origin);
+	o.origin = FAR;
+	o.proxy = proxy;
+	assert_int_equal(fetch_new(w.loop, &o, &w.f, &e), 0);
+	get(&w, "/ok?a=b");
+	assert_int_equal(w.last.err.code, 0);
+	assert_non_null(strstr(w.server.last, "GET " FAR "/ok?a=b HTTP/1.1"));
+	world_fini(&w);
 }
 
 static void
@@ -763,6 +790,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_answers),
 		cmocka_unit_test(test_gzip),
+		cmocka_unit_test(test_proxy),
 		cmocka_unit_test(test_headers),
 		cmocka_unit_test(test_basic),
 		cmocka_unit_test(test_keep_alive),
