@@ -82,6 +82,8 @@ app_access(struct app *app, struct fetch_options *f, struct err *e)
 	f->secrets.get = s->path != NULL ? get_secret : NULL;
 	f->token_url = conf_text(c, "source.auth.token_url");
 	f->client_id = conf_text(c, "source.auth.client_id");
+	f->client_in_body = strcmp(conf_text(c, "source.auth.client_auth"),
+	    "post") == 0;
 	f->scope = conf_text(c, "source.auth.scope");
 	f->audience = conf_text(c, "source.auth.audience");
 	f->plain_http_auth = conf_bool(c, "source.auth.plain_http");

@@ -41,6 +41,8 @@ static const struct conf_option options[] = {
 	    "for oauth2" },
 	{ "source.auth.client_secret", CONF_SECRET, NULL, 0, 0, NULL, "",
 	    "for oauth2" },
+	{ "source.auth.client_auth", CONF_ENUM, "basic", 0, 0, "basic|post",
+	    "", "for oauth2: where the secret goes" },
 	{ "source.auth.scope", CONF_TEXT, NULL, 0, 0, NULL, "",
 	    "for oauth2, when it wants one" },
 	{ "source.auth.audience", CONF_TEXT, NULL, 0, 0, NULL, "",

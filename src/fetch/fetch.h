@@ -109,6 +109,8 @@ struct fetch_options {
 	struct fetch_secrets secrets;
 	const char *token_url;		/* client credentials */
 	const char *client_id;
+	bool client_in_body;		/* it and the secret in the form, not
+					 * by basic */
 	const char *scope;		/* or NULL */
 	const char *audience;		/* or NULL */
 	bool plain_http_auth;		/* secrets over plain http to others
@@ -284,7 +286,8 @@ struct fetch_transport {
  * (borrowed until the next turn), 0 when wake will be called, or ERR_* when
  * there are none, asked again whenever a request is to be sent. refused: a
  * request with that generation had a 401; true when others are there or
- * being had. All on the loop's thread; wake never from inside a call.
+ * being had. hide: overwrites what must not be shown in text that came back
+ * with an error. All on the loop's thread; wake never from inside a call.
  */
 struct fetch_authorizer {
 	void *cookie;
@@ -292,6 +295,7 @@ struct fetch_authorizer {
 	    struct err *);
 	bool (*refused)(void *, unsigned generation);
 	void (*listen)(void *, void (*wake)(void *), void *wake_cookie);
+	void (*hide)(void *, char *text, size_t len);
 	void (*free)(void *);
 };
 

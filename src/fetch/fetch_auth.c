@@ -1,89 +1,84 @@
 /*
  * What requests are authorized with. A secret is read by a worker when it is
- * first needed; with client credentials it buys a token at the token
- * endpoint, renewed before it ends. A 401 to the newest credentials has them
- * read, or bought, again, once for all who wait; the same secret again is
- * not sent again: accounts are locked for that.
+ * first needed; with client credentials it buys a token, which is renewed
+ * before it ends. A 401 to the newest credentials has them read, or bought,
+ * again, once for all who wait. The same secret again is not sent again:
+ * accounts are locked for that; nor is a token bought for one that was
+ * refused as soon as it was bought.
  *
- * Failure: get() says why, and tries again after a pause that doubles.
+ * Failure: get() says why, and tries again after a pause that doubles. While
+ * a token lives, a failure to renew it stops nobody.
  */
 #include "config.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/buf.h"
 #include "base/err.h"
+#include "base/msg.h"
 #include "base/must.h"
-#include "base/text.h"
-#include "codec/json.h"
 #include "fetch/fetch_int.h"
 #include "loop/loop.h"
 
 #define AUTH_MAGIC 0x41555448u
 /* A token is renewed so long before its end, or at half of its life. */
 #define EARLY_S 300
-/* Life of a token whose server does not tell (RFC 6749, section 5.1). */
-#define LIFE_S 3600
+/* A token refused so soon after it replaced a refused one: none will do. */
+#define FRESH_US INT64_C(60000000)
 #define PAUSE_FIRST_US INT64_C(1000000)
 #define PAUSE_MAX_US INT64_C(300000000)
-#define TOKEN_BODY_MAX 65536
 #define SECRET_LANE 62u
 
+/*
+ * 1. Either `have`, or get() does not answer 1.
+ * 2. At most one of `reading` and `buying`; while one is, no other begins.
+ * 3. `stale` from a 401 with `now` until there are others.
+ */
 struct fetch_auth {
 	uint32_t magic;
 	struct loop *loop;
 	struct fetch_secrets secrets;
-	enum fetch_auth_kind kind;
+	enum fetch_auth_kind kind;	/* of requests */
 	void (*wake)(void *);
 	void *wake_cookie;
 
-	/* what there is */
 	bool have;
+	bool stale;
 	struct fetch_credentials now;	/* points to those below */
 	char *user;
 	char *password;			/* basic */
 	char *token;			/* bearer: as read, or bought */
+	struct fetch_token *shop;	/* of tokens that are bought, or NULL */
 	int64_t ends_us;		/* of a bought one */
+	int64_t fresh_until_us;		/* of one bought for a refused one */
 
-	/* what is being done about more */
-	bool reading;			/* by a worker, or at the endpoint */
-	bool stale;			/* a 401 was met with `now` */
-	bool dying;			/* freed while a worker reads */
-	struct loop_timer *again;	/* renewal, or the end of a pause */
+	struct reading *reading;
+	bool buying;
+	struct loop_timer *again;	/* renewal */
 	struct err err;			/* why there are none */
 	int64_t pause_us;
 	int64_t quiet_until_us;
-
-	/* client credentials */
-	struct fetch *endpoint;
-	struct fetch_job *job;
-	char *target;
-	char *client_id;
-	char *scope;
-	char *audience;
-	struct buf form;
 };
 
-/* One secret being read, by a worker. */
+/* A secret being read by a worker; who frees it when both sides are gone is
+ * told by `side`. */
+enum { SIDE_BOTH, SIDE_READ, SIDE_LEFT };
+
 struct reading {
-	struct fetch_auth *a;
+	struct fetch_auth *a;		/* the loop's; NULL: it has left */
+	struct fetch_secrets secrets;
+	atomic_int side;
 	char *value;
 	struct err err;
 };
 
-static void
-secret_free(char *s)
+void
+fetch_secret_free(char *s)
 {
 	if (s != NULL)
 		explicit_bzero(s, strlen(s));
 	free(s);
-}
-
-static bool
-bought(const struct fetch_auth *a)
-{
-	return (a->endpoint != NULL);
 }
 
 /* --- outcomes ------------------------------------------------------------ */
@@ -96,11 +91,8 @@ auth_good(struct fetch_auth *a)
 	a->stale = false;
 	a->pause_us = 0;
 	a->err.code = 0;
-	a->now.generation++;
-	a->now.kind = a->kind;
-	a->now.user = a->user;
-	a->now.password = a->password;
-	a->now.token = a->token;
+	a->now = (struct fetch_credentials){ a->now.generation + 1, a->kind,
+	    a->user, a->password, a->token };
 	a->wake(a->wake_cookie);
 }
 
@@ -109,103 +101,47 @@ static void
 auth_bad(struct fetch_auth *a)
 {
 	int64_t now_us = loop_now_us(a->loop);
+	bool first = a->pause_us == 0;
 
-	a->pause_us = a->pause_us == 0 ? PAUSE_FIRST_US : a->pause_us * 2;
+	a->pause_us = first ? PAUSE_FIRST_US : a->pause_us * 2;
 	if (a->pause_us > PAUSE_MAX_US)
 		a->pause_us = PAUSE_MAX_US;
 	a->quiet_until_us = now_us + a->pause_us;
 	/* A token that still lives is good until somebody refuses it. */
-	if (bought(a) && !a->stale && a->have && now_us < a->ends_us)
+	if (a->shop != NULL && a->have && !a->stale && now_us < a->ends_us) {
+		if (first)
+			msg_warn("auth", "the token cannot be renewed, and "
+			    "ends in %lld s: %s", (long long)((a->ends_us -
+			    now_us) / 1000000), a->err.text);
 		loop_timer_set(a->again, a->pause_us);
-	else
-		a->have = false;
+		return;
+	}
+	a->have = false;
 	a->wake(a->wake_cookie);
 }
 
-/* --- tokens (RFC 6749, section 4.4) -------------------------------------- */
+/* --- tokens that are bought ---------------------------------------------- */
 
 static void
-form_put(struct buf *b, const char *key, const char *value)
-{
-	if (value == NULL)
-		return;
-	buf_printf(b, "%s%s=", b->len > 0 ? "&" : "", key);
-	text_percent(b, value, strlen(value));
-}
-
-static int
-token_take(struct fetch_auth *a, const struct fetch_answer *x)
-{
-	yyjson_doc *doc = NULL;
-	yyjson_val *root;
-	const char *token;
-	int64_t life;
-	int rc;
-
-	if ((rc = json_parse(x->body, x->len, &doc, &a->err)) != 0)
-		return (rc);
-	root = yyjson_doc_get_root(doc);
-	token = yyjson_get_str(yyjson_obj_get(root, "access_token"));
-	life = (int64_t)yyjson_get_num(yyjson_obj_get(root, "expires_in"));
-	if (life <= 0 || life > 365 * 86400)
-		life = LIFE_S;
-	if (token == NULL || token[0] == '\0') {
-		yyjson_doc_free(doc);
-		return (err_set(&a->err, ERR_ANSWER, "there is no "
-		    "access_token in the answer"));
-	}
-	secret_free(a->token);
-	a->token = must_strdup(token);
-	yyjson_doc_free(doc);
-	a->ends_us = loop_now_us(a->loop) + life * 1000000;
-	loop_timer_set(a->again, (life > 2 * EARLY_S ? life - EARLY_S :
-	    life / 2) * 1000000);
-	return (0);
-}
-
-static void
-on_token(void *cookie, struct fetch_answer *x)
+on_token(void *cookie, char *token, int64_t life_s, const struct err *e)
 {
 	struct fetch_auth *a = cookie;
+	int64_t now_us = loop_now_us(a->loop);
 
 	MAGIC_CHECK(a, AUTH_MAGIC);
-	a->job = NULL;
-	a->reading = false;
-	explicit_bzero(a->form.data, a->form.len);
-	buf_clear(&a->form);
-	a->err = x->err;
-	if (a->err.code == 0)
-		(void)token_take(a, x);
-	if (x->body != NULL)
-		explicit_bzero(x->body, x->len);
-	if (a->err.code == 0) {
-		auth_good(a);
+	a->buying = false;
+	if (token == NULL) {
+		a->err = *e;
+		auth_bad(a);
 		return;
 	}
-	/* invalid_client and its like come as 400 as well. */
-	if (x->status == 400 || x->status == 401 || x->status == 403)
-		a->err.code = ERR_AUTH;
-	(void)err_wrap(&a->err, "no token from the token endpoint");
-	auth_bad(a);
-}
-
-static void
-token_buy(struct fetch_auth *a, char *secret)
-{
-	struct fetch_request q = { .method = "POST", .target = a->target,
-	    .content_type = FETCH_FORM };
-
-	buf_clear(&a->form);
-	form_put(&a->form, "grant_type", "client_credentials");
-	form_put(&a->form, "client_id", a->client_id);
-	form_put(&a->form, "client_secret", secret);
-	form_put(&a->form, "scope", a->scope);
-	form_put(&a->form, "audience", a->audience);
-	secret_free(secret);
-	MUST(a->form.error == 0);
-	q.body = buf_str(&a->form);
-	q.body_len = a->form.len;
-	a->job = fetch_start(a->endpoint, &q, on_token, a);
+	fetch_secret_free(a->token);
+	a->token = token;
+	a->ends_us = now_us + life_s * 1000000;
+	a->fresh_until_us = a->stale ? now_us + FRESH_US : 0;
+	loop_timer_set(a->again, (life_s > 2 * EARLY_S ? life_s - EARLY_S :
+	    life_s / 2 + 1) * 1000000);
+	auth_good(a);
 }
 
 /* --- reading ------------------------------------------------------------- */
@@ -214,28 +150,27 @@ static void
 reading_work(void *cookie)
 {
 	struct reading *r = cookie;
-	struct fetch_auth *a = r->a;
+	int both = SIDE_BOTH;
 
-	(void)a->secrets.get(a->secrets.cookie, &r->value, &r->err);
+	if (r->secrets.get(r->secrets.cookie, &r->value, &r->err) != 0 &&
+	    r->err.code == 0)
+		(void)err_set(&r->err, ERR_CONFIG, "a secret cannot be read");
+	if (!atomic_compare_exchange_strong(&r->side, &both, SIDE_READ)) {
+		fetch_secret_free(r->value);
+		r->value = NULL;
+	}
 }
 
+/* Nobody waits for it any more. Its memory is freed by reading_done(), or
+ * lost with the loop, but wiped in any case. */
 static void
-auth_destroy(struct fetch_auth *a)
+reading_leave(struct reading *r)
 {
-	fetch_free(a->endpoint);
-	loop_timer_free(a->again);
-	if (a->form.data != NULL)
-		explicit_bzero(a->form.data, a->form.len);
-	buf_fini(&a->form);
-	secret_free(a->user);
-	secret_free(a->password);
-	secret_free(a->token);
-	free(a->target);
-	free(a->client_id);
-	free(a->scope);
-	free(a->audience);
-	a->magic = 0;
-	free(a);
+	r->a = NULL;
+	if (atomic_exchange(&r->side, SIDE_LEFT) == SIDE_READ) {
+		fetch_secret_free(r->value);
+		r->value = NULL;
+	}
 }
 
 /* A password or token was read: is it another one than was refused? */
@@ -243,17 +178,22 @@ static void
 take_read(struct fetch_auth *a, char *value)
 {
 	char **place = a->kind == FETCH_AUTH_BASIC ? &a->password : &a->token;
+	bool same = a->stale && *place != NULL && strcmp(*place, value) == 0;
 
-	if (a->stale && *place != NULL && strcmp(*place, value) == 0) {
-		secret_free(value);
+	if (same)
 		(void)err_set(&a->err, ERR_AUTH, "the server refuses the "
 		    "credentials, and they are the same when read again");
-		auth_bad(a);
+	else if (a->kind == FETCH_AUTH_BEARER && !fetch_token_valid(value))
+		(void)err_set(&a->err, ERR_CONFIG, "the token has characters "
+		    "that no header can carry");
+	else {
+		fetch_secret_free(*place);
+		*place = value;
+		auth_good(a);
 		return;
 	}
-	secret_free(*place);
-	*place = value;
-	auth_good(a);
+	fetch_secret_free(value);
+	auth_bad(a);
 }
 
 static void
@@ -262,21 +202,27 @@ reading_done(void *cookie)
 	struct reading *r = cookie;
 	struct fetch_auth *a = r->a;
 
+	if (a == NULL) {
+		free(r);
+		return;
+	}
 	MAGIC_CHECK(a, AUTH_MAGIC);
-	if (a->dying) {
-		secret_free(r->value);
-		auth_destroy(a);
-	} else if (r->err.code != 0) {
-		a->reading = false;
+	a->reading = NULL;
+	if (r->err.code != 0) {
 		a->err = r->err;
 		auth_bad(a);
-	} else if (bought(a)) {
-		token_buy(a, r->value);
-	} else {
-		a->reading = false;
+	} else if (a->shop != NULL) {
+		a->buying = true;
+		fetch_token_buy(a->shop, r->value);
+	} else
 		take_read(a, r->value);
-	}
 	free(r);
+}
+
+static bool
+busy(const struct fetch_auth *a)
+{
+	return (a->reading != NULL || a->buying);
 }
 
 static void
@@ -284,8 +230,11 @@ auth_read(struct fetch_auth *a)
 {
 	struct reading *r = must_calloc(1, sizeof(*r));
 
-	a->reading = true;
+	MUST(!busy(a));
+	a->reading = r;
 	r->a = a;
+	r->secrets = a->secrets;
+	atomic_init(&r->side, SIDE_BOTH);
 	loop_work(a->loop, SECRET_LANE, reading_work, reading_done, r);
 }
 
@@ -295,7 +244,7 @@ on_again(void *cookie)
 	struct fetch_auth *a = cookie;
 
 	MAGIC_CHECK(a, AUTH_MAGIC);
-	if (!a->reading)
+	if (!busy(a))
 		auth_read(a);
 }
 
@@ -307,13 +256,13 @@ auth_get(void *cookie, const struct fetch_credentials **out, struct err *e)
 	struct fetch_auth *a = cookie;
 
 	MAGIC_CHECK(a, AUTH_MAGIC);
-	if (a->have && bought(a) && loop_now_us(a->loop) >= a->ends_us)
+	if (a->shop != NULL && loop_now_us(a->loop) >= a->ends_us)
 		a->have = false;
 	if (a->have && !a->stale) {
 		*out = &a->now;
 		return (1);
 	}
-	if (a->reading)
+	if (busy(a))
 		return (0);
 	if (a->err.code != 0 && loop_now_us(a->loop) < a->quiet_until_us) {
 		*e = a->err;
@@ -329,13 +278,22 @@ auth_refused(void *cookie, unsigned generation)
 	struct fetch_auth *a = cookie;
 
 	MAGIC_CHECK(a, AUTH_MAGIC);
-	if (generation != a->now.generation || a->stale)
+	if (generation != a->now.generation)
 		return (true);
+	if (a->stale)
+		return (busy(a));
 	if (a->secrets.get == NULL)
 		return (false);
 	a->stale = true;
-	if (!a->reading)
-		auth_read(a);
+	if (busy(a))
+		return (true);
+	if (a->shop != NULL && loop_now_us(a->loop) < a->fresh_until_us) {
+		(void)err_set(&a->err, ERR_AUTH, "the server refuses a new "
+		    "token as well");
+		auth_bad(a);
+		return (false);
+	}
+	auth_read(a);
 	return (true);
 }
 
@@ -350,65 +308,38 @@ auth_listen(void *cookie, void (*wake)(void *), void *wake_cookie)
 }
 
 static void
+auth_hide(void *cookie, char *text, size_t len)
+{
+	struct fetch_auth *a = cookie;
+
+	MAGIC_CHECK(a, AUTH_MAGIC);
+	fetch_hide(text, len, a->user, a->password);
+	fetch_hide(text, len, NULL, a->token);
+}
+
+static void
 auth_free(void *cookie)
 {
 	struct fetch_auth *a = cookie;
 
 	MAGIC_CHECK(a, AUTH_MAGIC);
-	/* A worker that reads holds on to it; its end is waited for. */
-	if (a->reading && a->job == NULL)
-		a->dying = true;
-	else
-		auth_destroy(a);
-}
-
-/* --- making one ---------------------------------------------------------- */
-
-static char *
-copy(const char *s)
-{
-	return (s == NULL ? NULL : must_strdup(s));
-}
-
-/* "https://host/path" in two; the nested fetch has no credentials. */
-static int
-endpoint_new(struct fetch_auth *a, const struct fetch_options *o,
-    struct err *e)
-{
-	struct fetch_options n = *o;
-	const char *path = strstr(o->token_url, "://");
-	char *origin;
-	int rc;
-
-	path = path != NULL ? strchr(path + 3, '/') : NULL;
-	origin = path == NULL ? must_strdup(o->token_url) :
-	    must_strndup(o->token_url, (size_t)(path - o->token_url));
-	a->target = must_strdup(path != NULL ? path : "/");
-	n.origin = origin;
-	n.auth = FETCH_AUTH_NONE;
-	n.user = NULL;
-	n.secrets.get = NULL;
-	n.sends_secrets = true;
-	n.in_flight = 1;
-	n.adaptive = false;
-	n.rate = 0;
-	n.calendar = NULL;
-	n.budget_hour = n.budget_day = 0;
-	n.quotas_n = 0;
-	n.breaker_failures = 0;
-	n.body_max = TOKEN_BODY_MAX;
-	if ((rc = fetch_new(a->loop, &n, &a->endpoint, e)) != 0)
-		(void)err_wrap(e, "token endpoint");
-	free(origin);
-	return (rc);
+	if (a->reading != NULL)
+		reading_leave(a->reading);
+	fetch_token_free(a->shop);
+	loop_timer_free(a->again);
+	free(a->user);
+	fetch_secret_free(a->password);
+	fetch_secret_free(a->token);
+	a->magic = 0;
+	free(a);
 }
 
 int
 fetch_auth_new(struct loop *loop, const struct fetch_options *o,
-    struct fetch_authorizer *out, struct err *e)
+    fetch_transport_fn *on, struct fetch_authorizer *out, struct err *e)
 {
 	struct fetch_auth *a;
-	int rc = 0;
+	int rc;
 
 	*out = (struct fetch_authorizer){ .get = NULL };
 	if (o->auth == FETCH_AUTH_NONE)
@@ -419,26 +350,23 @@ fetch_auth_new(struct loop *loop, const struct fetch_options *o,
 	a->loop = loop;
 	a->secrets = o->secrets;
 	a->kind = o->auth;
-	a->user = copy(o->user);
+	a->user = o->user != NULL ? must_strdup(o->user) : NULL;
 	a->again = loop_timer_new(loop, on_again, a);
-	buf_init(&a->form, TOKEN_BODY_MAX);
 	if (o->auth == FETCH_AUTH_OAUTH2) {
 		a->kind = FETCH_AUTH_BEARER;
-		a->client_id = copy(o->client_id);
-		a->scope = copy(o->scope);
-		a->audience = copy(o->audience);
-		rc = endpoint_new(a, o, e);
+		if ((rc = fetch_token_new(loop, o, on, on_token, a,
+		    &a->shop, e)) != 0) {
+			auth_free(a);
+			return (rc);
+		}
 	} else if (o->auth == FETCH_AUTH_NEGOTIATE) {
+		/* libcurl has them from the ticket cache */
 		a->secrets.get = NULL;
 		a->have = true;
 		a->now.generation = 1;
 		a->now.kind = FETCH_AUTH_NEGOTIATE;
 	}
-	if (rc != 0) {
-		auth_destroy(a);
-		return (rc);
-	}
 	*out = (struct fetch_authorizer){ a, auth_get, auth_refused,
-	    auth_listen, auth_free };
+	    auth_listen, auth_hide, auth_free };
 	return (0);
 }

@@ -342,14 +342,6 @@ transport_stop(void *cookie, struct fetch_transfer *t)
 }
 
 static void
-secret_free(char *s)
-{
-	if (s != NULL)
-		explicit_bzero(s, strlen(s));
-	free(s);
-}
-
-static void
 transport_free(void *cookie)
 {
 	struct transport *c = cookie;
@@ -373,10 +365,10 @@ transport_free(void *cookie)
 	free(c->ca_file);
 	free(c->cert_file);
 	free(c->key_file);
-	secret_free(c->key_password);
+	fetch_secret_free(c->key_password);
 	free(c->proxy);
 	free(c->proxy_user);
-	secret_free(c->proxy_password);
+	fetch_secret_free(c->proxy_password);
 	c->magic = 0;
 	free(c);
 	curl_global_cleanup();
@@ -496,7 +488,7 @@ fetch_new(struct loop *loop, const struct fetch_options *o,
 		return (err_set(e, ERR_CONFIG, "this libcurl has no "
 		    "Kerberos (SPNEGO)"));
 	if ((rc = fetch_origin_check(o, e)) != 0 ||
-	    (rc = fetch_auth_new(loop, o, &auth, e)) != 0)
+	    (rc = fetch_auth_new(loop, o, transport_new, &auth, e)) != 0)
 		return (rc);
 	if ((rc = transport_new(loop, o, &on, e)) != 0) {
 		if (auth.free != NULL)

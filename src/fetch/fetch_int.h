@@ -142,13 +142,39 @@ struct fetch {
 /* A turn comes soon. */
 void fetch_wake(struct fetch *);
 
-/* fetch_auth.c: *out has get == NULL when there is nothing to do. */
+/* Makes a transport: that of the program, or of a test. */
+typedef int fetch_transport_fn(struct loop *, const struct fetch_options *,
+    struct fetch_transport *, struct err *);
+
+/* fetch_auth.c: *out has get == NULL when there is nothing to do. Tokens are
+ * bought over a transport of their own. */
 int fetch_auth_new(struct loop *, const struct fetch_options *,
-    struct fetch_authorizer *out, struct err *);
+    fetch_transport_fn *, struct fetch_authorizer *out, struct err *);
+/* Wiped; NULL does nothing. */
+void fetch_secret_free(char *);
+
+/* fetch_token.c: buys tokens for client credentials. `done` owns the token;
+ * it is NULL when err says why: ERR_AUTH when we are refused. Never called
+ * from inside fetch_token_buy(), which takes the secret over; nor after
+ * fetch_token_free(). */
+struct fetch_token;
+typedef void fetch_token_fn(void *cookie, char *token, int64_t life_s,
+    const struct err *);
+int fetch_token_new(struct loop *, const struct fetch_options *,
+    fetch_transport_fn *, fetch_token_fn *, void *cookie,
+    struct fetch_token **, struct err *);
+void fetch_token_buy(struct fetch_token *, char *secret);
+void fetch_token_free(struct fetch_token *);
 
 /* fetch_text.c: words and numbers of HTTP */
 int fetch_origin_check(const struct fetch_options *, struct err *);
 bool fetch_target_valid(const char *);
+/* Can a header carry it? */
+bool fetch_token_valid(const char *);
+/* Stars over the secret (or NULL) wherever it stands in text: as it is,
+ * percent-encoded, and in base64 with a user (or NULL) before it. */
+void fetch_hide(char *text, size_t len, const char *user,
+    const char *secret);
 /* One header line of an answer, without its end: is it one of the quotas? */
 void fetch_quota_header(const struct fetch_quota *, size_t n, const char *,
     size_t len, struct fetch_transfer *);

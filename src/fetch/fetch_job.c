@@ -225,13 +225,27 @@ job_count_end(struct fetch_job *j)
 	j->f->stats.by_class[fetch_code_class(j->code)]++;
 }
 
+/* Why the last try failed; what the server says may quote us. */
+static void
+job_explain(struct fetch_job *j)
+{
+	struct fetch *f = j->f;
+	struct err *e = &f->last[j->class];
+
+	if (f->auth.hide != NULL && j->t.in.len > 0)
+		f->auth.hide(f->auth.cookie, (char *)j->t.in.data,
+		    j->t.in.len);
+	fetch_explain(e, j->code, &j->t, j->target, j->tries);
+	if (f->auth.hide != NULL)
+		f->auth.hide(f->auth.cookie, e->text, strlen(e->text));
+}
+
 static enum step
 job_fail_or_wait(struct fetch_job *j, bool sent)
 {
 	bool again = fetch_code_again(j->code) && j->tries < j->tries_max;
 
-	fetch_explain(&j->f->last[j->class], j->code, &j->t, j->target,
-	    j->tries);
+	job_explain(j);
 	j->f->last_class = j->class;
 	if (sent)
 		job_count_end(j);
@@ -295,8 +309,7 @@ job_has_newer(struct fetch_job *j)
 	if (j->code != ERR_AUTH || f->auth.get == NULL || j->auth_again)
 		return (false);
 	/* What it says is worth more than that there are no others. */
-	fetch_explain(&f->last[j->class], j->code, &j->t, j->target,
-	    j->tries);
+	job_explain(j);
 	if (!f->auth.refused(f->auth.cookie, j->generation))
 		return (false);
 	j->auth_again = true;

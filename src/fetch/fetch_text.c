@@ -18,6 +18,9 @@
 
 #define SAID_MAX 400		/* of the server's words */
 #define SAID_BODY_MAX 65536	/* looked at for them */
+/* A secret shorter than that is no secret. */
+#define HIDE_MIN 4
+#define HIDE_MAX 65536		/* a secret has 8 KiB at most */
 
 static const struct {
 	int status;
@@ -241,6 +244,74 @@ fetch_target_valid(const char *target)
 		if (*p <= ' ' || *p == 0x7f || *p == '#')
 			return (false);
 	return (true);
+}
+
+/* --- secrets ------------------------------------------------------------- */
+
+bool
+fetch_token_valid(const char *token)
+{
+	const char *p;
+
+	for (p = token; *p > ' ' && *p < 0x7f; p++)
+		continue;
+	return (p > token && *p == '\0');
+}
+
+static void
+hide_one(char *text, size_t len, const char *what, size_t n)
+{
+	char *p = text, *end = text + len;
+
+	/* in words of everyday a short one would be told by its stars */
+	if (n < HIDE_MIN)
+		return;
+	while ((p = memmem(p, (size_t)(end - p), what, n)) != NULL) {
+		memset(p, '*', n);
+		p += n;
+	}
+}
+
+/* In both alphabets, without the filling at the end. */
+static void
+hide_base64(char *text, size_t len, const struct buf *what)
+{
+	struct buf b;
+	size_t i;
+
+	buf_init(&b, HIDE_MAX);
+	text_base64url(&b, what->data, what->len);
+	hide_one(text, len, (char *)b.data, b.error == 0 ? b.len : 0);
+	for (i = 0; i < b.len; i++)
+		b.data[i] = b.data[i] == '-' ? '+' : b.data[i] == '_' ? '/' :
+		    b.data[i];
+	hide_one(text, len, (char *)b.data, b.error == 0 ? b.len : 0);
+	if (b.data != NULL)
+		explicit_bzero(b.data, b.len);
+	buf_fini(&b);
+}
+
+void
+fetch_hide(char *text, size_t len, const char *user, const char *secret)
+{
+	struct buf b;
+
+	if (secret == NULL)
+		return;
+	hide_one(text, len, secret, strlen(secret));
+	buf_init(&b, HIDE_MAX);
+	text_percent(&b, secret, strlen(secret));
+	hide_one(text, len, (char *)b.data, b.error == 0 ? b.len : 0);
+	if (b.data != NULL)
+		explicit_bzero(b.data, b.len);
+	buf_clear(&b);
+	if (user != NULL)
+		buf_printf(&b, "%s:", user);
+	buf_puts(&b, secret);
+	hide_base64(text, len, &b);
+	if (b.data != NULL)
+		explicit_bzero(b.data, b.len);
+	buf_fini(&b);
 }
 
 /* --- quotas -------------------------------------------------------------- */

@@ -17,6 +17,7 @@
 #include <time.h>
 
 #include "base/arena.h"
+#include "base/buf.h"
 #include "base/err.h"
 #include "base/hash.h"
 #include "base/must.h"
@@ -38,7 +39,7 @@ struct mock_gate {
 	struct loop *loop;
 	const struct mock_options *opt;
 	char *basic;			/* "Basic dXNlcjpwYXNz", or NULL */
-	char *oauth;			/* the same of --oauth */
+	char *oauth;			/* the same of --oauth, encoded */
 	uint64_t issued;
 	uint64_t revoked;		/* tokens up to this number */
 	struct client client[CLIENTS_MAX];
@@ -70,6 +71,25 @@ basic_header(const char *user_pass)
 	return (s);
 }
 
+/* Both parts form-encoded before they are joined (RFC 6749, 2.3.1). */
+static char *
+client_header(const char *id_secret)
+{
+	size_t n = strcspn(id_secret, ":");
+	struct buf b;
+	char *s;
+
+	buf_init(&b, 65536);
+	text_percent(&b, id_secret, n);
+	if (id_secret[n] == ':') {
+		buf_u8(&b, ':');
+		text_percent(&b, id_secret + n + 1, strlen(id_secret + n + 1));
+	}
+	s = basic_header(buf_str(&b));
+	buf_fini(&b);
+	return (s);
+}
+
 struct mock_gate *
 mock_gate_new(struct loop *loop, const struct mock_options *opt)
 {
@@ -80,7 +100,7 @@ mock_gate_new(struct loop *loop, const struct mock_options *opt)
 	if (opt->basic != NULL)
 		g->basic = basic_header(opt->basic);
 	if (opt->oauth != NULL)
-		g->oauth = basic_header(opt->oauth);
+		g->oauth = client_header(opt->oauth);
 	return (g);
 }
 

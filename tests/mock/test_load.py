@@ -274,7 +274,8 @@ def test_tokens():
                     "Authorization: Bearer mock-", "Authorization: Bearer "):
             assert get(m, "system", bad)[0] == 401, bad
         wait_for(lambda: get(m, "system", good)[0] == 401, 5)
-        basic = base64.b64encode(b"plant/1:s t").decode()
+        # both parts encoded first: RFC 6749, section 2.3.1
+        basic = base64.b64encode(b"plant%2F1:s%20t").decode()
         status, _, body = token(m, "grant_type=client_credentials",
                                 "Authorization: Basic " + basic)
         assert status == 200, body
