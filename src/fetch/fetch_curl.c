@@ -6,6 +6,8 @@
  */
 #include "config.h"
 
+#include <sys/queue.h>
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,11 +19,14 @@
 #include "fetch/fetch.h"
 #include "fetch/fetch_curl_int.h"
 #include "fetch/fetch_int.h"
+#include "loop/loop.h"
 
 #define CURL_MAGIC 0x4355524cu
 #define WIRE_MAGIC 0x57495245u
 /* Read at once from a socket. */
 #define READ_BYTES 65536L
+/* Between looks for a free descriptor. */
+#define AGAIN_US 50000
 /* An answer's memory is made at once when its length is told, up to this. */
 #define AHEAD_MAX (4u << 20)
 
@@ -263,12 +268,49 @@ wire_get(struct transport *c)
 static void
 wire_rest(struct wire *w)
 {
-	fetch_hub_remove(w->hub, w->easy);
+	if (w->waits)
+		TAILQ_REMOVE(&w->c->waiting, w, link);
+	else
+		fetch_hub_remove(w->hub, w->easy);
+	w->waits = false;
 	if (w->t != NULL)
 		w->t->handle = NULL;
 	w->t = NULL;
 	w->next = w->c->pool;
 	w->c->pool = w;
+}
+
+/* The process has no descriptor left: that is no fault of the server's, and
+ * passes when another transfer ends. False when that took too long. */
+static bool
+wire_waits(struct wire *w, CURLcode rc)
+{
+	struct transport *c = w->c;
+
+	if ((rc != CURLE_COULDNT_CONNECT && rc != CURLE_COULDNT_RESOLVE_HOST) ||
+	    loop_now_us(c->loop) - w->since_us > c->timeout_ms * 1000 ||
+	    !fetch_hub_full())
+		return (false);
+	fetch_hub_remove(w->hub, w->easy);
+	w->waits = true;
+	TAILQ_INSERT_TAIL(&c->waiting, w, link);
+	if (!loop_timer_pending(c->again))
+		loop_timer_set(c->again, AGAIN_US);
+	return (true);
+}
+
+static void
+on_again(void *cookie)
+{
+	struct transport *c = cookie;
+	struct wire *w;
+
+	MAGIC_CHECK(c, CURL_MAGIC);
+	while ((w = TAILQ_FIRST(&c->waiting)) != NULL) {
+		TAILQ_REMOVE(&c->waiting, w, link);
+		w->waits = false;
+		MUST(fetch_hub_add(w->hub, w->easy) == CURLM_OK);
+	}
 }
 
 static void
@@ -281,6 +323,8 @@ on_over(CURL *easy, CURLcode rc)
 	curl_easy_getinfo(easy, CURLINFO_PRIVATE, &private);
 	w = (struct wire *)(void *)private;
 	MAGIC_CHECK(w, WIRE_MAGIC);
+	if (rc != CURLE_OK && wire_waits(w, rc))
+		return;
 	t = w->t;
 	collect(w, t, rc);
 	wire_rest(w);
@@ -301,6 +345,7 @@ transport_start(void *cookie, struct fetch_transfer *t)
 	if ((w = wire_get(c)) == NULL)
 		return (ERR_NOMEM);
 	w->t = t;
+	w->since_us = loop_now_us(c->loop);
 	w->header_bytes = 0;
 	w->too_big = w->swollen = false;
 	w->words[0] = '\0';
@@ -357,6 +402,7 @@ transport_free(void *cookie)
 		free(w);
 	}
 	fetch_hubs_free(c->hubs);
+	loop_timer_free(c->again);
 	curl_slist_free_all(c->headers);
 	curl_slist_free_all(c->headers_json);
 	curl_slist_free_all(c->headers_form);
@@ -433,6 +479,9 @@ transport_new(struct loop *loop, const struct fetch_options *o,
 		return (err_set(e, ERR_INTERNAL, "cannot start libcurl"));
 	c = must_calloc(1, sizeof(*c));
 	c->magic = CURL_MAGIC;
+	c->loop = loop;
+	c->again = loop_timer_new(loop, on_again, c);
+	TAILQ_INIT(&c->waiting);
 	c->origin = must_strdup(o->origin);
 	c->user_agent = copy(o->user_agent);
 	c->ca_file = copy(o->ca_file);
@@ -479,11 +528,14 @@ int
 fetch_new(struct loop *loop, const struct fetch_options *o,
     struct fetch **out, struct err *e)
 {
+	struct fetch_options mine = *o;
 	struct fetch_transport on;
 	struct fetch_authorizer auth;
 	int rc;
 
 	*out = NULL;
+	mine.in_flight = fetch_hub_room(o->in_flight);
+	o = &mine;
 	if (o->auth == FETCH_AUTH_NEGOTIATE && !negotiates())
 		return (err_set(e, ERR_CONFIG, "this libcurl has no "
 		    "Kerberos (SPNEGO)"));

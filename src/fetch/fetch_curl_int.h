@@ -9,6 +9,8 @@
  *	fetch_hub.c	multi handles on the loop: sockets and timers
  */
 
+#include <sys/queue.h>
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -26,6 +28,9 @@ struct loop;
 struct transport {
 	uint32_t magic;
 	struct fetch_hubs *hubs;
+	struct loop *loop;
+	struct loop_timer *again;	/* pending while some wait */
+	TAILQ_HEAD(, wire) waiting;	/* for a descriptor */
 	struct curl_slist *headers;
 	struct curl_slist *headers_json;
 	struct curl_slist *headers_form;
@@ -65,6 +70,9 @@ struct wire {
 	struct fetch_hub *hub;
 	CURL *easy;
 	struct fetch_transfer *t;	/* NULL at rest */
+	TAILQ_ENTRY(wire) link;		/* of those that wait */
+	bool waits;			/* for a descriptor */
+	int64_t since_us;
 	unsigned generation;		/* of its credentials, 0: none */
 	size_t header_bytes;
 	bool too_big;
@@ -81,6 +89,14 @@ int fetch_verdict(struct wire *, struct fetch_transfer *, CURLcode);
 
 /* A transfer is over; on the loop's thread, not from inside a call below. */
 typedef void fetch_hub_fn(CURL *, CURLcode);
+
+/*
+ * How many requests, of so many wished for, the process has descriptors for;
+ * its own limit is raised when it may be. Some are left for files.
+ */
+unsigned fetch_hub_room(unsigned in_flight);
+/* No descriptor is to be had now. */
+bool fetch_hub_full(void);
 
 /* `multiplex`: one connection may serve many transfers. NULL: libcurl has no
  * memory. */

@@ -14,8 +14,10 @@
  */
 #include "config.h"
 
+#include <sys/resource.h>
 #include <sys/socket.h>
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -28,6 +30,10 @@
 #define HUB_MAGIC 0x48554221u
 /* Easy handles of a hub whose connections serve one transfer at a time. */
 #define HUB_EASIES 32u
+/* Descriptors of a hub's own: libcurl makes a pair to be woken by. */
+#define HUB_FDS 2u
+/* Descriptors for all else: standard ones, loop, ledger, journals. */
+#define OTHER_FDS 32u
 
 /* A socket of libcurl's, by descriptor. */
 struct sock {
@@ -114,6 +120,41 @@ on_close(void *cookie, curl_socket_t fd)
 	MAGIC_CHECK(s, HUBS_MAGIC);
 	sock_forget(sock_at(s, fd));
 	return (close(fd));
+}
+
+unsigned
+fetch_hub_room(unsigned in_flight)
+{
+	rlim_t hub = HUB_EASIES + HUB_FDS;
+	rlim_t need = OTHER_FDS + (in_flight + HUB_EASIES - 1) / HUB_EASIES *
+	    hub;
+	struct rlimit r;
+	rlim_t n;
+
+	if (getrlimit(RLIMIT_NOFILE, &r) != 0)
+		return (in_flight);
+	if (r.rlim_cur < need && r.rlim_cur < r.rlim_max) {
+		r.rlim_cur = r.rlim_max;
+		if (setrlimit(RLIMIT_NOFILE, &r) != 0 &&
+		    getrlimit(RLIMIT_NOFILE, &r) != 0)
+			return (in_flight);
+	}
+	if (r.rlim_cur >= need)
+		return (in_flight);
+	n = r.rlim_cur > OTHER_FDS ? (r.rlim_cur - OTHER_FDS) * HUB_EASIES /
+	    hub : 1;
+	return (n > 1 ? (unsigned)n : 1);
+}
+
+bool
+fetch_hub_full(void)
+{
+	int fd = dup(STDERR_FILENO);
+
+	if (fd < 0)
+		return (errno == EMFILE || errno == ENFILE);
+	close(fd);
+	return (false);
 }
 
 /* --- what libcurl wants, and hears --------------------------------------- */

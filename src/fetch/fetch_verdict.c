@@ -44,6 +44,7 @@ explain_connect(struct wire *w, struct fetch_transfer *t)
 
 	curl_easy_getinfo(w->easy, CURLINFO_OS_ERRNO, &why);
 	snprintf(text, sizeof(text), "%s", why != 0 ? strerror((int)why) :
+	    fetch_hub_full() ? "no descriptor is free (ulimit -n)" :
 	    "no address answers");
 	text[0] = (char)tolower((unsigned char)text[0]);
 	reason(t, "cannot connect to %s: %s", fetch_authority(w->c->origin),
