@@ -80,6 +80,8 @@ static const struct {
 	{ { "unexpected eof" }, NULL },
 	{ { "reset by peer" }, NULL },
 	{ { "Broken pipe" }, NULL },
+	{ { "getpeername" }, NULL },	/* the socket is gone already */
+	{ { "bad write retry" }, NULL },	/* written to after a close */
 };
 
 static bool

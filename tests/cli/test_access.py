@@ -162,42 +162,12 @@ def tls(certs, **keys):
     return "  tls: {%s}\n" % ", ".join("%s: %s" % kv for kv in keys.items())
 
 
-def test_tls_is_refused_with_the_cause():
-    matrix = [
-        ("expired", [], "expired"),
-        ("early", [], "not valid yet"),
-        ("elsewhere", [], "for another host"),
-        ("selfsigned", [], "self-signed"),
-        ("unknown", [], "unknown authority"),
-        ("server", ["--tls-max", "1.0"], "old versions"),
-        ("server", ["--tls-close"], "closed"),
-    ]
-    with Certificates() as c:
-        for name, more, words in matrix:
-            with Mock("--tags", 5, *c.pair(name), *more) as m, Site(
-                    m.url, source=tls(c), fetch=FETCH % "") as s:
-                r = s.garner("harvest", status=69)
-                one_line(r, "TLS", words)
-        with Mock("--tags", 5, *c.pair("server")) as m:
-            with Site(m.url, fetch=FETCH % "") as s:   # an unknown CA
-                one_line(s.garner("harvest", status=69), "TLS",
-                         "unknown authority")
-            with Site(m.url, source=tls(c)) as s:
-                harvested(m, s)
-            with Site(m.url, source="  tls: {verify: false}\n") as s:
-                assert "whoever answers" in s.garner("discover").stderr
-
-
-def test_client_certificate():
-    with Certificates() as c, Mock(
-            "--tags", 5, *c.pair("server"), "--tls-ca", c.ca,
-            client=(c.cert("client"), c.key("client"))) as m:
-        with Site(m.url, source=tls(c), fetch=FETCH % "") as s:
-            one_line(s.garner("harvest", status=69), "TLS", "certificate")
-        with Site(m.url, source=tls(c, cert=c.cert("client"),
-                                    key=c.key("client"))) as s:
-            s.garner("discover")
-            s.garner("harvest")
+def test_harvest_over_tls():
+    with Certificates() as c, Mock("--tags", 5, *c.pair("server")) as m:
+        with Site(m.url, source=tls(c)) as s:
+            harvested(m, s)
+        with Site(m.url, source="  tls: {verify: false}\n") as s:
+            assert "whoever answers" in s.garner("discover").stderr
 
 
 # --- secrets are nowhere ---------------------------------------------------

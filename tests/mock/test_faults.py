@@ -334,7 +334,8 @@ def test_slow():
                               ("slow:ms=20:jitter=50", 0.02, 0.2)):
         with faulty("system:" + spec) as m:
             for t in took(m, 10):
-                assert least <= t + 0.001 and t < most, (spec, t)
+                # a timer is set from the time its turn of the loop began
+                assert 0.9 * least <= t < most, (spec, t)
     with faulty("system:slow:ms=20:jitter=100") as m:
         times = took(m, 20)
         assert max(times) - min(times) > 0.03, times
@@ -346,7 +347,7 @@ def test_slow():
     with faulty("system:slow:50", "system:slow:50", "system:500") as m:
         began = time.monotonic()
         assert statuses(m, 1) == [500]
-        assert time.monotonic() - began >= 0.1
+        assert time.monotonic() - began >= 0.09
 
 
 def test_within_a_batch():
