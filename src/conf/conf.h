@@ -35,7 +35,8 @@ struct err;
 enum conf_type {
 	CONF_TEXT,
 	CONF_PATH,		/* relative paths: to the folder of the file */
-	CONF_URL,		/* http or https, no user info, no query */
+	CONF_URL,		/* of http or https, or the schemes in `words`;
+				 * no user info, no query */
 	CONF_BOOL,
 	CONF_INT,
 	CONF_SIZE,		/* bytes */
@@ -57,7 +58,7 @@ struct conf_option {		/* one row of the table */
 	enum conf_type type;
 	const char *deflt;	/* NULL: none; "" is an empty text */
 	double min, max;	/* numbers, sizes, durations (ms) */
-	const char *words;	/* CONF_ENUM */
+	const char *words;	/* CONF_ENUM; CONF_URL: schemes, or NULL */
 	const char *unit;	/* for help: "ms", "bytes", "" */
 	const char *help;	/* one sentence */
 };

@@ -178,17 +178,19 @@ port_ok(const char *p)
 }
 
 static bool
-url_ok(const char *s)
+url_ok(const char *schemes, const char *s)
 {
-	const char *p;
-	size_t host;
+	const char *p = strstr(s, "://");
+	char scheme[16];
+	size_t host, n = p != NULL ? (size_t)(p - s) : 0;
 
-	if (strncmp(s, "http://", 7) == 0)
-		s += 7;
-	else if (strncmp(s, "https://", 8) == 0)
-		s += 8;
-	else
+	if (n == 0 || n >= sizeof(scheme))
 		return (false);
+	memcpy(scheme, s, n);
+	scheme[n] = '\0';
+	if (enum_index(schemes, scheme) < 0)
+		return (false);
+	s = p + 3;
 	for (p = s; *p != '\0'; p++)
 		if ((unsigned char)*p <= ' ' || (unsigned char)*p >= 0x7f ||
 		    strchr("@?#\"<>\\", *p) != NULL)
@@ -205,14 +207,16 @@ static int
 check_url(const struct conf_option *o, const char *text, struct err *e)
 {
 
-	if (url_ok(text))
+	const char *schemes = o->words != NULL ? o->words : "http|https";
+
+	if (url_ok(schemes, text))
 		return (0);
 	if (strchr(text, '@') != NULL)
 		return (err_set(e, ERR_CONFIG, "%s: an address must not hold "
-		    "a user or password; they belong to source.auth",
+		    "a user or password; there are other keys for them",
 		    o->path));
-	return (refuse(o, text, e, "is no http or https URL (without query "
-	    "and fragment)"));
+	return (refuse(o, text, e, "is no URL of %s (without query and "
+	    "fragment)", schemes));
 }
 
 /* These become parts of paths. */

@@ -168,7 +168,7 @@ struct fetch_answer {
  *  ERR_RATE        429                                    yes, Retry-After
  *  ERR_SERVER      500, 502, 503, other 5xx               yes, Retry-After
  *  ERR_UNSUPPORTED 501                                    no
- *  ERR_AUTH        401, client certificate refused        no
+ *  ERR_AUTH        401, 407; the proxy refuses us         no
  *  ERR_FORBIDDEN   403                                    no
  *  ERR_NOTFOUND    404                                    no
  *  ERR_GONE        410                                    no

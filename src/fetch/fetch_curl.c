@@ -160,21 +160,42 @@ wire_tls(struct wire *w)
 	}
 }
 
+/* Of the proxy as of the origin: TLS from 1.2 on, one authority. */
+static void
+wire_proxy_tls(struct wire *w)
+{
+	const struct transport *c = w->c;
+	CURL *h = w->easy;
+
+	curl_easy_setopt(h, CURLOPT_PROXY_SSLVERSION,
+	    (long)CURL_SSLVERSION_TLSv1_2);
+	if (c->ca_file != NULL)
+		curl_easy_setopt(h, CURLOPT_PROXY_CAINFO, c->ca_file);
+	if (c->unverified) {
+		curl_easy_setopt(h, CURLOPT_PROXY_SSL_VERIFYPEER, 0L);
+		curl_easy_setopt(h, CURLOPT_PROXY_SSL_VERIFYHOST, 0L);
+	}
+}
+
 static void
 wire_proxy(struct wire *w)
 {
 	const struct transport *c = w->c;
+	CURL *h = w->easy;
 
+	wire_proxy_tls(w);
+	/* the answer to CONNECT is none of the origin's */
+	curl_easy_setopt(h, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
 	if (c->proxy == NULL && fetch_origin_loopback(c->origin))
-		curl_easy_setopt(w->easy, CURLOPT_PROXY, "");
+		curl_easy_setopt(h, CURLOPT_PROXY, "");
 	if (c->proxy == NULL)
 		return;
-	curl_easy_setopt(w->easy, CURLOPT_PROXY, c->proxy);
-	curl_easy_setopt(w->easy, CURLOPT_NOPROXY, "");
+	curl_easy_setopt(h, CURLOPT_PROXY, c->proxy);
+	curl_easy_setopt(h, CURLOPT_NOPROXY, "");
 	if (c->proxy_user != NULL) {
-		curl_easy_setopt(w->easy, CURLOPT_PROXYUSERNAME,
-		    c->proxy_user);
-		curl_easy_setopt(w->easy, CURLOPT_PROXYPASSWORD,
+		curl_easy_setopt(h, CURLOPT_PROXYAUTH, (long)CURLAUTH_BASIC);
+		curl_easy_setopt(h, CURLOPT_PROXYUSERNAME, c->proxy_user);
+		curl_easy_setopt(h, CURLOPT_PROXYPASSWORD,
 		    c->proxy_password != NULL ? c->proxy_password : "");
 	}
 }

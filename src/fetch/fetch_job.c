@@ -306,7 +306,7 @@ job_has_newer(struct fetch_job *j)
 {
 	struct fetch *f = j->f;
 
-	if (j->code != ERR_AUTH || f->auth.get == NULL || j->auth_again)
+	if (j->t.status != 401 || f->auth.get == NULL || j->auth_again)
 		return (false);
 	/* What it says is worth more than that there are no others. */
 	job_explain(j);

@@ -40,7 +40,7 @@ static const struct {
 	{ 404, ERR_NOTFOUND, "Not Found" },
 	{ 405, ERR_REQUEST, "Method Not Allowed" },
 	{ 406, ERR_REQUEST, "Not Acceptable" },
-	{ 407, ERR_REQUEST, "Proxy Authentication Required" },
+	{ 407, ERR_AUTH, "Proxy Authentication Required" },
 	{ 408, ERR_TIMEOUT, "Request Timeout" },
 	{ 409, ERR_REQUEST, "Conflict" },
 	{ 410, ERR_GONE, "Gone" },

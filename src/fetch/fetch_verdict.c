@@ -36,6 +36,14 @@ connected(CURL *easy, const char *origin)
 	return (at > 0);
 }
 
+/* To whom the connection goes, as far as we know. */
+static const char *
+peer(const struct transport *c)
+{
+	return (fetch_authority(c->proxy != NULL && c->proxy[0] != '\0' ?
+	    c->proxy : c->origin));
+}
+
 static void
 explain_connect(struct wire *w, struct fetch_transfer *t)
 {
@@ -47,8 +55,7 @@ explain_connect(struct wire *w, struct fetch_transfer *t)
 	    fetch_hub_full() ? "no descriptor is free (ulimit -n)" :
 	    "no address answers");
 	text[0] = (char)tolower((unsigned char)text[0]);
-	reason(t, "cannot connect to %s: %s", fetch_authority(w->c->origin),
-	    text);
+	reason(t, "cannot connect to %s: %s", peer(w->c), text);
 }
 
 static int
@@ -59,8 +66,7 @@ explain_timeout(struct wire *w, struct fetch_transfer *t)
 	if (!connected(w->easy, c->origin)) {
 		t->origin_fault = true;
 		reason(t, "cannot connect to %s: no answer within %g s",
-		    fetch_authority(c->origin),
-		    (double)c->connect_timeout_ms / 1000);
+		    peer(c), (double)c->connect_timeout_ms / 1000);
 	} else if (strstr(w->words, "too slow") != NULL)
 		reason(t, "no data for %ld s", c->low_speed_s);
 	else
@@ -159,20 +165,45 @@ explain_stop(struct wire *w, struct fetch_transfer *t)
 	return (ERR_LIMIT);
 }
 
+/* What the proxy said instead of the origin; 0: nothing. */
+static int
+explain_proxy(struct wire *w, struct fetch_transfer *t, CURLcode rc)
+{
+	long status = 0, why = 0;
+
+	curl_easy_getinfo(w->easy, CURLINFO_HTTP_CONNECTCODE, &status);
+	curl_easy_getinfo(w->easy, CURLINFO_PROXY_ERROR, &why);
+	if (rc != CURLE_PROXY && status < 300)
+		return (0);
+	t->origin_fault = true;
+	if (rc == CURLE_PROXY)
+		explain_words(w, t, rc, "the proxy does not serve us: ");
+	else
+		reason(t, "the proxy does not serve us: %ld %s", status,
+		    fetch_status_text((int)status));
+	if (status == 407 || status == 403 || why == CURLPX_USER_REJECTED ||
+	    why == CURLPX_NO_AUTH || why == CURLPX_REPLY_NOT_ALLOWED)
+		return (ERR_AUTH);
+	return (ERR_CONNECT);
+}
+
 /* ERR_* of libcurl's verdict, with t->reason. */
 int
 fetch_verdict(struct wire *w, struct fetch_transfer *t, CURLcode rc)
 {
+	int code;
+
 	if (rc == CURLE_OK)
 		return (0);
 	if (w->too_big || w->swollen || t->in.error != 0)
 		return (explain_stop(w, t));
+	if ((code = explain_proxy(w, t, rc)) != 0)
+		return (code);
 	switch (rc) {
 	case CURLE_COULDNT_RESOLVE_HOST:
 	case CURLE_COULDNT_RESOLVE_PROXY:
 		t->origin_fault = true;
-		reason(t, "cannot find the address of %s",
-		    fetch_authority(w->c->origin));
+		reason(t, "cannot find the address of %s", peer(w->c));
 		return (ERR_CONNECT);
 	case CURLE_COULDNT_CONNECT:
 		t->origin_fault = true;

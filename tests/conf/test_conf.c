@@ -19,7 +19,9 @@ table(void **state)
 		assert_true(strlen(o[i].help) > 3);
 		assert_null(strchr(o[i].help, '\n'));
 		assert_true(o[i].min <= o[i].max);
-		assert_int_equal(o[i].type == CONF_ENUM, o[i].words != NULL);
+		if (o[i].type != CONF_URL)
+			assert_int_equal(o[i].type == CONF_ENUM,
+			    o[i].words != NULL);
 		if (o[i].type == CONF_SECRET)
 			assert_null(o[i].deflt);
 		for (j = 0; j < i; j++)
@@ -336,7 +338,13 @@ refused(void **state)
 		    "source.auth.type: bearer" },
 		{ "source:\n  url: http://u:p@h\n", "garner.yaml:2:8: "
 		    "source.url: an address must not hold a user or password; "
-		    "they belong to source.auth" },
+		    "there are other keys for them" },
+		{ "source:\n  url: http://h\n  proxy: ftp://h\n", "garner.yaml:3:10: source.proxy: "
+		    "\"ftp://h\" is no URL of http|https|socks5h (without "
+		    "query and fragment)" },
+		{ "source:\n  url: http://h\n  proxy: socks5h://u:p@h\n", "garner.yaml:3:10: "
+		    "source.proxy: an address must not hold a user or "
+		    "password; there are other keys for them" },
 	};
 	size_t i;
 
