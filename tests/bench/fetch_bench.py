@@ -78,6 +78,10 @@ def pinned(core, argv):
     return ["taskset", "-c", str(cores[core])] + argv
 
 
+def pin_server(mock):
+    os.sched_setaffinity(mock.proc.pid, {min(os.sched_getaffinity(0))})
+
+
 def free_port():
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
@@ -280,7 +284,7 @@ def python_once(mock, path):
 def whole_program(figure, rounds):
     mine, python = [], []
     with Mock("--tags", TAGS, "--density", DENSITY, "--no-gzip") as m:
-        os.sched_setaffinity(m.proc.pid, {sorted(os.sched_getaffinity(0))[0]})
+        pin_server(m)
         path = os.path.join(m.dir, "webids")
         with open(path, "w", encoding="utf-8") as f:
             f.write("\n".join(mock_webids(m, TAGS)))
@@ -301,9 +305,33 @@ def whole_program(figure, rounds):
         figure("fetch_large_values", statistics.median(mine), "values/s")
 
 
+def ten_thousand(figure):
+    """In flight at once at a server that answers after a second."""
+    n = 10000
+    with Mock("--tags", 10, "--latency", "1s", "--no-gzip") as m:
+        pin_server(m)
+        r = subprocess.run(pinned(1, [
+            BENCH_FETCH, "--target", "/piwebapi/system", "--in-flight",
+            str(n), "--requests", str(4 * n), m.url.rsplit("/", 1)[0]]),
+            stdout=subprocess.PIPE, text=True, check=True)
+        with urllib.request.urlopen(m.url.rsplit("/", 1)[0]
+                                    + "/mock/stats") as s:
+            most = json.load(s)["requests"]["most"]
+    out = dict(x.split("\t", 1) for x in r.stdout.splitlines())
+    if most < n:
+        print("# fetch: only %d in flight, few descriptors" % most,
+              file=sys.stderr, flush=True)
+    name = "fetch_in_flight_%d" % n
+    figure(name, float(out["requests_per_s"]), "1/s")
+    figure(name + "_failed", int(out["failed"]), "requests")
+    figure(name + "_peak_rss", float(out["peak_rss_mib"]), "MiB")
+    figure(name + "_held_p99", float(out["held_p99_ms"]), "ms")
+
+
 def fetch(figure, rounds):
     if len(os.sched_getaffinity(0)) < 2 or tool("taskset") is None:
         print("# fetch: one core, or no taskset: server and client share",
               file=sys.stderr, flush=True)
     beside_nginx(figure, rounds)
     whole_program(figure, rounds)
+    ten_thousand(figure)
