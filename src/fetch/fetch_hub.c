@@ -29,7 +29,7 @@
 #define HUBS_MAGIC 0x48554253u
 #define HUB_MAGIC 0x48554221u
 /* Easy handles of a hub whose connections serve one transfer at a time. */
-#define HUB_EASIES 32u
+#define HUB_EASIES 64u
 /* Descriptors of a hub's own: libcurl makes a pair to be woken by. */
 #define HUB_FDS 2u
 /* Descriptors for all else: standard ones, loop, ledger, journals. */
@@ -46,7 +46,7 @@ struct fetch_hubs {
 	uint32_t magic;
 	struct loop *loop;
 	fetch_hub_fn *over;
-	CURLSH *share;			/* addresses, between hubs */
+	CURLSH *share;			/* addresses and TLS sessions */
 	struct fetch_hub *first;	/* the newest */
 	struct sock *socks;		/* [nsocks] */
 	size_t nsocks;
@@ -333,6 +333,8 @@ fetch_hubs_new(struct loop *loop, unsigned in_flight, bool multiplex,
 		return (NULL);
 	}
 	curl_share_setopt(s->share, CURLSHOPT_SHARE, CURL_LOCK_DATA_DNS);
+	curl_share_setopt(s->share, CURLSHOPT_SHARE,
+	    CURL_LOCK_DATA_SSL_SESSION);
 	return (s);
 }
 
