@@ -133,5 +133,9 @@ void app_progress_free(struct app_progress *);
 struct fetch_options;
 int app_access(struct app *, struct fetch_options *, struct err *);
 void app_access_free(struct app *);
+/* How we authenticate, for a person. */
+void app_access_text(const struct app *, struct buf *);
+/* Can the secrets be read? */
+int app_access_check(const struct app *, struct err *);
 
 #endif

@@ -12,9 +12,11 @@
 #include <string.h>
 #include <sys/prctl.h>
 
+#include "base/buf.h"
 #include "base/err.h"
 #include "base/msg.h"
 #include "base/must.h"
+#include "base/text.h"
 #include "cli/cli.h"
 #include "conf/conf.h"
 #include "fetch/fetch.h"
@@ -29,13 +31,13 @@ struct app_secrets {
 /* The words of source.auth.type, in their order there. */
 static const struct {
 	enum fetch_auth_kind kind;
-	const char *secret;
+	const char *secret, *what;
 } kinds[] = {
-	{ FETCH_AUTH_NONE, NULL },
-	{ FETCH_AUTH_BASIC, "source.auth.password" },
-	{ FETCH_AUTH_BEARER, "source.auth.token" },
-	{ FETCH_AUTH_NEGOTIATE, NULL },
-	{ FETCH_AUTH_OAUTH2, "source.auth.client_secret" },
+	{ FETCH_AUTH_NONE, NULL, NULL },
+	{ FETCH_AUTH_BASIC, "source.auth.password", "password" },
+	{ FETCH_AUTH_BEARER, "source.auth.token", "token" },
+	{ FETCH_AUTH_NEGOTIATE, NULL, NULL },
+	{ FETCH_AUTH_OAUTH2, "source.auth.client_secret", "secret" },
 };
 
 /* On a worker: the configuration does not change any more. */
@@ -56,13 +58,111 @@ read_if_set(const struct conf *c, const char *path, char **value,
 	return (conf_get(c, path)->set ? conf_secret(c, path, value, e) : 0);
 }
 
+/* Passwords, tokens, keys and tickets: anything that a core would tell. */
 static bool
-has_secret(const struct app_secrets *s)
+has_secret(const struct conf *c)
 {
 
-	return (s->path != NULL || s->key_password != NULL ||
-	    s->proxy_password != NULL);
+	return (conf_num(c, "source.auth.type") != FETCH_AUTH_NONE ||
+	    conf_get(c, "source.tls.cert")->set ||
+	    conf_get(c, "source.proxy_password")->set ||
+	    getenv("http_proxy") != NULL || getenv("https_proxy") != NULL ||
+	    getenv("HTTPS_PROXY") != NULL || getenv("all_proxy") != NULL ||
+	    getenv("ALL_PROXY") != NULL);
 }
+
+/* Before the first is read. */
+static void
+write_no_core(const struct conf *c)
+{
+
+	if (has_secret(c))
+		(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+}
+
+/* --- for people ---------------------------------------------------------- */
+
+static void
+put_secret(const struct conf *c, const char *path, const char *what,
+    struct buf *out)
+{
+	const char *ref = conf_text(c, path);
+
+	if (ref != NULL)
+		buf_printf(out, ", %s by %.*s", what, (int)strcspn(ref, ":"),
+		    ref);
+}
+
+static void
+put_kind(const struct conf *c, enum fetch_auth_kind kind, struct buf *out)
+{
+	const char *user = conf_text(c, "source.auth.user");
+
+	switch (kind) {
+	case FETCH_AUTH_NONE:
+		buf_puts(out, "no credentials");
+		break;
+	case FETCH_AUTH_BASIC:
+		buf_puts(out, "basic as ");
+		text_escape(out, user, strlen(user), 100);
+		break;
+	case FETCH_AUTH_BEARER:
+		buf_puts(out, "bearer");
+		break;
+	case FETCH_AUTH_NEGOTIATE:
+		buf_puts(out, "negotiate with this user's Kerberos ticket");
+		break;
+	case FETCH_AUTH_OAUTH2:
+		user = conf_text(c, "source.auth.client_id");
+		buf_puts(out, "oauth2 as ");
+		text_escape(out, user, strlen(user), 100);
+		buf_printf(out, " at %s", conf_text(c,
+		    "source.auth.token_url"));
+		break;
+	}
+}
+
+void
+app_access_text(const struct app *app, struct buf *out)
+{
+	const struct conf *c = app->conf;
+	size_t i = (size_t)conf_num(c, "source.auth.type");
+
+	put_kind(c, kinds[i].kind, out);
+	if (kinds[i].secret != NULL)
+		put_secret(c, kinds[i].secret, kinds[i].what, out);
+	if (conf_get(c, "source.tls.cert")->set)
+		buf_puts(out, ", with a client certificate");
+	if (!conf_bool(c, "source.tls.verify"))
+		buf_puts(out, ", the server's is not verified");
+	if (conf_get(c, "source.proxy")->set)
+		buf_printf(out, ", by the proxy %s", conf_text(c,
+		    "source.proxy"));
+}
+
+int
+app_access_check(const struct app *app, struct err *e)
+{
+	const struct conf *c = app->conf;
+	const char *const paths[] = {
+		kinds[conf_num(c, "source.auth.type")].secret,
+		"source.tls.key_password", "source.proxy_password",
+	};
+	char *value;
+	size_t i;
+	int rc = 0;
+
+	write_no_core(c);
+	for (i = 0; i < 3 && rc == 0; i++) {
+		value = NULL;
+		if (paths[i] != NULL)
+			rc = read_if_set(c, paths[i], &value, e);
+		conf_secret_free(value);
+	}
+	return (rc);
+}
+
+/* --- for fetch ----------------------------------------------------------- */
 
 int
 app_access(struct app *app, struct fetch_options *f, struct err *e)
@@ -73,6 +173,7 @@ app_access(struct app *app, struct fetch_options *f, struct err *e)
 	int rc;
 
 	MUST(i < sizeof(kinds) / sizeof(kinds[0]));
+	write_no_core(c);
 	s = app->secrets = must_calloc(1, sizeof(*s));
 	s->conf = c;
 	s->path = kinds[i].secret;
@@ -99,8 +200,6 @@ app_access(struct app *app, struct fetch_options *f, struct err *e)
 		    &s->proxy_password, e);
 	f->key_password = s->key_password;
 	f->proxy_password = s->proxy_password;
-	if (has_secret(s))
-		(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	if (f->tls_unverified)
 		msg_warn(app->cli->command, "source.tls.verify is false: "
 		    "whoever answers for the server is believed");

@@ -89,9 +89,26 @@ check_probes(struct app *app, struct report *r, struct err *e)
 	return (rc);
 }
 
+/* A run that goes to the server reads the secrets then. */
+static int
+check_access(struct app *app, struct report *r, bool offline, struct err *e)
+{
+	struct buf text;
+	int rc = 0;
+
+	if (offline && (rc = app_access_check(app, e)) != 0)
+		return (rc);
+	buf_init(&text, 4096);
+	app_access_text(app, &text);
+	line(r, true, "access", buf_str(&text));
+	buf_fini(&text);
+	return (0);
+}
+
 static int
 check(struct app *app, struct report *r, struct err *e)
 {
+	bool offline = cli_get(app->cli, "offline") != NULL;
 	char text[300];
 	int rc;
 
@@ -100,8 +117,9 @@ check(struct app *app, struct report *r, struct err *e)
 	(void)snprintf(text, sizeof(text), "%s, %zu tables",
 	    source_name(app->source), source_tables(app->source));
 	line(r, true, "connector", text);
-	if (cli_get(app->cli, "offline") != NULL)
-		return (0);
+	rc = check_access(app, r, offline, e);
+	if (rc != 0 || offline)
+		return (rc);
 	(void)snprintf(text, sizeof(text), "%s", app->data);
 	line(r, true, "data", text);
 	rc = check_clock(app, r, e);

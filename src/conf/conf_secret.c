@@ -138,14 +138,23 @@ spawn(const char *line, int out, pid_t *pid)
 	    (char *)(uintptr_t)line, NULL };
 	posix_spawn_file_actions_t fa;
 	posix_spawnattr_t attr;
+	sigset_t none, pipes;
 	int rc;
 
+	/* Workers hold signals back, main() ignores one: the command is to
+	 * have them as usual. */
+	(void)sigemptyset(&none);
+	(void)sigemptyset(&pipes);
+	(void)sigaddset(&pipes, SIGPIPE);
 	(void)posix_spawn_file_actions_init(&fa);
 	(void)posix_spawn_file_actions_adddup2(&fa, out, STDOUT_FILENO);
 	(void)posix_spawn_file_actions_addopen(&fa, STDIN_FILENO, "/dev/null",
 	    O_RDONLY, 0);
 	(void)posix_spawnattr_init(&attr);
-	(void)posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETPGROUP);
+	(void)posix_spawnattr_setsigmask(&attr, &none);
+	(void)posix_spawnattr_setsigdefault(&attr, &pipes);
+	(void)posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETPGROUP |
+	    POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
 	rc = posix_spawn(pid, "/bin/sh", &fa, &attr, argv, environ);
 	(void)posix_spawn_file_actions_destroy(&fa);
 	(void)posix_spawnattr_destroy(&attr);
