@@ -25,12 +25,14 @@ struct loop;
 
 /* --- transfers (fetch_curl.c) -------------------------------------------- */
 
+TAILQ_HEAD(wire_list, wire);
+
 struct transport {
 	uint32_t magic;
 	struct fetch_hubs *hubs;
 	struct loop *loop;
 	struct loop_timer *again;	/* pending while some wait */
-	TAILQ_HEAD(, wire) waiting;	/* for a descriptor */
+	struct wire_list waiting;	/* for a descriptor */
 	struct curl_slist *headers;
 	struct curl_slist *headers_json;
 	struct curl_slist *headers_form;
