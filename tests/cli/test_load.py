@@ -83,7 +83,9 @@ def test_resets_leave_nothing():
                             "--rounds", 5, "--tries", 8)
     assert out["failed"] == "0" and len(rounds) == 5, out
     second, last = rounds[1], rounds[-1]
-    assert last["retries"] > n * 5 / 40, rounds
+    # libcurl itself repeats what is reset before the answer on a kept
+    # connection: some of them it does not tell
+    assert last["retries"] > n * 5 / 80, rounds
     assert last["connects"] > n * 5 / 40, rounds
     assert last["fds"] <= 64 + 16, rounds
     # a few connections more or less at rest are some KiB each
