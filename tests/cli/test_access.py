@@ -90,12 +90,12 @@ def token_requests(m):
 
 
 def test_tokens_are_renewed_in_time():
-    with Mock("--tags", 40, "--oauth", "me:" + CANARY, "--token-ttl", "4s",
+    with Mock("--tags", 40, "--oauth", "me:" + CANARY, "--token-ttl", "6s",
               log=True) as m, Site(m.url) as s:
         secret = private(os.path.join(s.dir, "secret"), CANARY)
-        # some five seconds of asking
+        # some eight seconds of asking
         s.write(source=oauth(m, secret), size=5, harvest=
-                "  target_items: 300\n", fetch=FETCH % ", rate: 22")
+                "  target_items: 300\n", fetch=FETCH % ", rate: 15")
         harvested(m, s)
         elapsed = m.stats()["elapsed_ms"] / 1000
         assert 401 not in statuses(m), statuses(m)
