@@ -6,18 +6,11 @@ import os
 import stat
 
 from certs import Certificates
-from harness import Mock, Site, check_silver, main
+from harness import Mock, Site, check_silver, main, one_line
 
 A, B = "2026-03-01T11:00:00Z", "2026-03-01T12:00:00Z"
 CANARY = "cAnary/s3cret+%41=x"
 FETCH = "fetch: {retry_base: 1ms, breaker_open: 100ms, give_up: 3s%s}\n"
-
-
-def one_line(r, *words):
-    errors = [x for x in r.stderr.splitlines() if "error:" in x]
-    assert len(errors) == 1, r.stderr
-    for w in words:
-        assert w in errors[0], (w, errors[0])
 
 
 def harvested(m, s):

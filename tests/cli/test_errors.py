@@ -9,19 +9,10 @@ import subprocess
 import tempfile
 
 from harness import (GARNER, SRC, Mock, Site, check_silver, main,
-                     wait_for)
+                     one_line, wait_for)
 
 A, B = "2026-03-01T11:00:00Z", "2026-03-01T12:00:00Z"
 FEW = "fetch: {tries: 2, retry_base: 1ms}\n"
-
-
-def one_line(r, *words):
-    """Exactly one error line, holding the words."""
-    errors = [x for x in r.stderr.splitlines() if "error:" in x]
-    assert len(errors) == 1, r.stderr
-    for w in words:
-        assert w in errors[0], (w, errors[0])
-    return errors[0]
 
 
 def expect(site, status, words, *args, **kw):

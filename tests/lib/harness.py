@@ -263,6 +263,15 @@ def check_silver(mock, site, start, end, tables=TABLES, what=""):
 
 # --- running ----------------------------------------------------------------
 
+def one_line(r, *words):
+    """Exactly one error line, holding the words."""
+    errors = [x for x in r.stderr.splitlines() if "error:" in x]
+    assert len(errors) == 1, r.stderr
+    for w in words:
+        assert w in errors[0], (w, errors[0])
+    return errors[0]
+
+
 def wait_for(condition, seconds=30):
     end = time.monotonic() + seconds
     while not condition():
