@@ -1,8 +1,7 @@
 /*
- * Values of streams into rows: the hot path. Each key of an item is looked
- * at once; the keys of an item are guessed from those of the last one, so
- * that a comparison finds the column. A stream's constants are filled in
- * after its items. Nothing is allocated for a value.
+ * Values of streams into rows: which stream an entry of the answer is of,
+ * and what it says about itself; its items are read by source_item.c. A
+ * stream's constants are filled in after its items.
  *
  * Three levels of failure: the answer (nothing of it stays), one stream of
  * it (its page has the error, its rows are taken out), and a bad value,
@@ -19,35 +18,7 @@
 #include "base/must.h"
 #include "base/text.h"
 #include "base/ticks.h"
-#include "source/source_int.h"
-
-#define GUESSES 32
-
-/* One answer. */
-struct answer {
-	const struct source_table *table;
-	const struct source_plan *plan;
-	const struct source_stream *const *streams;
-	struct source_page *pages;
-	uint32_t n;
-	int64_t a, b;
-	struct rows *rows;
-	uint32_t *slots;		/* streams by WebID: index + 1 */
-	uint32_t mask;
-	struct buf scratch;
-	struct err err;			/* of one stream */
-	/* The field that the last item had in this place, or NULL. */
-	const struct source_field *guess[GUESSES];
-};
-
-/* One stream's items on their way. */
-struct run {
-	uint32_t row;			/* being filled */
-	int64_t t;			/* of this item */
-	int64_t prev;
-	int32_t ordinal;
-	bool has_time;
-};
+#include "source/source_series_int.h"
 
 /* --- which stream --------------------------------------------------------- */
 
@@ -85,7 +56,7 @@ webid_equal(const char *a, size_t alen, const char *b, size_t blen)
 }
 
 static void
-index_streams(struct answer *w)
+index_streams(struct source_answer *w)
 {
 	const char *key;
 	uint32_t size = 2, at;
@@ -104,7 +75,7 @@ index_streams(struct answer *w)
 }
 
 static int
-find_stream(const struct answer *w, const char *s, size_t len)
+find_stream(const struct source_answer *w, const char *s, size_t len)
 {
 	uint32_t at = (uint32_t)webid_hash(s, len) & w->mask;
 	const char *key;
@@ -117,234 +88,7 @@ find_stream(const struct answer *w, const char *s, size_t len)
 	return (-1);
 }
 
-/* --- one item ------------------------------------------------------------- */
-
-static int
-put_time(struct answer *w, struct run *u, uint32_t col, yyjson_val *v)
-{
-
-	if (!yyjson_is_str(v) || ticks_parse(unsafe_yyjson_get_str(v),
-	    unsafe_yyjson_get_len(v), &u->t) != 0)
-		return (err_set(&w->err, ERR_ANSWER,
-		    "an item without a readable time"));
-	rows_set_i64(w->rows, col, u->row, u->t);
-	u->has_time = true;
-	return (0);
-}
-
-static int
-put_string(struct answer *w, uint32_t row, const struct source_op *op,
-    yyjson_val *v)
-{
-
-	if (unsafe_yyjson_is_str(v))
-		return (source_cell_text(w->rows, (uint32_t)op->col, row,
-		    unsafe_yyjson_get_str(v), unsafe_yyjson_get_len(v)));
-	return (source_cell_set(op->column, w->rows, (uint32_t)op->col, row, v,
-	    &w->scratch));
-}
-
-static int
-put_op(struct answer *w, struct run *u, const struct source_op *op,
-    yyjson_val *v)
-{
-	struct rows *r = w->rows;
-
-	if (op->rest.n > 0 &&
-	    (v = source_path_get(&op->rest, v)) == NULL)
-		return (0);
-	switch (op->kind) {
-	case OP_TIME:
-		return (put_time(w, u, (uint32_t)op->col, v));
-	case OP_VALUE:
-		if (unsafe_yyjson_is_real(v) && op->col >= 0) {
-			rows_set_f64(r, (uint32_t)op->col, u->row,
-			    unsafe_yyjson_get_real(v));
-			return (0);
-		}
-		return (source_cell_value(op, r, u->row, v, &w->scratch));
-	case OP_BOOL:
-		if (unsafe_yyjson_is_bool(v)) {
-			rows_set_bool(r, (uint32_t)op->col, u->row,
-			    unsafe_yyjson_get_bool(v));
-			return (0);
-		}
-		break;
-	case OP_STRING:
-		return (put_string(w, u->row, op, v));
-	case OP_CELL:
-		if (!rows_null(r, (uint32_t)op->col, u->row))
-			return (0);
-		break;
-	}
-	return (source_cell_set(op->column, r, (uint32_t)op->col, u->row, v,
-	    &w->scratch));
-}
-
-static int
-put_field(struct answer *w, struct run *u, const struct source_field *f,
-    yyjson_val *v)
-{
-	int rc = 0;
-
-	if (f->errors && source_errors_any(v)) {
-		buf_clear(&w->scratch);
-		source_errors_text(v, &w->scratch);
-		return (err_set(&w->err, ERR_ANSWER,
-		    "an item that could not be written: %s",
-		    buf_str(&w->scratch)));
-	}
-	for (uint32_t i = 0; i < f->nops && rc == 0; i++)
-		rc = put_op(w, u, &f->ops[i], v);
-	if (rc == ERR_LIMIT || rc == ERR_NOMEM)
-		return (err_set(&w->err, rc, "a value larger than %u bytes",
-		    LIMIT_CELL_MAX));
-	return (rc);
-}
-
-static inline uint64_t
-word_at(const char *s)
-{
-	uint64_t x;
-
-	memcpy(&x, s, sizeof(x));
-	return (x);
-}
-
-/* As memcmp() == 0, without the call: names are short, and this is asked
- * for each key of each item. */
-static inline bool
-is_field(const struct source_field *f, const char *name, size_t len)
-{
-	size_t i;
-
-	if (f->len != len)
-		return (false);
-	if (len < 8) {
-		for (i = 0; i < len; i++)
-			if (f->name[i] != name[i])
-				return (false);
-		return (true);
-	}
-	for (i = 0; i + 8 < len; i += 8)
-		if (word_at(f->name + i) != word_at(name + i))
-			return (false);
-	return (word_at(f->name + len - 8) == word_at(name + len - 8));
-}
-
-static const struct source_field *
-find_field(const struct source_plan *p, const char *name, size_t len)
-{
-
-	for (uint32_t i = 0; i < p->nfields; i++)
-		if (is_field(&p->fields[i], name, len))
-			return (&p->fields[i]);
-	return (NULL);
-}
-
-static int
-put_item(struct answer *w, struct run *u, yyjson_val *item)
-{
-	const struct source_field *f;
-	yyjson_val *key, *v;
-	const char *name;
-	size_t len, n;
-	int rc = 0;
-
-	if (!yyjson_is_obj(item))
-		return (err_set(&w->err, ERR_ANSWER, "an item is no object"));
-	u->has_time = false;
-	n = unsafe_yyjson_get_len(item);
-	key = unsafe_yyjson_get_first(item);
-	for (size_t i = 0; i < n && rc == 0; i++) {
-		v = key + 1;
-		name = unsafe_yyjson_get_str(key);
-		len = unsafe_yyjson_get_len(key);
-		f = i < GUESSES ? w->guess[i] : NULL;
-		if (f == NULL || !is_field(f, name, len)) {
-			f = find_field(w->plan, name, len);
-			if (i < GUESSES)
-				w->guess[i] = f;
-		}
-		if (f != NULL)
-			rc = put_field(w, u, f, v);
-		key = unsafe_yyjson_get_next(v);
-	}
-	if (rc == 0 && !u->has_time)
-		rc = err_set(&w->err, ERR_ANSWER, "an item without a time");
-	return (rc);
-}
-
 /* --- one stream ----------------------------------------------------------- */
-
-/* n null rows at once, as rows_add() would make them. */
-static int
-add_rows(struct rows *r, uint32_t n)
-{
-	int rc;
-
-	if ((rc = rows_reserve(r, n)) != 0)
-		return (rc);
-	for (uint32_t c = 0; c < r->schema->ncols && n > 0; c++)
-		memset(r->v[c].valid + r->n, 0, n);
-	r->n += n;
-	return (0);
-}
-
-static void
-clear_row(struct rows *r, uint32_t row)
-{
-
-	for (uint32_t c = 0; c < r->schema->ncols; c++)
-		r->v[c].valid[row] = 0;
-}
-
-static int
-count_item(struct answer *w, struct run *u, struct source_page *page)
-{
-
-	if (page->n == 0) {
-		page->first = u->t;
-	} else if (u->t < u->prev) {
-		return (err_set(&w->err, ERR_ANSWER,
-		    "items that descend in time"));
-	}
-	u->ordinal = page->n > 0 && u->t == u->prev ? u->ordinal + 1 : 0;
-	u->prev = page->last = u->t;
-	page->n++;
-	return (0);
-}
-
-static int
-put_items(struct answer *w, struct source_page *page, yyjson_val *items)
-{
-	struct rows *r = w->rows;
-	struct run u = { .row = r->n };
-	size_t n = unsafe_yyjson_get_len(items);
-	yyjson_val *item = unsafe_yyjson_get_first(items);
-	int rc;
-
-	if (n > LIMIT_BLOCK_ROWS)
-		return (err_set(&w->err, ERR_LIMIT, "more than %u items",
-		    LIMIT_BLOCK_ROWS));
-	if ((rc = add_rows(r, (uint32_t)n)) != 0)
-		return (err_set(&w->err, rc, "too many rows in one batch"));
-	for (size_t i = 0; i < n && rc == 0; i++) {
-		if ((rc = put_item(w, &u, item)) == 0)
-			rc = count_item(w, &u, page);
-		if (rc == 0 && u.t >= w->a && u.t < w->b) {
-			if (w->table->ordinal >= 0)
-				rows_set_i32(r, (uint32_t)w->table->ordinal,
-				    u.row, u.ordinal);
-			u.row++;
-		} else {
-			clear_row(r, u.row);
-		}
-		item = unsafe_yyjson_get_next(item);
-	}
-	rows_truncate(r, u.row);
-	return (rc);
-}
 
 /* One text into all rows of a run that have none yet. */
 static void
@@ -359,7 +103,7 @@ fill_code(struct rows *r, uint32_t col, bool whole, uint32_t from,
 }
 
 static int
-fill_text(struct answer *w, const struct source_fill *f, uint32_t from,
+fill_text(struct source_answer *w, const struct source_fill *f, uint32_t from,
     const char *s, size_t len)
 {
 
@@ -372,7 +116,7 @@ fill_text(struct answer *w, const struct source_fill *f, uint32_t from,
 }
 
 static int
-fill(struct answer *w, const struct source_fill *f, uint32_t from,
+fill(struct source_answer *w, const struct source_fill *f, uint32_t from,
     const struct source_stream *s, yyjson_val *entry)
 {
 	const char *text = NULL;
@@ -399,7 +143,7 @@ fill(struct answer *w, const struct source_fill *f, uint32_t from,
 }
 
 static void
-spoil(struct answer *w, struct source_page *page)
+spoil(struct source_answer *w, struct source_page *page)
 {
 	struct buf text;
 
@@ -416,7 +160,7 @@ spoil(struct answer *w, struct source_page *page)
 
 /* `items` may be NULL or null: none. */
 static void
-put_stream(struct answer *w, uint32_t i, yyjson_val *entry, yyjson_val *items)
+put_stream(struct source_answer *w, uint32_t i, yyjson_val *entry, yyjson_val *items)
 {
 	const struct source_plan *p = w->plan;
 	struct source_page *page = &w->pages[i];
@@ -427,7 +171,7 @@ put_stream(struct answer *w, uint32_t i, yyjson_val *entry, yyjson_val *items)
 	rc = source_failed(entry, &w->err);
 	if (rc == 0 && items != NULL && !yyjson_is_null(items)) {
 		if (yyjson_is_arr(items))
-			rc = put_items(w, page, items);
+			rc = source_items_put(w, page, items);
 		else
 			rc = err_set(&w->err, ERR_ANSWER,
 			    "the items are no list");
@@ -444,7 +188,7 @@ put_stream(struct answer *w, uint32_t i, yyjson_val *entry, yyjson_val *items)
 /* --- one answer ----------------------------------------------------------- */
 
 static int
-put_entry(struct answer *w, yyjson_val *entry, struct err *e)
+put_entry(struct source_answer *w, yyjson_val *entry, struct err *e)
 {
 	yyjson_val *id = source_path_get(&w->plan->stream_id, entry);
 	struct buf text;
@@ -469,7 +213,7 @@ put_entry(struct answer *w, yyjson_val *entry, struct err *e)
 }
 
 static int
-put_set(struct answer *w, yyjson_val *root, struct err *e)
+put_set(struct source_answer *w, yyjson_val *root, struct err *e)
 {
 	yyjson_val *entries = source_path_get(&w->plan->items, root), *entry;
 	yyjson_arr_iter it;
@@ -486,7 +230,7 @@ put_set(struct answer *w, yyjson_val *root, struct err *e)
 }
 
 static int
-put_one(struct answer *w, yyjson_val *root, struct err *e)
+put_one(struct source_answer *w, yyjson_val *root, struct err *e)
 {
 	yyjson_val *items = source_path_get(&w->plan->values, root);
 
@@ -503,7 +247,7 @@ source_series_decode(const struct source_table *t,
     int64_t b, char *body, size_t len, struct rows *rows,
     struct source_page *pages, struct err *e)
 {
-	struct answer w = { .table = t, .plan = t->plan, .streams = streams,
+	struct source_answer w = { .table = t, .plan = t->plan, .streams = streams,
 		.pages = pages, .n = n, .a = a, .b = b, .rows = rows };
 	uint32_t before = rows->n;
 	yyjson_doc *doc;
