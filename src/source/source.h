@@ -86,6 +86,9 @@ const char *source_probe_target(const struct source *, size_t i,
 int source_probe_decode(const struct source *, size_t i, char *body,
     size_t len, struct buf *, struct err *);
 
+/* Writable bytes that a body to be decoded has after its end. */
+#define SOURCE_PADDING 16
+
 /* --- walks and frames ---------------------------------------------------- */
 
 struct source_walk {
@@ -103,8 +106,7 @@ struct source_walk {
 void source_walk_target(const struct source_table *, const char *base,
     const struct source_walk *, struct buf *);
 /*
- * Decode one page (destroys body, which has 16 writable bytes after its
- * end). Appends a row per item, *items counts what was received (a page
+ * Decode one page (destroys body, see SOURCE_PADDING). Appends a row per item, *items counts what was received (a page
  * shorter than asked ends the walk). ERR_ANSWER when it is no such answer:
  * HTML, cut JSON, Errors or WebException inside.
  */
@@ -146,9 +148,10 @@ struct source_page {			/* one stream of an answer */
 };
 
 /*
- * Decode an answer for the streams that were asked (same order as in the
- * request; pages[n]). Streams are matched by WebID: text first, then by the
- * decoded fields. Items must not descend in time. Rows of one stream are
+ * Decode an answer (destroys body, see SOURCE_PADDING) for the streams that
+ * were asked (same order as in the request; pages[n]). Streams are matched by
+ * WebID: text first, then by the decoded fields. Items must not descend in
+ * time. Rows of one stream are
  * contiguous; ordinals count equal timestamps. On an error (ERR_ANSWER:
  * not JSON, cut, WebException at the top, a stream nobody asked for) no
  * rows stay.

@@ -76,8 +76,8 @@ put_op(struct source_answer *w, struct source_run *u, const struct source_op *op
 	    &w->scratch));
 }
 
-static int
-put_field(struct source_answer *w, struct source_run *u, const struct source_field *f,
+int
+source_item_field(struct source_answer *w, struct source_run *u, const struct source_field *f,
     yyjson_val *v)
 {
 	int rc = 0;
@@ -97,42 +97,12 @@ put_field(struct source_answer *w, struct source_run *u, const struct source_fie
 	return (rc);
 }
 
-static inline uint64_t
-word_at(const char *s)
-{
-	uint64_t x;
-
-	memcpy(&x, s, sizeof(x));
-	return (x);
-}
-
-/* As memcmp() == 0, without the call: names are short, and this is asked
- * for each key of each item. */
-static inline bool
-is_field(const struct source_field *f, const char *name, size_t len)
-{
-	size_t i;
-
-	if (f->len != len)
-		return (false);
-	if (len < 8) {
-		for (i = 0; i < len; i++)
-			if (f->name[i] != name[i])
-				return (false);
-		return (true);
-	}
-	for (i = 0; i + 8 < len; i += 8)
-		if (word_at(f->name + i) != word_at(name + i))
-			return (false);
-	return (word_at(f->name + len - 8) == word_at(name + len - 8));
-}
-
-static const struct source_field *
-find_field(const struct source_plan *p, const char *name, size_t len)
+const struct source_field *
+source_field_find(const struct source_plan *p, const char *name, size_t len)
 {
 
 	for (uint32_t i = 0; i < p->nfields; i++)
-		if (is_field(&p->fields[i], name, len))
+		if (source_field_is(&p->fields[i], name, len))
 			return (&p->fields[i]);
 	return (NULL);
 }
@@ -156,13 +126,13 @@ put_item(struct source_answer *w, struct source_run *u, yyjson_val *item)
 		name = unsafe_yyjson_get_str(key);
 		len = unsafe_yyjson_get_len(key);
 		f = i < SOURCE_GUESSES ? w->guess[i] : NULL;
-		if (f == NULL || !is_field(f, name, len)) {
-			f = find_field(w->plan, name, len);
+		if (f == NULL || !source_field_is(f, name, len)) {
+			f = source_field_find(w->plan, name, len);
 			if (i < SOURCE_GUESSES)
 				w->guess[i] = f;
 		}
 		if (f != NULL)
-			rc = put_field(w, u, f, v);
+			rc = source_item_field(w, u, f, v);
 		key = unsafe_yyjson_get_next(v);
 	}
 	if (rc == 0 && !u->has_time)
@@ -172,9 +142,8 @@ put_item(struct source_answer *w, struct source_run *u, yyjson_val *item)
 
 /* --- the items of a stream ------------------------------------------------ */
 
-/* n null rows at once, as rows_add() would make them. */
-static int
-add_rows(struct rows *r, uint32_t n)
+int
+source_rows_add(struct rows *r, uint32_t n)
 {
 	int rc;
 
@@ -195,7 +164,8 @@ clear_row(struct rows *r, uint32_t row)
 }
 
 static int
-count_item(struct source_answer *w, struct source_run *u, struct source_page *page)
+count_item(struct source_answer *w, struct source_run *u,
+    struct source_page *page)
 {
 
 	if (page->n == 0) {
@@ -211,7 +181,28 @@ count_item(struct source_answer *w, struct source_run *u, struct source_page *pa
 }
 
 int
-source_items_put(struct source_answer *w, struct source_page *page, yyjson_val *items)
+source_item_end(struct source_answer *w, struct source_run *u,
+    struct source_page *page)
+{
+	struct rows *r = w->rows;
+	int rc;
+
+	if ((rc = count_item(w, u, page)) != 0)
+		return (rc);
+	if (u->t >= w->a && u->t < w->b) {
+		if (w->table->ordinal >= 0)
+			rows_set_i32(r, (uint32_t)w->table->ordinal, u->row,
+			    u->ordinal);
+		u->row++;
+	} else {
+		clear_row(r, u->row);
+	}
+	return (0);
+}
+
+int
+source_items_put(struct source_answer *w, struct source_page *page,
+    yyjson_val *items)
 {
 	struct rows *r = w->rows;
 	struct source_run u = { .row = r->n };
@@ -222,19 +213,11 @@ source_items_put(struct source_answer *w, struct source_page *page, yyjson_val *
 	if (n > LIMIT_BLOCK_ROWS)
 		return (err_set(&w->err, ERR_LIMIT, "more than %u items",
 		    LIMIT_BLOCK_ROWS));
-	if ((rc = add_rows(r, (uint32_t)n)) != 0)
+	if ((rc = source_rows_add(r, (uint32_t)n)) != 0)
 		return (err_set(&w->err, rc, "too many rows in one batch"));
 	for (size_t i = 0; i < n && rc == 0; i++) {
 		if ((rc = put_item(w, &u, item)) == 0)
-			rc = count_item(w, &u, page);
-		if (rc == 0 && u.t >= w->a && u.t < w->b) {
-			if (w->table->ordinal >= 0)
-				rows_set_i32(r, (uint32_t)w->table->ordinal,
-				    u.row, u.ordinal);
-			u.row++;
-		} else {
-			clear_row(r, u.row);
-		}
+			rc = source_item_end(w, &u, page);
 		item = unsafe_yyjson_get_next(item);
 	}
 	rows_truncate(r, u.row);

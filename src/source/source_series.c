@@ -74,8 +74,8 @@ index_streams(struct source_answer *w)
 	}
 }
 
-static int
-find_stream(const struct source_answer *w, const char *s, size_t len)
+int
+source_stream_find(const struct source_answer *w, const char *s, size_t len)
 {
 	uint32_t at = (uint32_t)webid_hash(s, len) & w->mask;
 	const char *key;
@@ -142,6 +142,19 @@ fill(struct source_answer *w, const struct source_fill *f, uint32_t from,
 	return (text == NULL ? 0 : fill_text(w, f, from, text, strlen(text)));
 }
 
+int
+source_stream_fill(struct source_answer *w, uint32_t i, yyjson_val *entry)
+{
+	uint32_t from = w->pages[i].row_from;
+	int rc = 0;
+
+	if (w->rows->n == from)
+		return (0);
+	for (uint32_t k = 0; k < w->plan->nfills && rc == 0; k++)
+		rc = fill(w, &w->plan->fills[k], from, w->streams[i], entry);
+	return (rc);
+}
+
 static void
 spoil(struct source_answer *w, struct source_page *page)
 {
@@ -160,9 +173,9 @@ spoil(struct source_answer *w, struct source_page *page)
 
 /* `items` may be NULL or null: none. */
 static void
-put_stream(struct source_answer *w, uint32_t i, yyjson_val *entry, yyjson_val *items)
+put_stream(struct source_answer *w, uint32_t i, yyjson_val *entry,
+    yyjson_val *items)
 {
-	const struct source_plan *p = w->plan;
 	struct source_page *page = &w->pages[i];
 	int rc;
 
@@ -176,10 +189,8 @@ put_stream(struct source_answer *w, uint32_t i, yyjson_val *entry, yyjson_val *i
 			rc = err_set(&w->err, ERR_ANSWER,
 			    "the items are no list");
 	}
-	for (uint32_t k = 0; k < p->nfills && rc == 0; k++)
-		if (w->rows->n > page->row_from)
-			rc = fill(w, &p->fills[k], page->row_from,
-			    w->streams[i], entry);
+	if (rc == 0)
+		rc = source_stream_fill(w, i, entry);
 	page->row_n = w->rows->n - page->row_from;
 	if (rc != 0)
 		spoil(w, page);
@@ -197,7 +208,7 @@ put_entry(struct source_answer *w, yyjson_val *entry, struct err *e)
 	if (!yyjson_is_str(id))
 		return (err_set(e, ERR_ANSWER, "a stream without %s in the "
 		    "answer", w->plan->stream_id.text));
-	i = find_stream(w, yyjson_get_str(id), yyjson_get_len(id));
+	i = source_stream_find(w, yyjson_get_str(id), yyjson_get_len(id));
 	if (i >= 0 && !w->pages[i].present) {
 		put_stream(w, (uint32_t)i, entry,
 		    source_path_get(&w->plan->values, entry));
@@ -222,7 +233,6 @@ put_set(struct source_answer *w, yyjson_val *root, struct err *e)
 	if (!yyjson_is_arr(entries))
 		return (err_set(e, ERR_ANSWER, "no list `%s` in the answer",
 		    w->plan->items.text));
-	index_streams(w);
 	yyjson_arr_iter_init(entries, &it);
 	while (rc == 0 && (entry = yyjson_arr_iter_next(&it)) != NULL)
 		rc = put_entry(w, entry, e);
@@ -241,38 +251,51 @@ put_one(struct source_answer *w, yyjson_val *root, struct err *e)
 	return (0);
 }
 
+static int
+parse(struct source_answer *w, char *body, size_t len, bool set,
+    struct err *e)
+{
+	yyjson_doc *doc;
+	yyjson_val *root;
+	int rc;
+
+	if ((rc = source_parse(body, len, &doc, e)) != 0)
+		return (rc);
+	root = yyjson_doc_get_root(doc);
+	if ((rc = source_failed(root, e)) == 0)
+		rc = set ? put_set(w, root, e) : put_one(w, root, e);
+	yyjson_doc_free(doc);
+	return (rc);
+}
+
 int
 source_series_decode(const struct source_table *t,
     const struct source_stream *const *streams, uint32_t n, int64_t a,
     int64_t b, char *body, size_t len, struct rows *rows,
     struct source_page *pages, struct err *e)
 {
-	struct source_answer w = { .table = t, .plan = t->plan, .streams = streams,
-		.pages = pages, .n = n, .a = a, .b = b, .rows = rows };
+	struct source_answer w = { .table = t, .plan = t->plan,
+		.streams = streams, .pages = pages, .n = n, .a = a, .b = b,
+		.rows = rows };
+	bool set = w.plan->set != NULL && (n > 1 || w.plan->one == NULL);
 	uint32_t before = rows->n;
-	yyjson_doc *doc;
-	yyjson_val *root;
-	int rc;
+	int rc = 0;
 
 	MUST(t->kind == SOURCE_SERIES);
 	MUST(n > 0 && n < UINT32_MAX / 4);
 	memset(pages, 0, n * sizeof(pages[0]));
-	if ((rc = source_parse(body, len, &doc, e)) != 0)
-		return (rc);
+	memset(body + len, 0, SOURCE_PADDING);
 	buf_init(&w.scratch, LIMIT_BODY_MAX);
-	root = yyjson_doc_get_root(doc);
-	rc = source_failed(root, e);
-	if (rc == 0 && (w.plan->set == NULL || (n == 1 && w.plan->one != NULL)))
-		rc = put_one(&w, root, e);
-	else if (rc == 0)
-		rc = put_set(&w, root, e);
+	if (set)
+		index_streams(&w);
+	if (!source_scan(&w, body, len, set))
+		rc = parse(&w, body, len, set, e);
 	if (rc != 0) {
 		rows_truncate(rows, before);
 		memset(pages, 0, n * sizeof(pages[0]));
 	}
 	free(w.slots);
 	buf_fini(&w.scratch);
-	yyjson_doc_free(doc);
 	return (rc);
 }
 

@@ -5,8 +5,11 @@
  * What the files that decode answers of streams share.
  *
  *	source_series.c		the answer, and which stream is which
+ *	source_scan.c		the usual answer, read from its text
  *	source_item.c		the items of a stream, parsed
  */
+
+#include <string.h>
 
 #include "source/source_int.h"
 
@@ -38,9 +41,67 @@ struct source_run {
 	bool has_time;
 };
 
+static inline uint64_t
+source_word(const char *s)
+{
+	uint64_t x;
+
+	memcpy(&x, s, sizeof(x));
+	return (x);
+}
+
+/* As memcmp() == 0, without the call: names are short, and this is asked
+ * for each key of each item. */
+static inline bool
+source_field_is(const struct source_field *f, const char *name, size_t len)
+{
+	size_t i;
+
+	if (f->len != len)
+		return (false);
+	if (len < 8) {
+		for (i = 0; i < len; i++)
+			if (f->name[i] != name[i])
+				return (false);
+		return (true);
+	}
+	for (i = 0; i + 8 < len; i += 8)
+		if (source_word(f->name + i) != source_word(name + i))
+			return (false);
+	return (source_word(f->name + len - 8) == source_word(name + len - 8));
+}
+
+/* --- items (source_item.c) ----------------------------------------------- */
+
 /* Append the rows of a list of items; *page counts what came. A failure of
  * the stream is in w->err, and rows it had may be left. */
 int source_items_put(struct source_answer *, struct source_page *,
     yyjson_val *items);
+const struct source_field *source_field_find(const struct source_plan *,
+    const char *name, size_t len);
+/* One value of the item being read. */
+int source_item_field(struct source_answer *, struct source_run *,
+    const struct source_field *, yyjson_val *);
+/* The item has been read: count it, keep its row if it is in the window. */
+int source_item_end(struct source_answer *, struct source_run *,
+    struct source_page *);
+/* n null rows at once, as rows_add() would make them. */
+int source_rows_add(struct rows *, uint32_t n);
+
+/* --- the usual answer (source_scan.c) ------------------------------------ */
+
+/* `body` ends with a NUL and 15 more bytes that may be read. False: it is
+ * not a usual one, and nothing was done. `set`: an answer of several
+ * streams, which are indexed. */
+bool source_scan(struct source_answer *, const char *body, size_t len,
+    bool set);
+
+/* --- streams (source_series.c) ------------------------------------------- */
+
+/* Index of the stream with this WebID, or -1. */
+int source_stream_find(const struct source_answer *, const char *, size_t);
+/* Fill in the constants of the rows that stream i had, the last ones. */
+int source_stream_fill(struct source_answer *, uint32_t i,
+    yyjson_val *entry);
 
 #endif
