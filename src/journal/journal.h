@@ -15,14 +15,22 @@
  * Schema blocks come before the first data block that names them, in every
  * segment, so that a segment is readable alone.
  *
+ * A batch is what one commit writes: its blocks of rows, then one cover
+ * block, which tells for which streams and times those rows are all there
+ * are, or that they are one complete walk. Coverage is the union of the
+ * records of whole batches: those none of whose blocks is lost. Readers of
+ * rows are not shown cover blocks.
+ *
  * Order of writing: append, sync, then the ledger. On open for writing the
  * journal is cut back to the position the ledger names: a torn tail is
  * normal (one info line); a journal shorter than the ledger's position, or
  * damage before it, is ERR_CORRUPT with file and offset.
  *
- * A failed sync is final for its segment: the data since the last good sync
- * is written again to a new segment; if that fails too, the error returns
- * and the writer is dead (every later call gives the same error).
+ * A failed write or sync is final for its segment: the data since the last
+ * good sync is written again to a new segment. If that cannot be made or
+ * written the error returns, what was appended is kept, and a later sync
+ * tries again. If it was written but not synced the writer is dead: every
+ * later call gives the same error.
  *
  * Blocking: callers run append and sync on a worker.
  */
@@ -63,7 +71,28 @@ struct journal_block {
 	/* filled by the reader */
 	struct journal_pos pos;			/* where it begins */
 	uint32_t stored_bytes;			/* header and payload */
+	bool cover;				/* a cover block; no rows */
 };
+
+/* What a cover block tells of its batch. */
+struct journal_batch {
+	uint32_t blocks;	/* of rows, right in front of it */
+	uint32_t requests;	/* that were answered for it */
+	bool walk;		/* one complete walk; no range is told */
+	uint64_t keys;		/* sum of journal_cover_key() of its objects */
+};
+
+/* [a, b) of an object's stream is complete, with so many rows of the batch.
+ * A batch has one record an object and range; object 0: there is none. */
+struct journal_cover {
+	uint32_t object;	/* id of the ledger */
+	uint32_t rows;
+	int64_t a, b;		/* both TICKS_NONE in a walk */
+};
+
+/* Ids are given by the ledger: this tells whether they mean the same
+ * objects still. */
+uint64_t journal_cover_key(uint32_t object, const char *key);
 
 /*
  * Take the lock (ERR_BUSY names the owner), create the directory when
@@ -78,9 +107,16 @@ void journal_writer_close(struct journal_writer *);	/* does not sync */
  * schema_id and nrows are filled in here. */
 int journal_writer_append(struct journal_writer *, const struct rows *,
     struct journal_block *, struct err *);
+/* The cover block of the batch whose rows were appended last; n > 0 records,
+ * ordered by object, then a. first_tick and last_tick are filled in too. */
+int journal_writer_cover(struct journal_writer *, struct journal_block *,
+    const struct journal_batch *, const struct journal_cover *, size_t n,
+    struct err *);
 /* Make everything appended durable; *pos is the place after it. */
 int journal_writer_sync(struct journal_writer *, struct journal_pos *pos,
     struct err *);
+/* Begin a new segment when the last has so many bytes, instead of 256 MiB. */
+void journal_writer_segment_bytes(struct journal_writer *, uint64_t);
 /* Bytes written since open, of blocks. */
 uint64_t journal_writer_bytes(const struct journal_writer *);
 
@@ -104,6 +140,11 @@ void journal_reader_close(struct journal_reader *);
 int journal_reader_next(struct journal_reader *, struct journal_block *,
     const struct rows_schema **, struct err *);
 int journal_reader_rows(struct journal_reader *, struct rows *, struct err *);
+/* Show cover blocks too, from now on; their records are had by
+ * journal_reader_cover() and belong to the reader until the next call. */
+void journal_reader_show_covers(struct journal_reader *);
+int journal_reader_cover(struct journal_reader *, struct journal_batch *,
+    const struct journal_cover **, size_t *n, struct err *);
 /* After damage: go to the next place that holds a valid block; 1, or 0 when
  * there is none. *skipped_bytes tells how much was passed over. */
 int journal_reader_resync(struct journal_reader *, uint64_t *skipped_bytes,

@@ -189,7 +189,8 @@ journal_block_decode(const uint8_t *p, struct block_header *h)
 	k->last_tick = (int64_t)cur_u64le(&c);
 	h->checksum = cur_u64le(&c);
 	k->stored_bytes = BLOCK_HEADER + h->stored;
-	if ((kind != BLOCK_SCHEMA && kind != BLOCK_ROWS) ||
+	k->cover = kind == BLOCK_COVER;
+	if (kind < BLOCK_SCHEMA || kind > BLOCK_COVER ||
 	    h->stored > LIMIT_BLOCK_MAX || h->raw > LIMIT_BLOCK_RAW_MAX ||
 	    k->nrows > LIMIT_BLOCK_ROWS)
 		return (ERR_CORRUPT);

@@ -16,7 +16,7 @@
  *	block header, 80 bytes, then the stored payload
  *	 0  u32	magic "GJBK"
  *	 4  u16	version, 1
- *	 6  u8	kind: 1 schema, 2 rows
+ *	 6  u8	kind: 1 schema, 2 rows, 3 cover
  *	 7  u8	0
  *	 8  u32	stored bytes of the payload
  *	12  u32	its bytes when decompressed
@@ -38,7 +38,7 @@
 #define BLOCK_MAGIC 0x4b424a47u
 #define JOURNAL_VERSION 1
 
-enum block_kind { BLOCK_SCHEMA = 1, BLOCK_ROWS = 2 };
+enum block_kind { BLOCK_SCHEMA = 1, BLOCK_ROWS = 2, BLOCK_COVER = 3 };
 
 struct segment_header {
 	uint32_t number;
@@ -65,6 +65,14 @@ int journal_block_decode(const uint8_t *, struct block_header *);
 /* Whether the payload is the one the header was written with. */
 bool journal_block_valid(const uint8_t *header, const struct block_header *,
     const void *payload);
+
+/* Cover records as rows (journal_cover.c). */
+struct rows_schema *journal_cover_schema(void);
+int journal_cover_put(struct rows *, const struct journal_batch *,
+    const struct journal_cover *, uint32_t n, struct err *);
+/* Appends to *out, which is made larger; ERR_CORRUPT: not such rows. */
+int journal_cover_get(const struct rows *, struct journal_batch *,
+    struct journal_cover **out, struct err *);
 
 char *journal_segment_path(const char *dir, uint32_t number);
 /* Numbers of the segments in dir, ascending; free *out. */

@@ -43,6 +43,7 @@ struct journal_reader {
 	bool bounded;			/* `to` was given */
 	bool torn_ok;
 	bool schemas_only;		/* do not look for missing ones */
+	bool show_covers;
 	bool searched;			/* the whole journal, for a schema */
 	bool bad;			/* there is damage at pos */
 	bool first;			/* its header is not yet checked */
@@ -53,6 +54,9 @@ struct journal_reader {
 	uint64_t end;			/* of it */
 	struct known_schema *schemas;
 	struct block_header head;	/* of the block given last */
+	struct rows_schema *cover_schema;	/* made when first needed */
+	struct rows *cover_rows;
+	struct journal_cover *covers;
 	struct buf payload;
 	struct buf raw;
 	struct zip *zip;
@@ -284,6 +288,9 @@ journal_reader_close(struct journal_reader *r)
 	}
 	if (r->fd >= 0)
 		(void)r->sys->close(r->sys->cookie, r->fd);
+	rows_free(r->cover_rows);
+	rows_schema_free(r->cover_schema);
+	free(r->covers);
 	zip_free(r->zip);
 	buf_fini(&r->payload);
 	buf_fini(&r->raw);
@@ -436,7 +443,16 @@ look_for_schema(struct journal_reader *r, struct err *e)
 	return (0);
 }
 
-/* The next block, of either kind, is in `head`, its schema is known. */
+static bool
+hidden(const struct journal_reader *r)
+{
+
+	return (r->head.kind == BLOCK_SCHEMA ||
+	    (r->head.kind == BLOCK_COVER && !r->show_covers));
+}
+
+/* The next block, of any kind, is in `head`, its schema is known if it is
+ * to be shown. */
 static int
 step(struct journal_reader *r, struct err *e)
 {
@@ -446,7 +462,7 @@ step(struct journal_reader *r, struct err *e)
 		return (rc);
 	if (r->head.kind == BLOCK_SCHEMA)
 		return (learn_schema(r, e));
-	if (r->schemas_only ||
+	if (r->schemas_only || hidden(r) ||
 	    find_schema(r, r->head.block.schema_id) != NULL)
 		return (0);
 	return (look_for_schema(r, e));
@@ -491,7 +507,7 @@ journal_reader_next(struct journal_reader *r, struct journal_block *out,
 		}
 		r->bad = false;
 		r->pos.offset += r->head.block.stored_bytes;
-		if (r->head.kind == BLOCK_SCHEMA)
+		if (hidden(r))
 			continue;
 		*out = r->head.block;
 		*schema = find_schema(r, out->schema_id);
@@ -508,7 +524,7 @@ journal_reader_rows(struct journal_reader *r, struct rows *rows,
 	struct cur c;
 	int rc;
 
-	MUST(r->head.kind == BLOCK_ROWS);
+	MUST(r->head.kind != BLOCK_SCHEMA);
 	rc = unpack(r, e);
 	if (rc == 0) {
 		cur_init(&c, r->raw.data, r->raw.len);
@@ -522,6 +538,40 @@ journal_reader_rows(struct journal_reader *r, struct rows *rows,
 		    "not decode", e));
 	}
 	return (rc);
+}
+
+void
+journal_reader_show_covers(struct journal_reader *r)
+{
+
+	r->show_covers = true;
+}
+
+int
+journal_reader_cover(struct journal_reader *r, struct journal_batch *b,
+    const struct journal_cover **out, size_t *n, struct err *e)
+{
+	const struct journal_block *k = &r->head.block;
+	struct err why = ERR_INIT;
+	int rc;
+
+	MUST(r->head.kind == BLOCK_COVER);
+	if (r->cover_rows == NULL) {
+		r->cover_schema = journal_cover_schema();
+		r->cover_rows = rows_new(r->cover_schema);
+	}
+	if (k->schema_id != rows_schema_id(r->cover_schema))
+		return (damaged(r, k->pos.offset, "coverage of an unknown "
+		    "form", e));
+	rows_clear(r->cover_rows);
+	if ((rc = journal_reader_rows(r, r->cover_rows, e)) != 0)
+		return (rc);
+	rc = journal_cover_get(r->cover_rows, b, &r->covers, &why);
+	if (rc != 0)
+		return (damaged(r, k->pos.offset, why.text, e));
+	*out = r->covers;
+	*n = r->cover_rows->n;
+	return (0);
 }
 
 /* --- resync -------------------------------------------------------------- */

@@ -2,8 +2,9 @@
  * The one writer of a journal. Blocks are encoded into memory; sync writes
  * them with one call, then syncs the segment. When that fails, the segment
  * is given up at its last good end and the same bytes go to a new one,
- * whose header says where the old one ends; when that fails too, the writer
- * is dead and says so for ever.
+ * whose header says where the old one ends. A new segment that cannot be
+ * made or written leaves no doubt, and is tried again by the next sync; one
+ * that cannot be synced does, and the writer is dead.
  *
  * On open everything behind the ledger's position is cut away. What lies
  * before it, in its segment, is looked through by the blocks' headers, and
@@ -30,10 +31,23 @@
 /* Journals are compressed for speed; silver is for size. */
 #define ZSTD_LEVEL 1
 
+/* A schema whose block this writer has made. */
+struct written_schema {
+	struct written_schema *next;
+	uint64_t id;
+	struct buf block;
+	bool here;		/* in the current segment, or in pending */
+	bool pending;		/* in pending */
+	bool lead;		/* in lead */
+};
+
 /* Invariants, between calls:
  * 1. fd is open on segment pos.segment, or -1 when there is none yet;
  * 2. everything before pos is durable; pending holds what comes after it;
- * 3. dead.code != 0: no call does anything but return it. */
+ * 3. lead holds the schemas that blocks of pending are of and that stand in
+ *    the current segment: a new one begins with them;
+ * 4. sealed: nothing more is written to fd;
+ * 5. dead.code != 0: no call does anything but return it. */
 struct journal_writer {
 	const struct sys *sys;
 	char *dir;
@@ -41,11 +55,12 @@ struct journal_writer {
 	int fd;
 	struct journal_pos pos;
 	struct buf pending;
-	struct buf lead;		/* block of the schema that pending's
-					 * first rows are of */
-	struct buf schema;		/* the current schema's block */
-	uint64_t schema_id;		/* 0: none yet */
-	bool schema_written;		/* in the current segment */
+	struct buf lead;
+	struct written_schema *schemas;
+	struct rows_schema *cover_schema;
+	struct rows *cover;
+	uint64_t segment_bytes;		/* closed when it has so many */
+	bool sealed;
 	struct zip *zip;
 	struct buf raw;
 	struct buf packed;
@@ -75,55 +90,85 @@ unlink_segment(struct journal_writer *w, uint32_t number, uint64_t *cut,
 	return (rc);
 }
 
+static int
+bad_ground(struct journal_writer *w, uint64_t off, struct err *e)
+{
+	char *path = journal_segment_path(w->dir, w->pos.segment);
+	int rc;
+
+	rc = err_set(e, ERR_CORRUPT, "%s: offset %llu: damaged, and the "
+	    "ledger counts on it", path, (unsigned long long)off);
+	free(path);
+	return (rc);
+}
+
+/* Bytes that should be there: fewer are damage, what else fails is not. */
+static int
+look(struct journal_writer *w, uint64_t block, uint64_t off, void *to,
+    size_t n, struct err *e)
+{
+	int rc = sys_pread_all(w->sys, w->fd, to, n, (int64_t)off, e);
+
+	if (rc == ERR_CORRUPT)
+		return (bad_ground(w, block, e));
+	if (rc != 0 && e != NULL)
+		(void)err_wrap(e, "%s, segment %u", w->dir, w->pos.segment);
+	return (rc);
+}
+
 /* Payload and checksum of the block at `off`, whose header is in bytes. */
-static bool
-good_block(struct journal_writer *w, uint64_t off, const uint8_t *bytes,
-    const struct block_header *h)
+static int
+check_block(struct journal_writer *w, uint64_t off, const uint8_t *bytes,
+    const struct block_header *h, struct err *e)
 {
 	uint8_t *to;
+	int rc;
 
 	buf_clear(&w->packed);
-	return ((to = buf_reserve(&w->packed, h->stored)) != NULL &&
-	    sys_pread_all(w->sys, w->fd, to, h->stored,
-	    (int64_t)(off + BLOCK_HEADER), NULL) == 0 &&
-	    journal_block_valid(bytes, h, to));
+	if ((to = buf_reserve(&w->packed, h->stored)) == NULL)
+		return (err_set(e, ERR_NOMEM, "no memory for a block"));
+	rc = look(w, off, off + BLOCK_HEADER, to, h->stored, e);
+	if (rc == 0 && !journal_block_valid(bytes, h, to))
+		rc = bad_ground(w, off, e);
+	return (rc);
 }
 
 /* Walk from header to header; they must lead exactly to pos. */
 static int
-check_last(struct journal_writer *w, const char *path, struct err *e)
+check_last(struct journal_writer *w, struct err *e)
 {
 	uint8_t bytes[BLOCK_HEADER];
 	uint64_t off = 0, next = SEGMENT_HEADER;
 	struct segment_header sh;
 	struct block_header h;
+	int rc;
 
-	if (sys_pread_all(w->sys, w->fd, bytes, SEGMENT_HEADER, 0,
-	    NULL) != 0 || journal_segment_decode(bytes, &sh) != 0 ||
+	if ((rc = look(w, 0, 0, bytes, SEGMENT_HEADER, e)) != 0)
+		return (rc);
+	if (journal_segment_decode(bytes, &sh) != 0 ||
 	    sh.number != w->pos.segment)
-		goto bad;
+		return (bad_ground(w, 0, e));
 	while (next < w->pos.offset) {
 		off = next;
-		if (w->pos.offset - off < BLOCK_HEADER ||
-		    sys_pread_all(w->sys, w->fd, bytes, sizeof(bytes),
-		    (int64_t)off, NULL) != 0 ||
-		    journal_block_decode(bytes, &h) != 0)
-			goto bad;
+		if (w->pos.offset - off < BLOCK_HEADER)
+			return (bad_ground(w, off, e));
+		if ((rc = look(w, off, off, bytes, sizeof(bytes), e)) != 0)
+			return (rc);
+		if (journal_block_decode(bytes, &h) != 0)
+			return (bad_ground(w, off, e));
 		next = off + h.block.stored_bytes;
 	}
-	if (next == w->pos.offset &&
-	    (off == 0 || good_block(w, off, bytes, &h)))
-		return (0);
-bad:
-	return (err_set(e, ERR_CORRUPT, "%s: offset %llu: damaged, and the "
-	    "ledger counts on it", path, (unsigned long long)off));
+	if (next != w->pos.offset)
+		return (bad_ground(w, off, e));
+	return (off == 0 ? 0 : check_block(w, off, bytes, &h, e));
 }
 
+/* The segment of the position is there and good; *size is that of the file. */
 static int
-open_last(struct journal_writer *w, uint64_t *cut, struct err *e)
+open_last(struct journal_writer *w, uint64_t *size, struct err *e)
 {
 	char *path = journal_segment_path(w->dir, w->pos.segment);
-	int64_t size;
+	int64_t n;
 	int rc = 0;
 
 	w->fd = w->sys->open(w->sys->cookie, path, O_RDWR | O_CLOEXEC, 0);
@@ -134,37 +179,47 @@ open_last(struct journal_writer *w, uint64_t *cut, struct err *e)
 			    "ledger counts on it", path);
 		goto out;
 	}
-	size = w->sys->fsize(w->sys->cookie, w->fd);
-	if (size < 0) {
+	n = w->sys->fsize(w->sys->cookie, w->fd);
+	*size = (uint64_t)n;
+	if (n < 0)
 		rc = err_sys(e, errno, "cannot tell the size of %s", path);
-	} else if ((uint64_t)size < w->pos.offset) {
+	else if (*size < w->pos.offset)
 		rc = err_set(e, ERR_CORRUPT, "%s: offset %lld: ends here, "
-		    "the ledger counts on %llu bytes", path, (long long)size,
+		    "the ledger counts on %llu bytes", path, (long long)n,
 		    (unsigned long long)w->pos.offset);
-	} else if ((rc = check_last(w, path, e)) != 0) {
-		goto out;
-	} else if ((uint64_t)size > w->pos.offset) {
-		*cut += (uint64_t)size - w->pos.offset;
-		if (w->sys->ftruncate(w->sys->cookie, w->fd,
-		    (int64_t)w->pos.offset) != 0 ||
-		    w->sys->fsync(w->sys->cookie, w->fd) != 0)
-			rc = err_sys(e, errno, "cannot cut %s", path);
-	}
+	else
+		rc = check_last(w, e);
 out:
 	free(path);
 	return (rc);
 }
 
-/* Segments behind the position first, from the last: a crash in between
- * leaves a journal that is cut the same way next time. */
+static int
+cut_last(struct journal_writer *w, struct err *e)
+{
+
+	if (w->sys->ftruncate(w->sys->cookie, w->fd,
+	    (int64_t)w->pos.offset) != 0 ||
+	    w->sys->fsync(w->sys->cookie, w->fd) != 0)
+		return (err_sys(e, errno, "cannot cut segment %u of %s",
+		    w->pos.segment, w->dir));
+	return (0);
+}
+
+/* Nothing is taken away before it is known that the position is good. Then
+ * the segments behind it go, the last one first: a crash in between leaves a
+ * journal that is cut the same way next time. */
 static int
 cut_back(struct journal_writer *w, uint64_t *cut, struct err *e)
 {
+	uint64_t size = w->pos.offset;
 	uint32_t *number;
 	size_t n;
 	bool removed = false;
 	int rc;
 
+	if (w->pos.segment > 0 && (rc = open_last(w, &size, e)) != 0)
+		return (rc);
 	if ((rc = journal_segments(w->dir, &number, &n, e)) != 0)
 		return (rc);
 	while (rc == 0 && n > 0 && number[n - 1] > w->pos.segment) {
@@ -174,8 +229,10 @@ cut_back(struct journal_writer *w, uint64_t *cut, struct err *e)
 	free(number);
 	if (rc == 0 && removed)
 		rc = sys_sync_dir(w->sys, w->dir, e);
-	if (rc == 0 && w->pos.segment > 0)
-		rc = open_last(w, cut, e);
+	if (rc == 0 && size > w->pos.offset) {
+		*cut += size - w->pos.offset;
+		rc = cut_last(w, e);
+	}
 	return (rc);
 }
 
@@ -197,11 +254,13 @@ journal_writer_open(const struct sys *sys, const char *dir,
 	w->pos = *at;
 	w->zip = zip_new(ZSTD_LEVEL);
 	buf_init(&w->pending, LIMIT_SEGMENT_BYTES);
-	buf_init(&w->schema, LIMIT_BLOCK_MAX);
 	buf_init(&w->raw, LIMIT_BLOCK_RAW_MAX);
 	/* Before it is known how small a block gets it needs more room. */
 	buf_init(&w->packed, LIMIT_BLOCK_RAW_MAX + LIMIT_BLOCK_RAW_MAX / 64);
 	buf_init(&w->lead, LIMIT_BLOCK_MAX);
+	w->segment_bytes = LIMIT_SEGMENT_BYTES;
+	w->cover_schema = journal_cover_schema();
+	w->cover = rows_new(w->cover_schema);
 
 	if ((rc = sys_mkdirs(sys, dir, e)) == 0) {
 		lock = must_sprintf("%s/lock", dir);
@@ -223,9 +282,17 @@ journal_writer_open(const struct sys *sys, const char *dir,
 void
 journal_writer_close(struct journal_writer *w)
 {
+	struct written_schema *s;
 
 	if (w == NULL)
 		return;
+	while ((s = w->schemas) != NULL) {
+		w->schemas = s->next;
+		buf_fini(&s->block);
+		free(s);
+	}
+	rows_free(w->cover);
+	rows_schema_free(w->cover_schema);
 	if (w->fd >= 0)
 		(void)w->sys->close(w->sys->cookie, w->fd);
 	if (w->lock >= 0)
@@ -233,7 +300,6 @@ journal_writer_close(struct journal_writer *w)
 	zip_free(w->zip);
 	buf_fini(&w->pending);
 	buf_fini(&w->lead);
-	buf_fini(&w->schema);
 	buf_fini(&w->raw);
 	buf_fini(&w->packed);
 	free(w->dir);
@@ -245,6 +311,14 @@ journal_writer_bytes(const struct journal_writer *w)
 {
 
 	return (w->bytes);
+}
+
+void
+journal_writer_segment_bytes(struct journal_writer *w, uint64_t bytes)
+{
+
+	MUST(bytes > 0 && bytes <= LIMIT_SEGMENT_BYTES);
+	w->segment_bytes = bytes;
 }
 
 /* --- appending ----------------------------------------------------------- */
@@ -274,23 +348,32 @@ pack(struct journal_writer *w, enum block_kind kind,
 	return (0);
 }
 
+/* The block of a schema, made once. */
 static int
-set_schema(struct journal_writer *w, const struct rows_schema *s,
-    struct err *e)
+get_schema(struct journal_writer *w, const struct rows_schema *s,
+    struct written_schema **out, struct err *e)
 {
 	struct journal_block k = { .schema_id = rows_schema_id(s) };
+	struct written_schema *m;
 	int rc;
 
-	if (k.schema_id == w->schema_id)
-		return (0);
-	buf_clear(&w->raw);
-	rows_schema_encode(s, &w->raw);
-	buf_clear(&w->schema);
-	w->schema_id = 0;
-	if ((rc = pack(w, BLOCK_SCHEMA, &k, &w->schema, e)) != 0)
-		return (rc);
-	w->schema_id = k.schema_id;
-	w->schema_written = false;
+	for (m = w->schemas; m != NULL && m->id != k.schema_id;)
+		m = m->next;
+	if (m == NULL) {
+		m = must_calloc(1, sizeof(*m));
+		buf_init(&m->block, LIMIT_BLOCK_MAX);
+		buf_clear(&w->raw);
+		rows_schema_encode(s, &w->raw);
+		if ((rc = pack(w, BLOCK_SCHEMA, &k, &m->block, e)) != 0) {
+			buf_fini(&m->block);
+			free(m);
+			return (rc);
+		}
+		m->id = k.schema_id;
+		m->next = w->schemas;
+		w->schemas = m;
+	}
+	*out = m;
 	return (0);
 }
 
@@ -312,44 +395,122 @@ check_rows(const struct rows *r, struct err *e)
 	return (0);
 }
 
-int
-journal_writer_append(struct journal_writer *w, const struct rows *r,
+static int
+append(struct journal_writer *w, enum block_kind kind, const struct rows *r,
     struct journal_block *k, struct err *e)
 {
 	size_t before = w->pending.len;
+	struct written_schema *m;
 	int rc;
 
-	MUST(r->n > 0);
 	if (w->dead.code != 0) {
 		if (e != NULL)
 			*e = w->dead;
 		return (w->dead.code);
 	}
 	if ((rc = check_rows(r, e)) != 0 ||
-	    (rc = set_schema(w, r->schema, e)) != 0)
+	    (rc = get_schema(w, r->schema, &m, e)) != 0)
 		return (rc);
-	k->schema_id = w->schema_id;
+	k->schema_id = m->id;
 	k->nrows = r->n;
-	if (!w->schema_written)
-		buf_put(&w->pending, w->schema.data, w->schema.len);
+	if (!m->here)
+		buf_put(&w->pending, m->block.data, m->block.len);
 	buf_clear(&w->raw);
 	rows_encode(r, &w->raw);
-	rc = pack(w, BLOCK_ROWS, k, &w->pending, e);
+	rc = pack(w, kind, k, &w->pending, e);
 	if (rc != 0) {				/* as if it never was */
 		w->pending.len = before;
 		w->pending.error = 0;
 		return (rc);
 	}
-	w->schema_written = true;
-	if (before == 0) {
-		buf_clear(&w->lead);
-		buf_put(&w->lead, w->schema.data, w->schema.len);
+	if (!m->here) {
+		m->here = m->pending = true;
+	} else if (!m->pending && !m->lead) {
+		buf_put(&w->lead, m->block.data, m->block.len);
+		m->lead = true;
 	}
 	w->bytes += w->pending.len - before;
 	return (0);
 }
 
+int
+journal_writer_append(struct journal_writer *w, const struct rows *r,
+    struct journal_block *k, struct err *e)
+{
+
+	MUST(r->n > 0);
+	return (append(w, BLOCK_ROWS, r, k, e));
+}
+
+int
+journal_writer_cover(struct journal_writer *w, struct journal_block *k,
+    const struct journal_batch *b, const struct journal_cover *c, size_t n,
+    struct err *e)
+{
+	size_t i;
+	int rc;
+
+	MUST(n > 0);
+	if (n > LIMIT_BLOCK_ROWS)
+		return (err_set(e, ERR_LIMIT, "%zu ranges are too many for a "
+		    "block", n));
+	rows_clear(w->cover);
+	rc = journal_cover_put(w->cover, b, c, (uint32_t)n, e);
+	if (rc != 0)
+		return (rc);
+	k->first_tick = c[0].a;
+	k->last_tick = c[0].b;
+	for (i = 1; i < n; i++) {
+		if (c[i].a < k->first_tick)
+			k->first_tick = c[i].a;
+		if (c[i].b > k->last_tick)
+			k->last_tick = c[i].b;
+	}
+	return (append(w, BLOCK_COVER, w->cover, k, e));
+}
+
 /* --- syncing ------------------------------------------------------------- */
+
+/* The schemas that pending needs stand before it now, in a new segment. */
+static void
+moved_on(struct journal_writer *w)
+{
+	struct written_schema *m;
+
+	for (m = w->schemas; m != NULL; m = m->next)
+		m->here = m->lead || m->pending;
+}
+
+static void
+settled(struct journal_writer *w)
+{
+	struct written_schema *m;
+
+	buf_clear(&w->pending);
+	buf_clear(&w->lead);
+	for (m = w->schemas; m != NULL; m = m->next)
+		m->lead = m->pending = false;
+}
+
+/* Written, synced and known by its name; *doubt when that is not known. */
+static int
+fill_segment(struct journal_writer *w, int fd, const struct buf *b,
+    bool *doubt, struct err *e)
+{
+	int rc;
+
+	if (b->error != 0)
+		return (err_set(e, b->error, "no memory for a segment"));
+	if ((rc = sys_pwrite_all(w->sys, fd, b->data, b->len, 0, e)) != 0)
+		return (rc);
+	*doubt = true;
+	if (w->sys->fsync(w->sys->cookie, fd) != 0)
+		return (err_sys(e, errno, "sync"));
+	if ((rc = sys_sync_dir(w->sys, w->dir, e)) != 0)
+		return (rc);
+	*doubt = false;
+	return (0);
+}
 
 /* A new segment holding its header and pending, durable with its name. */
 static int
@@ -362,13 +523,12 @@ write_new_segment(struct journal_writer *w, struct err *e)
 	};
 	struct buf b;
 	char *path = journal_segment_path(w->dir, h.number);
+	bool doubt = false;
 	int fd, rc;
 
-	buf_init(&b, LIMIT_SEGMENT_BYTES + LIMIT_BLOCK_MAX);
+	buf_init(&b, LIMIT_SEGMENT_BYTES + 2 * LIMIT_BLOCK_MAX);
 	journal_segment_encode(&h, &b);
-	if (w->pending.len < w->lead.len || memcmp(w->pending.data,
-	    w->lead.data, w->lead.len) != 0)
-		buf_put(&b, w->lead.data, w->lead.len);
+	buf_put(&b, w->lead.data, w->lead.len);
 	buf_put(&b, w->pending.data, w->pending.len);
 
 	fd = w->sys->open(w->sys->cookie, path, O_RDWR | O_CREAT | O_TRUNC |
@@ -377,23 +537,22 @@ write_new_segment(struct journal_writer *w, struct err *e)
 		rc = err_sys(e, errno, "cannot create %s", path);
 		goto out;
 	}
-	rc = b.error != 0 ? err_set(e, b.error, "no memory for a segment") :
-	    sys_pwrite_all(w->sys, fd, b.data, b.len, 0, e);
-	if (rc == 0 && w->sys->fsync(w->sys->cookie, fd) != 0)
-		rc = err_sys(e, errno, "sync");
-	if (rc != 0)
+	if ((rc = fill_segment(w, fd, &b, &doubt, e)) != 0) {
 		(void)err_wrap(e, "%s", path);
-	if (rc == 0)
-		rc = sys_sync_dir(w->sys, w->dir, e);
-	if (rc != 0) {
 		(void)w->sys->close(w->sys->cookie, fd);
+		if (doubt)
+			w->dead = *e;
+		else
+			(void)w->sys->unlink(w->sys->cookie, path);
 		goto out;
 	}
 	if (w->fd >= 0)
 		(void)w->sys->close(w->sys->cookie, w->fd);
 	w->fd = fd;
+	w->sealed = false;
 	w->pos.segment = h.number;
 	w->pos.offset = b.len;
+	moved_on(w);
 out:
 	buf_fini(&b);
 	free(path);
@@ -410,12 +569,37 @@ write_here(struct journal_writer *w, struct err *e)
 	    (int64_t)w->pos.offset, e);
 	if (rc == 0 && w->sys->fdatasync(w->sys->cookie, w->fd) != 0)
 		rc = err_sys(e, errno, "sync");
-	if (rc != 0)
-		(void)err_wrap(e, "%s", path);
-	else
+	if (rc == 0) {
 		w->pos.offset += w->pending.len;
+	} else {
+		(void)err_wrap(e, "%s", path);
+		msg_warn("journal", "%s; giving the segment up, writing the "
+		    "same to a new one", e->text);
+		w->sealed = true;
+		/* Its room may be what the new one lacks. */
+		(void)w->sys->ftruncate(w->sys->cookie, w->fd,
+		    (int64_t)w->pos.offset);
+	}
 	free(path);
 	return (rc);
+}
+
+/* A segment that is full is written on when there can be no other. */
+static int
+write_pending(struct journal_writer *w, struct err *e)
+{
+	bool open = w->fd >= 0 && !w->sealed;
+
+	if (open && w->pos.offset < w->segment_bytes &&
+	    write_here(w, e) == 0)
+		return (0);
+	if (write_new_segment(w, e) == 0)
+		return (0);
+	if (w->dead.code == 0 && w->fd >= 0 && !w->sealed &&
+	    w->pos.offset + w->pending.len <= 2 * LIMIT_SEGMENT_BYTES &&
+	    write_here(w, e) == 0)
+		return (0);
+	return (e->code);
 }
 
 int
@@ -423,33 +607,19 @@ journal_writer_sync(struct journal_writer *w, struct journal_pos *pos,
     struct err *e)
 {
 	struct err first = ERR_INIT;
-	int rc = 0;
 
-	if (w->dead.code != 0) {
-		if (e != NULL)
-			*e = w->dead;
-		return (w->dead.code);
-	}
-	if (w->pending.len == 0)
-		goto out;
-	if (w->fd < 0 || w->pos.offset >= LIMIT_SEGMENT_BYTES) {
-		rc = write_new_segment(w, &first);
-	} else if (write_here(w, &first) != 0) {
-		msg_warn("journal", "%s; giving the segment up, writing the "
-		    "same to a new one", first.text);
-		/* Its room may be what the new one lacks. */
-		(void)w->sys->ftruncate(w->sys->cookie, w->fd,
-		    (int64_t)w->pos.offset);
-		rc = write_new_segment(w, &first);
-	}
-	if (rc != 0) {
-		w->dead = first;
+	if (w->dead.code != 0)
+		first = w->dead;
+	else if (w->pending.len > 0 && write_pending(w, &first) != 0)
+		MUST(first.code != 0);
+	else
+		first.code = 0;		/* coped with */
+	if (first.code != 0) {
 		if (e != NULL)
 			*e = first;
-		return (rc);
+		return (first.code);
 	}
-	buf_clear(&w->pending);
-out:
+	settled(w);
 	*pos = w->pos;
 	return (0);
 }

@@ -1,11 +1,12 @@
 /*
  * A disk that fails at call N, for all N: once, and all goes on in a new
- * segment; for good, and the writer is dead, while what was synced is there
- * for the next one.
+ * segment; without room, and all goes on when there is some; syncs for good,
+ * and the writer is dead, while what was synced is there for the next one.
  */
 #include "config.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -23,8 +24,11 @@
 
 static const struct journal_pos zero = { 0, 0 };
 
-/* Writes and syncs are counted; those in [from, to) fail. */
+/* Calls of these kinds are counted; those in [from, to) fail. */
+enum { WRITES = 1, SYNCS = 2, CREATES = 4 };
+
 struct fault {
+	unsigned kinds;
 	struct sys sys;
 	unsigned calls;
 	unsigned from;
@@ -33,10 +37,13 @@ struct fault {
 };
 
 static bool
-fails(struct fault *f)
+fails(struct fault *f, unsigned kind)
 {
-	unsigned n = f->calls++;
+	unsigned n;
 
+	if ((f->kinds & kind) == 0)
+		return (false);
+	n = f->calls++;
 	errno = f->error;
 	return (n >= f->from && n < f->to);
 }
@@ -47,7 +54,7 @@ fault_pwrite(void *cookie, int fd, const void *p, size_t n, int64_t off)
 {
 	struct fault *f = cookie;
 
-	if (!fails(f))
+	if (!fails(f, WRITES))
 		return (sys_posix()->pwrite(NULL, fd, p, n, off));
 	(void)sys_posix()->pwrite(NULL, fd, p, n / 2, off);
 	errno = f->error;
@@ -57,17 +64,26 @@ fault_pwrite(void *cookie, int fd, const void *p, size_t n, int64_t off)
 static int
 fault_fdatasync(void *cookie, int fd)
 {
-	return (fails(cookie) ? -1 : sys_posix()->fdatasync(NULL, fd));
+	return (fails(cookie, SYNCS) ? -1 : sys_posix()->fdatasync(NULL, fd));
 }
 
 static int
 fault_fsync(void *cookie, int fd)
 {
-	return (fails(cookie) ? -1 : sys_posix()->fsync(NULL, fd));
+	return (fails(cookie, SYNCS) ? -1 : sys_posix()->fsync(NULL, fd));
+}
+
+static int
+fault_open(void *cookie, const char *path, int flags, int mode)
+{
+
+	if ((flags & O_CREAT) != 0 && fails(cookie, CREATES))
+		return (-1);
+	return (sys_posix()->open(NULL, path, flags, mode));
 }
 
 static void
-fault_init(struct fault *f, int error)
+fault_init(struct fault *f, int error, unsigned kinds)
 {
 	memset(f, 0, sizeof(*f));
 	f->sys = *sys_posix();
@@ -75,6 +91,8 @@ fault_init(struct fault *f, int error)
 	f->sys.pwrite = fault_pwrite;
 	f->sys.fdatasync = fault_fdatasync;
 	f->sys.fsync = fault_fsync;
+	f->sys.open = fault_open;
+	f->kinds = kinds;
 	f->error = error;
 }
 
@@ -208,7 +226,7 @@ test_journal_fails_once(void **state)
 	unsigned i, calls, k;
 
 	for (k = 0; k < 2; k++) {
-		fault_init(&f, errors[k]);
+		fault_init(&f, errors[k], WRITES | SYNCS);
 		calls = fail_once(t, &f, 1000);
 		/* A write and a sync, six times. */
 		assert_int_equal(calls, 12);
@@ -217,7 +235,7 @@ test_journal_fails_once(void **state)
 	}
 }
 
-/* All calls fail from i on: the new segment does too, and nothing of it
+/* All syncs fail from i on: the new segment does too, and nothing of it
  * counts. */
 static void
 fail_for_good(struct journal_test *t, struct fault *f, unsigned i)
@@ -259,9 +277,138 @@ test_journal_fails_for_good(void **state)
 	struct fault f;
 	unsigned i;
 
-	fault_init(&f, ENOSPC);
-	for (i = 0; i < 15; i++)	/* three for the segment, 2 a sync */
+	fault_init(&f, ENOSPC, SYNCS);
+	for (i = 0; i < 8; i++)	/* two for the segment, one a sync */
 		fail_for_good(t, &f, i);
+}
+
+/* No room, or no descriptor, from call i on: nothing is lost, and the next
+ * sync after that makes it all durable. How many segments there were. */
+static uint32_t
+fail_for_now(struct journal_test *t, struct fault *f, unsigned i,
+    uint64_t segment_bytes)
+{
+	struct journal_pos pos = zero;
+	struct journal_writer *w;
+	struct err e = ERR_INIT;
+	uint32_t good = 0;
+	int rc;
+
+	fail_calls(f, 0, 0);
+	w = open_at(t, &f->sys, &zero);
+	journal_writer_segment_bytes(w, segment_bytes);
+	fail_calls(f, i, UINT32_MAX);
+	rc = write_until(t, w, NBLOCKS, &good, &pos, &e);
+	if (rc != 0) {
+		expect_blocks(t, good, &pos);
+		assert_int_equal(journal_writer_sync(w, &pos, &e), rc);
+		fail_calls(f, 0, 0);
+		assert_int_equal(journal_writer_sync(w, &pos, NULL), 0);
+		good += good + 2 <= NBLOCKS ? 2 : 1;
+		expect_blocks(t, good, &pos);
+		assert_int_equal(write_until(t, w, NBLOCKS, &good, &pos,
+		    &e), 0);
+	}
+	journal_writer_close(w);
+	expect_blocks(t, NBLOCKS, &pos);
+	journal_test_wipe(t);
+	return (pos.segment);
+}
+
+static void
+test_journal_waits_for_room(void **state)
+{
+	struct journal_test *t = *state;
+	struct fault f;
+	unsigned i;
+
+	fault_init(&f, ENOSPC, WRITES | CREATES);
+	for (i = 0; i < 10; i++) {
+		(void)fail_for_now(t, &f, i, 256 << 20);
+		(void)fail_for_now(t, &f, i, 300);
+	}
+	/* A full segment is written on while there can be no other. */
+	fault_init(&f, EMFILE, CREATES);
+	assert_int_equal(fail_for_now(t, &f, 1, 300), 1);
+	assert_int_equal(fail_for_now(t, &f, 2, 300), 2);
+	assert_true(fail_for_now(t, &f, 1000, 300) > 3);
+}
+
+/* Segments end at the size given, each readable alone; every position is
+ * one to read from and to go back to. */
+static void
+test_journal_rollover(void **state)
+{
+	struct journal_test *t = *state;
+	struct journal_pos pos[NBLOCKS + 1] = { { 0, 0 } };
+	struct journal_writer *w;
+	struct err e = ERR_INIT;
+	uint32_t i, n, good;
+
+	for (i = 1; i <= NBLOCKS; i++) {
+		good = 0;
+		w = open_at(t, sys_posix(), &zero);
+		journal_writer_segment_bytes(w, 500);
+		for (n = 1; n <= NBLOCKS; n++)
+			assert_int_equal(write_until(t, w, n, &good, &pos[n],
+			    &e), 0);
+		journal_writer_close(w);
+		assert_true(pos[NBLOCKS].segment > 3);
+		for (n = 0; n <= NBLOCKS; n++) {
+			assert_int_equal(journal_test_read(t, &pos[n], NULL,
+			    false, n, &good, NULL), 0);
+			assert_int_equal(good, NBLOCKS - n);
+		}
+		w = open_at(t, sys_posix(), &pos[i]);
+		expect_blocks(t, i, &pos[i]);
+		good = i;
+		assert_int_equal(write_until(t, w, NBLOCKS, &good,
+		    &pos[NBLOCKS], &e), 0);
+		journal_writer_close(w);
+		expect_blocks(t, NBLOCKS, &pos[NBLOCKS]);
+		journal_test_wipe(t);
+	}
+}
+
+/* A position that is no good takes nothing away; nor does a disk that
+ * cannot be read, which is not the same as damage. */
+static ssize_t
+fault_pread(void *cookie, int fd, void *p, size_t n, int64_t off)
+{
+
+	(void)cookie;
+	(void)fd;
+	(void)p;
+	(void)n;
+	(void)off;
+	errno = EIO;
+	return (-1);
+}
+
+static void
+test_journal_open_takes_nothing(void **state)
+{
+	struct journal_test *t = *state;
+	struct journal_pos pos = zero, bad;
+	struct journal_writer *w;
+	struct err e = ERR_INIT;
+	struct fault f;
+	uint32_t good = 0;
+
+	w = open_at(t, sys_posix(), &zero);
+	journal_writer_segment_bytes(w, 500);
+	assert_int_equal(write_until(t, w, NBLOCKS, &good, &pos, &e), 0);
+	journal_writer_close(w);
+	bad = (struct journal_pos){ 1, SEGMENT_HEADER + 1 };
+	assert_int_equal(journal_writer_open(sys_posix(), t->dir, &bad, &w,
+	    NULL, &e), ERR_CORRUPT);
+	expect_blocks(t, NBLOCKS, &pos);
+	fault_init(&f, EIO, 0);
+	f.sys.pread = fault_pread;
+	assert_int_equal(journal_writer_open(&f.sys, t->dir, &pos, &w, NULL,
+	    &e), ERR_IO);
+	expect_blocks(t, NBLOCKS, &pos);
+	journal_test_wipe(t);
 }
 
 /* Failures with successes between them: each ends a segment. */
@@ -276,7 +423,7 @@ test_journal_fails_again(void **state)
 	uint32_t good = 0;
 	unsigned i;
 
-	fault_init(&f, EIO);
+	fault_init(&f, EIO, WRITES | SYNCS);
 	w = open_at(t, &f.sys, &zero);
 	for (i = 1; i <= 4; i++) {	/* each time a new segment */
 		if (write_until(t, w, i * 6 - 2, &good, &pos, &e) != 0)
@@ -298,6 +445,9 @@ main(void)
 		cmocka_unit_test(test_journal_fails_once),
 		cmocka_unit_test(test_journal_fails_for_good),
 		cmocka_unit_test(test_journal_fails_again),
+		cmocka_unit_test(test_journal_waits_for_room),
+		cmocka_unit_test(test_journal_rollover),
+		cmocka_unit_test(test_journal_open_takes_nothing),
 	};
 
 	return (cmocka_run_group_tests(tests, journal_test_setup,
