@@ -243,6 +243,15 @@ sweep(struct compact_job *j, struct delta_table *delta)
 		    removed);
 }
 
+/* The journals moved on, but by coverage alone: no version for that. */
+static bool
+nothing_new(const struct compact_job *j)
+{
+
+	return (j->result->rows_read == 0 && !j->plan->snapshot &&
+	    !j->opt->rebuild);
+}
+
 static int
 rewrite(struct compact_job *j, struct delta_table *delta, struct err *e)
 {
@@ -251,7 +260,7 @@ rewrite(struct compact_job *j, struct delta_table *delta, struct err *e)
 
 	sweep(j, delta);
 	if ((rc = compact_sweep_files(j, e)) == 0 &&
-	    (rc = compact_gather(j, e)) == 0 &&
+	    (rc = compact_gather(j, e)) == 0 && !nothing_new(j) &&
 	    (rc = compact_write(j, e)) == 0) {
 		rc = commit(j, delta, e);
 		unlink = rc == ERR_EXISTS || rc == ERR_UNSUPPORTED;

@@ -1,9 +1,9 @@
 /*
  * From answered rows to durable state. Each table and group has a writer
  * with one open batch, filled on the loop's thread, and at most one batch in
- * flight on a worker. The task: append to the journal, sync, then one
- * ledger transaction with coverage and position; nothing is counted as read
- * before. A task that fails ends the run: the journal is cut back to the
+ * flight on a worker. The task: append rows and what they prove to the
+ * journal, sync, then one ledger transaction with coverage and position;
+ * nothing is counted as read before. A task that fails ends the run: the journal is cut back to the
  * ledger's position when it is next opened, so nothing half-done survives.
  *
  * A snapshot's batch is its whole walk, in one ledger transaction; `run`
@@ -360,17 +360,20 @@ commit_journal(struct commit_task *task)
 	struct harvest_batch *b = task->batch;
 	struct journal_block block;
 	uint64_t bytes = journal_writer_bytes(w->journal);
-	int rc;
+	int rc = 0;
 
 	task->before = task->after = w->pos;
-	if (b->rows->n == 0)
-		return (0);
 	memset(&block, 0, sizeof(block));
 	block.group = (int32_t)w->group;
 	memcpy(block.batch_id, task->batch_id, sizeof(block.batch_id));
 	block.ingested = b->ingested;
-	block.first_tick = block.last_tick = TICKS_NONE;
-	rc = journal_writer_append(w->journal, b->rows, &block, &task->err);
+	if (b->rows->n > 0) {
+		harvest_cover_hull(b->rows, w->table->cursor, &block);
+		rc = journal_writer_append(w->journal, b->rows, &block,
+		    &task->err);
+	}
+	if (rc == 0)
+		rc = harvest_cover_write(w, b, &block, &task->err);
 	if (rc == 0)
 		rc = journal_writer_sync(w->journal, &task->after, &task->err);
 	task->bytes = journal_writer_bytes(w->journal) - bytes;
@@ -489,7 +492,8 @@ harvest_batch_touch(struct harvest_writer *w)
 	if (w->snapshot)
 		return;		/* committed by the end of its walk */
 	if (b->rows->n >= h->opt.commit_rows ||
-	    b->rows->n >= LIMIT_BLOCK_ROWS / 2)
+	    b->rows->n >= LIMIT_BLOCK_ROWS / 2 ||
+	    b->ncovers >= LIMIT_BLOCK_ROWS / 2)
 		commit_start(w);
 }
 

@@ -6,6 +6,7 @@
  *
  *	harvest.c		life, clock, stop, driving the loop
  *	harvest_commit.c	batches, back-pressure, journal + ledger
+ *	harvest_cover.c		what a batch proves, for the journal
  *	harvest_walk.c		walks and frames: pages of a list
  *	harvest_series.c	series: windows of streams
  *	harvest_note.c		how the exchange goes, for those outside
@@ -36,7 +37,8 @@ struct loop_timer;
 struct harvest_cover {
 	uint32_t id;
 	uint32_t values;
-	int64_t a, b;
+	int64_t a, b;		/* a >= b: nothing proven */
+	uint64_t key;		/* journal_cover_key() of the object */
 	double per_second;	/* < 0: unknown */
 	int32_t fail_code;	/* set aside for, or 0 */
 };
@@ -79,6 +81,12 @@ struct rows *harvest_open_rows(struct harvest_writer *);
 /* Note that [a, b) of a stream is complete with `values` rows in the open
  * batch. */
 void harvest_cover_add(struct harvest_writer *, const struct harvest_cover *);
+/* On a worker: the cover block of a batch whose rows were appended, if it
+ * proves something. Sorts its covers. */
+int harvest_cover_write(struct harvest_writer *, struct harvest_batch *,
+    struct journal_block *, struct err *);
+/* First and last tick of a column of the rows. */
+void harvest_cover_hull(const struct rows *, int col, struct journal_block *);
 /* An answer was put into the open batch: commit when it is time. */
 void harvest_batch_touch(struct harvest_writer *);
 /* Commit the open batches that were begun so long ago (0: all of them). */

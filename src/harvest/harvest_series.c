@@ -237,6 +237,7 @@ settle_stream(struct ask *k, uint32_t i)
 	s->streams[index].tries = 0;
 	memset(&c, 0, sizeof(c));
 	c.id = s->streams[index].id;
+	c.key = journal_cover_key(c.id, s->streams[index].s.key);
 	c.a = k->q.a;
 	c.b = cut;
 	c.values = keep;

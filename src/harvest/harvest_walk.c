@@ -120,6 +120,7 @@ unit_deliver(struct unit *u)
 	if (w->table->kind == SOURCE_FRAMES) {
 		memset(&c, 0, sizeof(c));
 		c.id = u->id;
+		c.key = journal_cover_key(u->id, u->key != NULL ? u->key : "");
 		c.a = u->at.a;
 		c.b = u->at.b;
 		c.values = u->rows != NULL ? u->rows->n : 0;

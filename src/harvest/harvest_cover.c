@@ -1,0 +1,109 @@
+/*
+ * What a batch proves, as the records of its cover block: an object's
+ * windows that touch become one. Runs on a worker.
+ */
+
+#include "config.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/base_limits.h"
+#include "base/must.h"
+#include "base/ticks.h"
+#include "harvest/harvest_int.h"
+
+static int
+by_object(const void *a, const void *b)
+{
+	const struct harvest_cover *x = a, *y = b;
+
+	if (x->id != y->id)
+		return (x->id < y->id ? -1 : 1);
+	if (x->a != y->a)
+		return (x->a < y->a ? -1 : 1);
+	return (x->b < y->b ? -1 : x->b > y->b);
+}
+
+/* Sorts the batch's covers; *n records in the array returned. */
+static struct journal_cover *
+merge(struct harvest_batch *b, uint64_t *keys, size_t *n)
+{
+	const struct harvest_cover *c;
+	struct journal_cover *out, *last = NULL;
+	size_t i;
+
+	qsort(b->covers, b->ncovers, sizeof(b->covers[0]), by_object);
+	out = must_calloc(b->ncovers + 1, sizeof(out[0]));
+	*n = 0;
+	*keys = 0;
+	for (i = 0; i < b->ncovers; i++) {
+		c = &b->covers[i];
+		if (c->a >= c->b)
+			continue;	/* tells of a failure only */
+		if (last == NULL || last->object != c->id)
+			*keys += c->key;
+		if (last != NULL && last->object == c->id && c->a <= last->b) {
+			if (c->b > last->b)
+				last->b = c->b;
+			last->rows += c->values;
+			continue;
+		}
+		last = &out[(*n)++];
+		last->object = c->id;
+		last->rows = c->values;
+		last->a = c->a;
+		last->b = c->b;
+	}
+	return (out);
+}
+
+int
+harvest_cover_write(struct harvest_writer *w, struct harvest_batch *b,
+    struct journal_block *k, struct err *e)
+{
+	struct journal_cover *records;
+	struct journal_batch batch;
+	size_t n;
+	int rc = 0;
+
+	memset(&batch, 0, sizeof(batch));
+	batch.blocks = b->rows->n > 0;
+	batch.requests = (uint32_t)b->requests;
+	batch.walk = w->snapshot;
+	if (w->snapshot) {
+		records = must_calloc(1, sizeof(records[0]));
+		records->rows = b->rows->n;
+		records->a = records->b = TICKS_NONE;
+		n = 1;
+	} else {
+		records = merge(b, &batch.keys, &n);
+	}
+	if (n > 0)
+		rc = journal_writer_cover(w->journal, k, &batch, records, n,
+		    e);
+	free(records);
+	return (rc);
+}
+
+void
+harvest_cover_hull(const struct rows *r, int col, struct journal_block *k)
+{
+	const struct rows_vec *v;
+	uint32_t i;
+
+	k->first_tick = k->last_tick = TICKS_NONE;
+	if (col < 0)
+		return;
+	v = &r->v[col];
+	for (i = 0; i < r->n; i++) {
+		if (!v->valid[i])
+			continue;
+		if (k->last_tick == TICKS_NONE)
+			k->first_tick = k->last_tick = v->i64[i];
+		if (v->i64[i] < k->first_tick)
+			k->first_tick = v->i64[i];
+		if (v->i64[i] > k->last_tick)
+			k->last_tick = v->i64[i];
+	}
+}
