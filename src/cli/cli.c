@@ -32,6 +32,7 @@ const struct cli_command *const cli_commands[] = {
 	&cmd_compact,
 	&cmd_cat,
 	&cmd_status,
+	&cmd_gaps,
 	&cmd_config,
 	NULL,
 };

@@ -51,6 +51,7 @@ extern const struct cli_command cmd_check;
 extern const struct cli_command cmd_compact;
 extern const struct cli_command cmd_config;
 extern const struct cli_command cmd_discover;
+extern const struct cli_command cmd_gaps;
 extern const struct cli_command cmd_harvest;
 extern const struct cli_command cmd_init;
 extern const struct cli_command cmd_status;
@@ -119,8 +120,56 @@ int app_tables(const struct app *, const char *list,
 int app_signal(const struct app *);
 /* Report streams set aside; 1 when there are any, else 0. */
 int app_report_failures(const struct app *);
+/*
+ * --from, --to and --group, or what the configuration wants. `now` is the
+ * meaning of * in options, `wanted_now` that of the configuration. Whether
+ * from is before to is the caller's to check: app_range_empty() says so.
+ */
+struct harvest_range;
+int app_range(const struct app *, int64_t now, int64_t wanted_now,
+    struct harvest_range *, struct err *);
+int app_range_empty(const struct harvest_range *, struct err *);
 /* <data>/silver/<source>/<table>; caller frees. */
 char *app_silver_dir(const struct app *, const char *table);
+
+/*
+ * A stream as the ledger knows it (cli_streams.c): its object, what is
+ * covered, and the group that reads it (0 of tables that have but one).
+ * Borrowed for the call.
+ */
+struct ledger_object;
+struct ledger_stream;
+struct ledger_txn;
+struct range;
+
+struct app_stream {
+	struct ledger_txn *txn;
+	const struct source_table *table;
+	const struct ledger_object *object;
+	const struct ledger_stream *state;
+	uint32_t group;
+};
+typedef int app_stream_fn(const struct app_stream *, void *cookie,
+    struct err *);
+/*
+ * The streams of a table (series, frames) in order of their ids, those of
+ * `group` (0: all) whose name matches `pattern` (* and ?, any case) or whose
+ * key it is (NULL: all). Read piece by piece, so that no reader of the
+ * ledger stays open while `out`, which fn may append to, is printed.
+ */
+int app_streams_each(const struct app *, const struct source_table *,
+    uint32_t group, const char *pattern, app_stream_fn *, void *cookie,
+    struct buf *out, struct err *);
+/* Was the catalogue the table is read by ever walked? A walk: itself. */
+int app_walked(const struct app *, const struct source_table *, bool *,
+    struct err *);
+/* Why [a, b) of the stream is not covered: a word for programs. */
+const char *app_gap_word(const struct ledger_stream *, const struct range *);
+/* The same for a person, into the buffer. */
+void app_gap_text(const struct ledger_stream *, const struct range *,
+    struct buf *);
+/* "1h30m", "2d4h", "0.5s"; buffer of 32 is enough. */
+const char *app_duration(int64_t ticks, char *, size_t);
 
 /* A progress bar on a terminal, a plain line each few seconds otherwise,
  * nothing when quiet. (cli_progress.c) */

@@ -501,3 +501,59 @@ app_silver_dir(const struct app *app, const char *table)
 
 	return (must_sprintf("%s/silver/%s/%s", app->data, app->name, table));
 }
+
+/* --- ranges -------------------------------------------------------------- */
+
+static int
+get_group(const struct cli *cli, uint32_t *group, struct err *e)
+{
+	const char *text = cli_get(cli, "group");
+	uint64_t n = 0;
+
+	if (text != NULL && text_u64(text, 1, UINT32_MAX, &n) != 0)
+		return (err_set(e, ERR_USAGE, "--group \"%s\": groups are "
+		    "numbered from 1", text));
+	*group = (uint32_t)n;
+	return (0);
+}
+
+/* By an option, or by the configuration. */
+static int
+get_end(const struct app *app, const char *option, const char *key,
+    int64_t now, int64_t wanted_now, int64_t *out, struct err *e)
+{
+	const char *text = cli_get(app->cli, option);
+
+	if (text != NULL && ticks_parse_human(text, now, out) != 0)
+		return (err_set(e, ERR_USAGE, "--%s \"%s\": no time; e.g. "
+		    "2026-03-01, 2026-03-01T06:00:00Z, * or *-8h", option,
+		    text));
+	if (text == NULL &&
+	    ticks_parse_human(conf_text(app->conf, key), wanted_now, out) != 0)
+		return (err_set(e, ERR_CONFIG, "%s: %s is no time",
+		    conf_file(app->conf), key));
+	return (0);
+}
+
+int
+app_range(const struct app *app, int64_t now, int64_t wanted_now,
+    struct harvest_range *r, struct err *e)
+{
+	int rc;
+
+	memset(r, 0, sizeof(*r));
+	if ((rc = get_group(app->cli, &r->group, e)) != 0 ||
+	    (rc = get_end(app, "from", "harvest.from", now, wanted_now,
+	    &r->from, e)) != 0)
+		return (rc);
+	return (get_end(app, "to", "harvest.to", now, wanted_now, &r->to, e));
+}
+
+int
+app_range_empty(const struct harvest_range *r, struct err *e)
+{
+	char a[TICKS_TEXT_MAX], b[TICKS_TEXT_MAX];
+
+	return (err_set(e, ERR_USAGE, "the range is empty: from %s to %s",
+	    ticks_text(r->from, a), ticks_text(r->to, b)));
+}

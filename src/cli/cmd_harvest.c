@@ -12,7 +12,6 @@
 #include "base/err.h"
 #include "base/msg.h"
 #include "base/text.h"
-#include "base/ticks.h"
 #include "cli/cli.h"
 #include "conf/conf.h"
 #include "harvest/harvest.h"
@@ -31,39 +30,16 @@ static const struct cli_option options[] = {
 static int
 get_range(const struct app *app, struct harvest_range *r, struct err *e)
 {
-	const struct cli *cli = app->cli;
-	const char *from = cli_get(cli, "from"), *to = cli_get(cli, "to");
-	const char *group = cli_get(cli, "group");
-	uint64_t n;
 	int64_t now;
 	int rc;
 
-	memset(r, 0, sizeof(*r));
-	if (group != NULL) {
-		if (text_u64(group, 1, UINT32_MAX, &n) != 0)
-			return (err_set(e, ERR_USAGE, "--group \"%s\": groups "
-			    "are numbered from 1", group));
-		r->group = (uint32_t)n;
-	}
-	if (from != NULL && ticks_parse_human(from, 0, &now) != 0)
-		return (err_set(e, ERR_USAGE, "--from \"%s\": no time; e.g. "
-		    "2026-03-01, 2026-03-01T06:00:00Z or *-8h", from));
-	if (to != NULL && ticks_parse_human(to, 0, &now) != 0)
-		return (err_set(e, ERR_USAGE, "--to \"%s\": no time; e.g. "
-		    "2026-03-01, 2026-03-01T06:00:00Z or *", to));
-	if ((rc = harvest_clock(app->harvest, &now, e)) != 0)
+	/* what is wrong with the options is told before the server is asked */
+	if ((rc = app_range(app, 0, 0, r, e)) != 0 ||
+	    (rc = harvest_clock(app->harvest, &now, e)) != 0 ||
+	    (rc = app_range(app, now, now, r, e)) != 0)
 		return (rc);
-	if (from == NULL)
-		from = conf_text(app->conf, "harvest.from");
-	if (to == NULL)
-		to = conf_text(app->conf, "harvest.to");
-	if ((rc = ticks_parse_human(from, now, &r->from)) != 0 ||
-	    (rc = ticks_parse_human(to, now, &r->to)) != 0)
-		return (err_set(e, ERR_CONFIG, "harvest.from or harvest.to is "
-		    "no time"));
 	if (r->from >= r->to)
-		return (err_set(e, ERR_USAGE, "the range is empty: from %s to "
-		    "%s", from, to));
+		return (app_range_empty(r, e));
 	return (0);
 }
 

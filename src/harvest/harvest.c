@@ -369,7 +369,8 @@ harvest_run(struct harvest *h, const struct source_table *const *tables,
 	int64_t now;
 	int rc;
 
-	if ((rc = harvest_clock(h, &now, e)) != 0)
+	if ((rc = harvest_clock(h, &now, e)) != 0 ||
+	    (rc = harvest_clock_note(h, e)) != 0)
 		return (rc);
 	if (r.to > now)
 		r.to = now;

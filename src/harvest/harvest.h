@@ -27,7 +27,9 @@ struct buf;
 struct err;
 struct fetch_options;
 struct ledger;
+struct ledger_txn;
 struct loop;
+struct ranges;
 struct source;
 struct source_table;
 struct sys;
@@ -107,6 +109,22 @@ struct harvest_range {
  */
 int harvest_run(struct harvest *, const struct source_table *const *,
     const struct harvest_range *, struct err *);
+
+/*
+ * What of [r->from, r->to) is to be asked for, given what is covered: what is
+ * not, and the last `tail` ticks always again (0: only what is not covered).
+ * r->to is no later than the server's now.
+ */
+void harvest_wanted(const struct ranges *covered,
+    const struct harvest_range *r, int64_t tail, struct ranges *out);
+/* The group, from 1, of an object by its id; and the first id of a group. */
+uint32_t harvest_group(uint32_t id, uint32_t group_size);
+uint32_t harvest_group_first(uint32_t group, uint32_t group_size);
+
+/* The server's now of the last run, and ours at that time; ERR_NOTFOUND
+ * when there was none. */
+int harvest_clock_noted(struct ledger_txn *, int64_t *server, int64_t *ours,
+    struct err *);
 
 void harvest_get_stats(const struct harvest *, struct harvest_stats *);
 

@@ -9,6 +9,7 @@
  *	harvest_cover.c		what a batch proves, for the journal
  *	harvest_walk.c		walks and frames: pages of a list
  *	harvest_series.c	series: windows of streams
+ *	harvest_want.c		what is wanted and not yet covered
  *	harvest_note.c		how the exchange goes, for those outside
  */
 
@@ -163,6 +164,9 @@ int harvest_drive(struct harvest *, struct err *);
 /* harvest_note.c: now and then, and at the end of a run. */
 void harvest_note_tick(struct harvest *);
 void harvest_note_end(struct harvest *);
+
+/* harvest_want.c: note the server's now for those who look later. */
+int harvest_clock_note(struct harvest *, struct err *);
 
 bool harvest_walk_poke(struct harvest *);	/* false: nothing to start */
 bool harvest_walk_idle(const struct harvest *);	/* no work left */

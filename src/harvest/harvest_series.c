@@ -494,7 +494,7 @@ plan_stream(const struct ledger_object *o, void *cookie)
 	struct harvest *h = s->h;
 	struct stream *st;
 	struct group *g;
-	uint32_t number = 1 + (o->id - 1) / h->opt.group_size;
+	uint32_t number = harvest_group(o->id, h->opt.group_size);
 	int rc;
 
 	if (o->gone || (p->range->group != 0 && p->range->group != number))
@@ -505,9 +505,7 @@ plan_stream(const struct ledger_object *o, void *cookie)
 	if (rc != 0)
 		return (rc);
 	h->stats.streams++;
-	ranges_remove(&p->state.covered, p->range->to - h->opt.reread,
-	    p->range->to);
-	ranges_missing(&p->state.covered, p->range->from, p->range->to,
+	harvest_wanted(&p->state.covered, p->range, h->opt.reread,
 	    &p->missing);
 	if (p->missing.n == 0)
 		return (0);

@@ -309,7 +309,7 @@ plan_frames(struct plan *p, const struct ledger_object *o)
 	struct ledger_stream s;
 	struct ranges missing;
 	struct unit *u;
-	int64_t a, b, tail;
+	int64_t a, b;
 	size_t i;
 	int rc;
 
@@ -318,9 +318,8 @@ plan_frames(struct plan *p, const struct ledger_object *o)
 	rc = ledger_stream_get(p->txn, w->table->name, o->id, &s, p->err);
 	if (rc != 0)
 		goto out;
-	tail = p->range->to - w->h->opt.reread_frames;
-	ranges_remove(&s.covered, tail, p->range->to);
-	ranges_missing(&s.covered, p->range->from, p->range->to, &missing);
+	harvest_wanted(&s.covered, p->range, w->h->opt.reread_frames,
+	    &missing);
 	for (i = 0; i < missing.n; i++) {
 		for (a = missing.r[i].a; a < missing.r[i].b; a = b) {
 			b = missing.r[i].b;

@@ -73,6 +73,9 @@ typedef int ledger_object_fn(const struct ledger_object *, void *cookie);
  * returned. */
 int ledger_object_each(struct ledger_txn *, const char *table, uint32_t from,
     uint32_t to, ledger_object_fn *, void *cookie, struct err *);
+/* The highest id in use, 0: none; without reading the objects. */
+int ledger_object_last(struct ledger_txn *, const char *table,
+    uint32_t *max_id, struct err *);
 int ledger_object_count(struct ledger_txn *, const char *table,
     uint32_t *count, uint32_t *max_id, struct err *);
 

@@ -249,6 +249,18 @@ out:
 	return (rc);
 }
 
+int
+ledger_object_last(struct ledger_txn *t, const char *table, uint32_t *max_id,
+    struct err *e)
+{
+	struct ledger_counters c;
+	int rc;
+
+	rc = ledger_counters_get(t, table, &c, e);
+	*max_id = c.max_id;
+	return (rc);
+}
+
 struct count {
 	uint32_t n;
 };

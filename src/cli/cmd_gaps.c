@@ -1,0 +1,348 @@
+/*
+ * garner gaps: what is wanted and not covered, stream by stream, each range
+ * with its reason, and a sum a group. Reads the ledger only, in pieces:
+ * flat in memory, and safe beside a running harvest. "Now" is the server's
+ * clock as the last run noted it.
+ */
+
+#include "config.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/ranges.h"
+#include "base/text.h"
+#include "base/ticks.h"
+#include "cli/cli.h"
+#include "codec/json.h"
+#include "harvest/harvest.h"
+#include "ledger/ledger.h"
+#include "source/source.h"
+#include "sys/sys.h"
+
+static const struct cli_option options[] = {
+	{ "table", 0, "LIST", "only these tables, separated by commas" },
+	{ "group", 0, "N", "only this group of streams" },
+	{ "stream", 0, "PATTERN", "only streams named so, or the WebId" },
+	{ "from", 0, "TIME", "begin of the range (default: harvest.from)" },
+	{ "to", 0, "TIME", "end of it, exclusive (default: harvest.to)" },
+	{ "summary", 0, NULL, "a line a group, not a line a range" },
+	{ NULL, 0, NULL, NULL },
+};
+
+/* Of a group, in order of app_gap_word()'s being met. */
+#define WORDS_MAX 8
+
+struct sum {
+	uint64_t streams;	/* looked at */
+	uint64_t lacking;	/* of them with gaps */
+	uint64_t ranges;
+	double seconds;
+	struct {
+		const char *word;
+		uint64_t ranges;
+	} by[WORDS_MAX];
+};
+
+struct job {
+	struct app *app;
+	struct harvest_range range;
+	bool summary;
+	const char *pattern;
+	const struct source_table *table;
+	uint32_t group;			/* that `sum` is of */
+	struct sum sum;
+	struct ranges missing;
+	struct buf out;
+	uint64_t streams;		/* looked at, in all */
+	uint64_t gaps;			/* in all */
+	bool head;			/* of the columns is printed */
+};
+
+/* --- printing ------------------------------------------------------------ */
+
+static void
+put_time(struct buf *out, const char *name, int64_t at)
+{
+	char t[TICKS_TEXT_MAX];
+
+	buf_printf(out, ",\"%s\":\"%s\"", name, ticks_text7(at, t));
+}
+
+static void
+put_str(struct buf *out, const char *name, const char *s)
+{
+
+	buf_printf(out, ",\"%s\":", name);
+	json_put_str(out, s, strlen(s));
+}
+
+static void
+range_json(struct job *j, const struct app_stream *s, const struct range *r)
+{
+	struct buf *out = &j->out;
+	const char *word = app_gap_word(s->state, r);
+
+	buf_printf(out, "{\"table\":\"%s\",\"group\":%u", s->table->name,
+	    s->group);
+	put_str(out, "stream", s->object->name);
+	put_str(out, "webid", s->object->key);
+	put_time(out, "from", r->a);
+	put_time(out, "to", r->b);
+	buf_puts(out, ",\"seconds\":");
+	json_put_double(out, (double)(r->b - r->a) / (double)TICKS_PER_S);
+	buf_printf(out, ",\"reason\":\"%s\"", word);
+	if (s->state->fail_code != 0) {
+		put_str(out, "error", err_text(s->state->fail_code));
+		put_time(out, "failed_at", s->state->fail_at);
+	}
+	buf_puts(out, "}\n");
+}
+
+static void
+range_text(struct job *j, const struct app_stream *s, const struct range *r)
+{
+	char a[TICKS_TEXT_MAX], b[TICKS_TEXT_MAX], d[32];
+	struct buf *out = &j->out;
+
+	if (!j->head)
+		buf_printf(out, "%-18s %6s %-20s %-20s %8s  %s\n", "table",
+		    "group", "from", "to", "length", "stream: reason");
+	j->head = true;
+	buf_printf(out, "%-18s %6u %-20s %-20s %8s  ", s->table->name,
+	    s->group, ticks_text(r->a, a), ticks_text(r->b, b),
+	    app_duration(r->b - r->a, d, sizeof(d)));
+	text_escape(out, s->object->name, strlen(s->object->name), 1024);
+	buf_puts(out, ": ");
+	app_gap_text(s->state, r, out);
+	buf_u8(out, '\n');
+}
+
+static void
+sum_json(struct job *j)
+{
+	const struct sum *s = &j->sum;
+	struct buf *out = &j->out;
+	size_t i;
+
+	buf_printf(out, "{\"table\":\"%s\",\"group\":%u,\"streams\":%llu,"
+	    "\"lacking\":%llu,\"ranges\":%llu,\"seconds\":", j->table->name,
+	    j->group, (unsigned long long)s->streams,
+	    (unsigned long long)s->lacking, (unsigned long long)s->ranges);
+	json_put_double(out, s->seconds);
+	buf_puts(out, ",\"reasons\":{");
+	for (i = 0; i < WORDS_MAX && s->by[i].word != NULL; i++)
+		buf_printf(out, "%s\"%s\":%llu", i > 0 ? "," : "",
+		    s->by[i].word, (unsigned long long)s->by[i].ranges);
+	buf_puts(out, "}}\n");
+}
+
+static void
+sum_text(struct job *j)
+{
+	const struct sum *s = &j->sum;
+	char a[32], b[32];
+	size_t i;
+
+	buf_printf(&j->out, "%s group %u: %s of %s streams lack %.1f h in all"
+	    ":", j->table->name, j->group,
+	    text_count_human(s->lacking, a, sizeof(a)),
+	    text_count_human(s->streams, b, sizeof(b)), s->seconds / 3600);
+	for (i = 0; i < WORDS_MAX && s->by[i].word != NULL; i++)
+		buf_printf(&j->out, "%s %llu %s", i > 0 ? "," : "",
+		    (unsigned long long)s->by[i].ranges, s->by[i].word);
+	buf_u8(&j->out, '\n');
+}
+
+static void
+end_group(struct job *j)
+{
+
+	if (j->summary && j->sum.lacking > 0) {
+		if (j->app->cli->json)
+			sum_json(j);
+		else
+			sum_text(j);
+	}
+	memset(&j->sum, 0, sizeof(j->sum));
+}
+
+/* --- collecting ---------------------------------------------------------- */
+
+static void
+sum_add(struct sum *s, const char *word, const struct range *r)
+{
+	size_t i;
+
+	s->ranges++;
+	s->seconds += (double)(r->b - r->a) / (double)TICKS_PER_S;
+	for (i = 0; i < WORDS_MAX && s->by[i].word != NULL; i++)
+		if (strcmp(s->by[i].word, word) == 0)
+			break;
+	if (i < WORDS_MAX) {
+		s->by[i].word = word;
+		s->by[i].ranges++;
+	}
+}
+
+static int
+add_stream(const struct app_stream *s, void *cookie, struct err *e)
+{
+	struct job *j = cookie;
+	const struct range *r;
+	size_t i;
+
+	(void)e;
+	if (s->object->gone)
+		return (0);
+	if (s->group != j->group) {
+		end_group(j);
+		j->group = s->group;
+	}
+	j->streams++;
+	j->sum.streams++;
+	harvest_wanted(&s->state->covered, &j->range, 0, &j->missing);
+	j->sum.lacking += j->missing.n > 0;
+	for (i = 0; i < j->missing.n; i++) {
+		r = &j->missing.r[i];
+		sum_add(&j->sum, app_gap_word(s->state, r), r);
+		if (j->summary)
+			continue;
+		if (j->app->cli->json)
+			range_json(j, s, r);
+		else
+			range_text(j, s, r);
+	}
+	j->gaps += j->missing.n;
+	return (0);
+}
+
+/* The catalogue was never walked: which streams there are is not known. */
+static void
+never_walked(struct job *j)
+{
+
+	j->gaps++;
+	if (j->app->cli->json)
+		buf_printf(&j->out, "{\"table\":\"%s\",\"reason\":"
+		    "\"not_discovered\"}\n", j->table->name);
+	else
+		buf_printf(&j->out, "%s: nothing is known of it yet: run "
+		    "garner discover\n", j->table->name);
+}
+
+static int
+print_table(struct job *j, const struct source_table *t, struct err *e)
+{
+	bool walked;
+	int rc;
+
+	j->table = t;
+	j->group = 0;
+	if ((rc = app_walked(j->app, t, &walked, e)) != 0)
+		return (rc);
+	if (!walked)
+		never_walked(j);
+	rc = app_streams_each(j->app, t, j->range.group, j->pattern,
+	    add_stream, j, &j->out, e);
+	if (rc == 0)
+		end_group(j);
+	(void)fwrite(j->out.data, 1, j->out.len, stdout);
+	buf_clear(&j->out);
+	return (rc);
+}
+
+/* --- the range ----------------------------------------------------------- */
+
+/* The server's clock at the last run, and as it must be now. */
+static int
+clocks(const struct app *app, int64_t *noted, int64_t *now, struct err *e)
+{
+	struct ledger_txn *txn;
+	int64_t ours;
+	int rc;
+
+	*noted = *now = app->sys->now_ticks(app->sys->cookie);
+	if ((rc = ledger_read_begin(app->ledger, &txn, e)) != 0)
+		return (rc);
+	rc = harvest_clock_noted(txn, noted, &ours, e);
+	ledger_read_end(txn);
+	if (rc == 0)
+		*now += *noted - ours;
+	return (rc == ERR_NOTFOUND ? 0 : rc);
+}
+
+static int
+get_options(struct job *j, struct err *e)
+{
+	const struct cli *cli = j->app->cli;
+	int64_t noted, now;
+	int rc;
+
+	if ((rc = clocks(j->app, &noted, &now, e)) != 0 ||
+	    (rc = app_range(j->app, now, noted, &j->range, e)) != 0)
+		return (rc);
+	if (cli_get(cli, "to") == NULL && j->range.to > noted)
+		j->range.to = noted;
+	if (cli_get(cli, "from") != NULL && j->range.from >= j->range.to)
+		return (app_range_empty(&j->range, e));
+	j->pattern = cli_get(cli, "stream");
+	j->summary = cli_get(cli, "summary") != NULL;
+	return (0);
+}
+
+static int
+gaps(struct job *j, struct err *e)
+{
+	const struct source_table **tables = NULL, **t;
+	char a[TICKS_TEXT_MAX], b[TICKS_TEXT_MAX];
+	int rc;
+
+	if ((rc = get_options(j, e)) != 0 ||
+	    (rc = app_tables(j->app, cli_get(j->app->cli, "table"), &tables,
+	    e)) != 0)
+		return (rc);
+	for (t = tables; *t != NULL && rc == 0; t++)
+		rc = print_table(j, *t, e);
+	if (rc == 0 && j->streams == 0 && j->pattern != NULL)
+		rc = err_set(e, ERR_NOTFOUND, "there is no stream \"%s\"",
+		    j->pattern);
+	if (rc == 0 && j->gaps == 0 && !j->app->cli->json)
+		printf("nothing is missing from %s to %s\n",
+		    ticks_text(j->range.from, a), ticks_text(j->range.to, b));
+	free(tables);
+	return (rc);
+}
+
+static int
+run(struct cli *cli)
+{
+	struct err e = ERR_INIT;
+	struct app app;
+	struct job j;
+	int status = 0;
+
+	memset(&j, 0, sizeof(j));
+	j.app = &app;
+	ranges_init(&j.missing);
+	buf_init(&j.out, SIZE_MAX / 2);
+	if (app_open(&app, cli, APP_LEDGER_READ, &e) != 0 || gaps(&j, &e) != 0)
+		status = cli_fail(cli, &e);
+	else if (j.gaps > 0)
+		status = 1;
+	buf_fini(&j.out);
+	ranges_fini(&j.missing);
+	app_close(&app);
+	return (status);
+}
+
+const struct cli_command cmd_gaps = {
+	.name = "gaps",
+	.operands = "",
+	.summary = "Show what is wanted and not covered, and why",
+	.options = options,
+	.run = run,
+};

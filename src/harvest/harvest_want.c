@@ -1,0 +1,88 @@
+/*
+ * What is wanted of a stream: the range asked for, minus what is covered,
+ * the re-read tail always. Planned by it, and told by it to those who look
+ * from outside (garner gaps, garner explain), for whom each run notes the
+ * server's clock in the ledger: "now" is the last run's, fixed once a run.
+ */
+
+#include "config.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/must.h"
+#include "base/text.h"
+#include "base/ticks.h"
+#include "harvest/harvest_int.h"
+#include "sys/sys.h"
+
+#define CLOCK_NOTE "clock"
+
+void
+harvest_wanted(const struct ranges *covered, const struct harvest_range *r,
+    int64_t tail, struct ranges *out)
+{
+
+	ranges_missing(covered, r->from, r->to, out);
+	if (tail > 0)
+		ranges_add(out, r->to - tail > r->from ? r->to - tail :
+		    r->from, r->to);
+}
+
+uint32_t
+harvest_group(uint32_t id, uint32_t group_size)
+{
+
+	MUST(id > 0);
+	return (1 + (id - 1) / group_size);
+}
+
+uint32_t
+harvest_group_first(uint32_t group, uint32_t group_size)
+{
+	uint64_t id;
+
+	MUST(group > 0);
+	id = 1 + (uint64_t)(group - 1) * group_size;
+	return (id > UINT32_MAX ? UINT32_MAX : (uint32_t)id);
+}
+
+static int
+write_clock(struct ledger_txn *txn, void *cookie, struct err *e)
+{
+	const struct harvest *h = cookie;
+	char text[64];
+
+	(void)snprintf(text, sizeof(text), "%" PRId64 " %" PRId64, h->now,
+	    h->sys->now_ticks(h->sys->cookie));
+	return (ledger_note_put(txn, CLOCK_NOTE, text, e));
+}
+
+int
+harvest_clock_note(struct harvest *h, struct err *e)
+{
+
+	MUST(h->now != TICKS_NONE);
+	return (ledger_write(h->ledger, write_clock, h, e));
+}
+
+int
+harvest_clock_noted(struct ledger_txn *txn, int64_t *server, int64_t *ours,
+    struct err *e)
+{
+	char text[64], *second;
+	int rc;
+
+	rc = ledger_note_get(txn, CLOCK_NOTE, text, sizeof(text), e);
+	if (rc != 0)
+		return (rc);
+	if ((second = strchr(text, ' ')) != NULL)
+		*second++ = '\0';
+	if (second == NULL ||
+	    text_i64(text, INT64_MIN, INT64_MAX, server) != 0 ||
+	    text_i64(second, INT64_MIN, INT64_MAX, ours) != 0)
+		rc = err_set(e, ERR_CORRUPT, "ledger: the note \"%s\" is no "
+		    "clock", CLOCK_NOTE);
+	return (rc);
+}
