@@ -434,20 +434,35 @@ open_dbi(struct ledger *l, struct err *e)
 	return (rc == 0 ? 0 : ledger_mdb_error(e, rc, "open"));
 }
 
-/* The size for the map: room for the file. 0 bytes: not made yet. */
 static int
-file_size(const struct ledger *l, uint64_t *size, struct err *e)
+stat_file(const char *file, uint64_t *size, struct err *e)
 {
 	struct stat st;
-	char *file;
-	int rc = 0;
 
 	*size = 0;
-	file = must_sprintf("%s/data.mdb", l->path);
 	if (stat(file, &st) == 0)
 		*size = (uint64_t)st.st_size;
 	else if (errno != ENOENT && errno != ENOTDIR)
-		rc = err_sys(e, errno, "%s", file);
+		return (err_sys(e, errno, "%s", file));
+	return (0);
+}
+
+/* The size for the map: room for the file, which is made when it is not
+ * there. 0 bytes: nothing to read yet. */
+static int
+file_size(const struct ledger *l, uint64_t *size, struct err *e)
+{
+	char *file;
+	int rc;
+
+	file = must_sprintf("%s/data.mdb", l->path);
+	rc = stat_file(file, size, e);
+	if (rc == 0 && !l->readonly) {
+		if (*size == 0 && (rc = ledger_make(l->path, file, e)) == 0)
+			rc = stat_file(file, size, e);
+		if (rc == 0)
+			ledger_sweep(l->path);
+	}
 	free(file);
 	return (rc);
 }
