@@ -43,20 +43,24 @@ get_range(const struct app *app, struct harvest_range *r, struct err *e)
 	return (0);
 }
 
-/* Walks whose objects others need and that were never made. */
+/* Was a walk that is wanted, or whose objects others need, never made? One
+ * that was killed before its end has not been. */
 static bool
 need_discover(const struct app *app, const struct source_table **t)
 {
+	const struct source_table *walk;
 	struct ledger_txn *txn;
 	struct ledger_group g;
 	bool need = false;
 
 	if (ledger_read_begin(app->ledger, &txn, NULL) != 0)
 		return (true);
-	for (; *t != NULL && !need; t++)
-		if ((*t)->kind != SOURCE_WALK && (*t)->over != NULL)
-			need = ledger_group_get(txn, (*t)->over->name, 0, &g,
+	for (; *t != NULL && !need; t++) {
+		walk = (*t)->kind == SOURCE_WALK ? *t : (*t)->over;
+		if (walk != NULL)
+			need = ledger_group_get(txn, walk->name, 0, &g,
 			    NULL) != 0 || g.batches == 0;
+	}
 	ledger_read_end(txn);
 	return (need);
 }
