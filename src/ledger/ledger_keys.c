@@ -9,6 +9,7 @@
 
 #include "base/err.h"
 #include "base/must.h"
+#include "base/ticks.h"
 #include "ledger/ledger_int.h"
 
 #define VALUE_VERSION 1
@@ -130,39 +131,253 @@ ledger_object_decode(const MDB_val *v, struct ledger_stored *s)
 	return (c.bad ? ERR_CORRUPT : 0);
 }
 
+static uint32_t
+varint32(struct cur *c)
+{
+	uint64_t v = cur_varint(c);
+
+	if (v > UINT32_MAX)
+		c->bad = true;
+	return ((uint32_t)v);
+}
+
 /* --- streams ------------------------------------------------------------- */
+
+/*
+ * Version 2: a byte of flags says which of the optional parts follow. Times
+ * are stored as distances from the end of what is covered: those of normal
+ * life are near it.
+ */
+#define STREAM_VERSION 2
+
+enum {
+	HAS_DENSITY = 1,	/* float */
+	HAS_FAIL = 2,		/* code, when */
+	HAS_WHY = 4,		/* how often, text */
+	HAS_ASKED = 8,
+	HAS_LAST = 16,
+	HAS_FIRST = 32,
+	HAS_OPEN = 64,
+	HAS_CELLS = 128,
+};
+
+static int64_t
+covered_end(const struct ledger_stream *s)
+{
+
+	return (s->covered.n > 0 ? s->covered.r[s->covered.n - 1].b : 0);
+}
+
+/* Modulo 2^64, so that every pair of times has a distance. */
+static void
+put_time(struct buf *b, int64_t t, int64_t from)
+{
+
+	buf_zigzag(b, (int64_t)((uint64_t)t - (uint64_t)from));
+}
+
+static int64_t
+get_time(struct cur *c, int64_t from)
+{
+
+	return ((int64_t)((uint64_t)from + (uint64_t)cur_zigzag(c)));
+}
+
+/* A length in ticks; whole seconds, the usual, in two or three bytes. */
+static void
+put_length(struct buf *b, uint64_t n)
+{
+
+	if (n % (uint64_t)TICKS_PER_S == 0)
+		buf_varint(b, n / (uint64_t)TICKS_PER_S * 2);
+	else
+		buf_varint(b, n * 2 + 1);
+}
+
+static uint64_t
+get_length(struct cur *c)
+{
+	uint64_t n = cur_varint(c);
+
+	if (n % 2 == 1)
+		return (n / 2);
+	if (n / 2 > INT64_MAX / TICKS_PER_S)
+		c->bad = true;
+	return (c->bad ? 0 : n / 2 * (uint64_t)TICKS_PER_S);
+}
+
+/* From the newest, which most often ends where coverage does, backwards. */
+static void
+put_cells(struct buf *b, const struct ledger_stream *s, int64_t from)
+{
+	const struct ledger_cell *k;
+	unsigned i;
+
+	MUST(s->ncells <= LEDGER_CELLS);
+	buf_varint(b, s->ncells);
+	for (i = s->ncells; i-- > 0; from = k->a) {
+		k = &s->cells[i];
+		MUST(k->a < k->b && (i == 0 || s->cells[i - 1].b <= k->a));
+		MUST(k->digest >> LEDGER_DIGEST_BITS == 0);
+		put_time(b, k->b, from);
+		put_length(b, (uint64_t)k->b - (uint64_t)k->a);
+		buf_varint(b, k->values);
+		if (k->values > 0) {
+			buf_u32le(b, (uint32_t)k->digest);
+			buf_u16le(b, (uint16_t)(k->digest >> 32));
+		}
+	}
+}
+
+static uint64_t
+get_digest(struct cur *c)
+{
+	uint64_t low = cur_u32le(c);
+
+	return ((uint64_t)cur_u16le(c) << 32 | low);
+}
+
+static void
+get_cells(struct cur *c, struct ledger_stream *s, int64_t from)
+{
+	struct ledger_cell *k;
+	uint64_t len, n = cur_varint(c), i;
+
+	if (n > LEDGER_CELLS)
+		c->bad = true;
+	for (i = c->bad ? 0 : n; !c->bad && i-- > 0; from = k->a) {
+		k = &s->cells[i];
+		k->b = get_time(c, from);
+		len = get_length(c);
+		k->values = varint32(c);
+		k->digest = k->values > 0 ? get_digest(c) : 0;
+		if (len == 0 || len > INT64_MAX ||
+		    __builtin_sub_overflow(k->b, (int64_t)len, &k->a) ||
+		    (i + 1 < n && k->b > s->cells[i + 1].a))
+			c->bad = true;
+	}
+	s->ncells = c->bad ? 0 : (unsigned)n;
+}
+
+static uint8_t
+stream_flags(const struct ledger_stream *s)
+{
+	unsigned f = 0;
+
+	f |= s->per_second >= 0 ? HAS_DENSITY : 0;
+	f |= s->fail_code != 0 || s->fail_at != 0 ? HAS_FAIL : 0;
+	f |= s->fails > 0 || s->why[0] != '\0' ? HAS_WHY : 0;
+	f |= s->asked != TICKS_NONE ? HAS_ASKED : 0;
+	f |= s->last_event != TICKS_NONE ? HAS_LAST : 0;
+	f |= s->first_event != TICKS_NONE ? HAS_FIRST : 0;
+	f |= s->open_from != TICKS_NONE ? HAS_OPEN : 0;
+	f |= s->ncells > 0 ? HAS_CELLS : 0;
+	return ((uint8_t)f);
+}
 
 void
 ledger_stream_encode(const struct ledger_stream *s, struct buf *b)
 {
+	const unsigned f = stream_flags(s);
+	const int64_t end = covered_end(s);
+	float density = (float)s->per_second;
+	uint32_t bits;
+
+	buf_u8(b, STREAM_VERSION);
+	buf_u8(b, (uint8_t)f);
+	buf_varint(b, s->values);
+	ranges_encode(&s->covered, b);
+	if ((f & HAS_DENSITY) != 0) {
+		memcpy(&bits, &density, sizeof(bits));
+		buf_u32le(b, bits);
+	}
+	if ((f & HAS_FAIL) != 0) {
+		buf_zigzag(b, s->fail_code);
+		put_time(b, s->fail_at, end);
+	}
+	if ((f & HAS_WHY) != 0) {
+		buf_varint(b, s->fails);
+		put_text(b, s->why);
+	}
+	if ((f & HAS_ASKED) != 0)
+		put_time(b, s->asked, end);
+	if ((f & HAS_LAST) != 0)
+		put_time(b, s->last_event, end);
+	if ((f & HAS_FIRST) != 0)
+		put_time(b, s->first_event, end);
+	if ((f & HAS_OPEN) != 0)
+		put_time(b, s->open_from, end);
+	if ((f & HAS_CELLS) != 0)
+		put_cells(b, s, end);
+}
+
+/* Before the flags: what is told by all of them, in full. */
+static int
+stream_decode_1(struct cur *c, struct ledger_stream *s)
+{
 	uint64_t bits;
 
-	buf_u8(b, VALUE_VERSION);
-	memcpy(&bits, &s->per_second, sizeof(bits));
-	buf_u64le(b, bits);
-	buf_varint(b, s->values);
-	buf_zigzag(b, s->fail_code);
-	buf_zigzag(b, s->fail_at);
-	ranges_encode(&s->covered, b);
+	bits = cur_u64le(c);
+	memcpy(&s->per_second, &bits, sizeof(bits));
+	s->values = cur_varint(c);
+	s->fail_code = (int32_t)cur_zigzag(c);
+	s->fail_at = cur_zigzag(c);
+	return (c->bad ? ERR_CORRUPT : ranges_decode(&s->covered, c));
+}
+
+static void
+stream_decode_parts(struct cur *c, struct ledger_stream *s, unsigned f)
+{
+	const int64_t end = covered_end(s);
+	float density;
+	uint32_t bits;
+
+	if ((f & HAS_DENSITY) != 0) {
+		bits = cur_u32le(c);
+		memcpy(&density, &bits, sizeof(bits));
+		s->per_second = (double)density;
+	}
+	if ((f & HAS_FAIL) != 0) {
+		s->fail_code = (int32_t)cur_zigzag(c);
+		s->fail_at = get_time(c, end);
+	}
+	if ((f & HAS_WHY) != 0) {
+		s->fails = varint32(c);
+		if (!get_text(c, s->why, sizeof(s->why)))
+			c->bad = true;
+	}
+	if ((f & HAS_ASKED) != 0)
+		s->asked = get_time(c, end);
+	if ((f & HAS_LAST) != 0)
+		s->last_event = get_time(c, end);
+	if ((f & HAS_FIRST) != 0)
+		s->first_event = get_time(c, end);
+	if ((f & HAS_OPEN) != 0)
+		s->open_from = get_time(c, end);
+	if ((f & HAS_CELLS) != 0)
+		get_cells(c, s, end);
 }
 
 int
 ledger_stream_decode(const MDB_val *v, struct ledger_stream *s)
 {
 	struct cur c;
-	uint64_t bits;
+	uint8_t version;
+	unsigned f;
 
 	cur_init(&c, v->mv_data, v->mv_size);
-	if (cur_u8(&c) != VALUE_VERSION)
+	ledger_stream_clear(s);
+	version = cur_u8(&c);
+	if (version == 1)
+		return (stream_decode_1(&c, s));
+	if (version != STREAM_VERSION)
 		return (ERR_CORRUPT);
-	bits = cur_u64le(&c);
-	memcpy(&s->per_second, &bits, sizeof(bits));
+	f = cur_u8(&c);
 	s->values = cur_varint(&c);
-	s->fail_code = (int32_t)cur_zigzag(&c);
-	s->fail_at = cur_zigzag(&c);
-	if (c.bad)
+	if (c.bad || ranges_decode(&s->covered, &c) != 0)
 		return (ERR_CORRUPT);
-	return (ranges_decode(&s->covered, &c));
+	stream_decode_parts(&c, s, f);
+	return (c.bad || cur_left(&c) > 0 ? ERR_CORRUPT : 0);
 }
 
 /* --- groups -------------------------------------------------------------- */
@@ -181,16 +396,6 @@ ledger_group_encode(const struct ledger_group *g, struct buf *b)
 	buf_varint(b, g->bytes);
 	buf_varint(b, g->requests);
 	buf_zigzag(b, g->committed);
-}
-
-static uint32_t
-varint32(struct cur *c)
-{
-	uint64_t v = cur_varint(c);
-
-	if (v > UINT32_MAX)
-		c->bad = true;
-	return ((uint32_t)v);
 }
 
 int

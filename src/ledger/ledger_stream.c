@@ -9,6 +9,7 @@
 
 #include "base/err.h"
 #include "base/must.h"
+#include "base/ticks.h"
 #include "ledger/ledger_int.h"
 
 void
@@ -17,7 +18,25 @@ ledger_stream_init(struct ledger_stream *s)
 
 	memset(s, 0, sizeof(*s));
 	ranges_init(&s->covered);
+	ledger_stream_clear(s);
+}
+
+void
+ledger_stream_clear(struct ledger_stream *s)
+{
+
+	ranges_clear(&s->covered);
 	s->per_second = -1;
+	s->values = 0;
+	s->fail_code = 0;
+	s->fail_at = 0;
+	s->why[0] = '\0';
+	s->fails = 0;
+	s->asked = TICKS_NONE;
+	s->last_event = TICKS_NONE;
+	s->first_event = TICKS_NONE;
+	s->open_from = TICKS_NONE;
+	s->ncells = 0;
 }
 
 void
@@ -35,11 +54,7 @@ ledger_stream_get(struct ledger_txn *t, const char *table, uint32_t id,
 	MDB_val v;
 	int rc;
 
-	ranges_clear(&s->covered);
-	s->per_second = -1;
-	s->values = 0;
-	s->fail_code = 0;
-	s->fail_at = 0;
+	ledger_stream_clear(s);
 	ledger_key_number(&k, 'S', table, id, 4);
 	if ((rc = ledger_get(t, &k, &v, e)) != 0)
 		return (rc == ERR_NOTFOUND ? 0 : rc);
