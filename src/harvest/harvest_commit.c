@@ -57,6 +57,7 @@ batch_free(struct harvest_batch *b)
 	if (b == NULL)
 		return;
 	rows_free(b->rows);
+	harvest_covers_clear(b);
 	free(b->covers);
 	free(b);
 }
@@ -90,7 +91,7 @@ batch_give_back(struct harvest *h, struct harvest_batch *b)
 		return;
 	}
 	rows_clear(b->rows);
-	b->ncovers = 0;
+	harvest_covers_clear(b);
 	b->opened_us = 0;
 	b->ingested = 0;
 	b->requests = 0;
@@ -250,33 +251,6 @@ harvest_batches_idle(const struct harvest *h)
 
 /* --- the commit, on a worker --------------------------------------------- */
 
-static int
-put_covers(struct ledger_txn *txn, const struct harvest_writer *w,
-    const struct harvest_batch *b, struct err *e)
-{
-	const struct harvest_cover *c;
-	struct ledger_stream s;
-	size_t i;
-	int rc = 0;
-
-	ledger_stream_init(&s);
-	for (i = 0; i < b->ncovers && rc == 0; i++) {
-		c = &b->covers[i];
-		rc = ledger_stream_get(txn, w->table->name, c->id, &s, e);
-		if (rc != 0)
-			break;
-		ranges_add(&s.covered, c->a, c->b);
-		s.values += c->values;
-		if (c->per_second >= 0)
-			s.per_second = c->per_second;
-		s.fail_code = c->fail_code;
-		s.fail_at = c->fail_code != 0 ? b->ingested : 0;
-		rc = ledger_stream_put(txn, w->table->name, c->id, &s, e);
-	}
-	ledger_stream_fini(&s);
-	return (rc);
-}
-
 static const char *
 cell(const struct rows *r, int col, uint32_t i, char *tmp, size_t size)
 {
@@ -334,7 +308,7 @@ commit_ledger(struct ledger_txn *txn, void *cookie, struct err *e)
 	struct ledger_group g;
 	int rc;
 
-	if ((rc = put_covers(txn, w, b, e)) != 0)
+	if ((rc = harvest_learn(txn, w->table->name, b, e)) != 0)
 		return (rc);
 	if (w->snapshot && w->table->is_parent &&
 	    (rc = put_objects(txn, w->table, b->rows, e)) != 0)

@@ -7,6 +7,8 @@
  *	harvest.c		life, clock, stop, driving the loop
  *	harvest_commit.c	batches, back-pressure, journal + ledger
  *	harvest_cover.c		what a batch proves, for the journal
+ *	harvest_learn.c		what a batch teaches about streams, for the
+ *				ledger
  *	harvest_walk.c		walks and frames: pages of a list
  *	harvest_series.c	series: windows of streams
  *	harvest_want.c		what is wanted and not yet covered
@@ -34,14 +36,21 @@ struct loop_timer;
 
 /* --- batches (harvest_commit.c) ------------------------------------------ */
 
-/* A stream's range proven complete by rows of a batch. */
+/*
+ * A stream's range proven complete by rows of a batch; or, with a >= b, that
+ * it was read and nothing new found, or that it failed.
+ */
 struct harvest_cover {
 	uint32_t id;
 	uint32_t values;
-	int64_t a, b;		/* a >= b: nothing proven */
+	int64_t a, b;
 	uint64_t key;		/* journal_cover_key() of the object */
 	double per_second;	/* < 0: unknown */
+	int64_t last;		/* ticks of the newest value, TICKS_NONE */
 	int32_t fail_code;	/* set aside for, or 0 */
+	bool mute;		/* it was set aside in this run: what is good
+				 * here does not take that back */
+	char *why;		/* with fail_code; the batch's */
 };
 
 /* The rows of one commit on their way to the journal. Batches are lent from
@@ -79,9 +88,16 @@ int harvest_writer_get(struct harvest *, const struct source_table *,
     uint32_t group, struct harvest_writer **, struct err *);
 /* The rows of the open batch, to append to. */
 struct rows *harvest_open_rows(struct harvest_writer *);
-/* Note that [a, b) of a stream is complete with `values` rows in the open
- * batch. */
+/* A cover of nothing, of this object. */
+void harvest_cover_init(struct harvest_cover *, uint32_t id, const char *key);
+/* That an object's reading failed for good, for this run. */
+void harvest_cover_failed(struct harvest_cover *, int code, const char *why);
+/* Put it into the open batch, which takes `why` over. */
 void harvest_cover_add(struct harvest_writer *, const struct harvest_cover *);
+void harvest_covers_clear(struct harvest_batch *);
+/* In the ledger's transaction of a commit, after harvest_cover_write(). */
+int harvest_learn(struct ledger_txn *, const char *table,
+    const struct harvest_batch *, struct err *);
 /* On a worker: the cover block of a batch whose rows were appended, if it
  * proves something. Sorts its covers. */
 int harvest_cover_write(struct harvest_writer *, struct harvest_batch *,

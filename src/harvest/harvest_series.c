@@ -33,6 +33,7 @@ struct stream {
 	uint32_t id;			/* of the object */
 	unsigned tries;			/* unusable answers of it alone */
 	const char *why;		/* last error of it alone, in the arena */
+	bool aside;			/* for the rest of the run */
 };
 
 struct group {
@@ -235,13 +236,15 @@ settle_stream(struct ask *k, uint32_t i)
 	if (v == SCHED_AGAIN)
 		return;
 	s->streams[index].tries = 0;
-	memset(&c, 0, sizeof(c));
-	c.id = s->streams[index].id;
-	c.key = journal_cover_key(c.id, s->streams[index].s.key);
+	harvest_cover_init(&c, s->streams[index].id,
+	    s->streams[index].s.key);
 	c.a = k->q.a;
 	c.b = cut;
 	c.values = keep;
 	c.per_second = sched_density(g->sched, index);
+	c.mute = s->streams[index].aside;
+	if (keep > 0)
+		c.last = r->v[s->table->cursor].i64[p->row_from + keep - 1];
 	harvest_cover_add(g->writer, &c);
 	if (v == SCHED_TIES)
 		report_ties(g, index, cut - 1);
@@ -393,15 +396,15 @@ report_failures(struct group *g)
 
 	for (; sched_failure(g->sched, g->reported, &index, &code) == 1;
 	    g->reported++) {
+		s->streams[index].aside = true;
 		text = s->streams[index].why;
 		if (text == NULL)
 			text = err_text(code);
 		harvest_report_add(s->h, s->table->name,
 		    s->streams[index].s.name, code, text);
-		memset(&c, 0, sizeof(c));
-		c.id = s->streams[index].id;
-		c.per_second = -1;
-		c.fail_code = code;
+		harvest_cover_init(&c, s->streams[index].id,
+		    s->streams[index].s.key);
+		harvest_cover_failed(&c, code, text);
 		harvest_cover_add(g->writer, &c);
 		harvest_batch_touch(g->writer);
 	}

@@ -118,13 +118,10 @@ unit_deliver(struct unit *u)
 		rows_copier_free(copier);
 	}
 	if (w->table->kind == SOURCE_FRAMES) {
-		memset(&c, 0, sizeof(c));
-		c.id = u->id;
-		c.key = journal_cover_key(u->id, u->key != NULL ? u->key : "");
+		harvest_cover_init(&c, u->id, u->key != NULL ? u->key : "");
 		c.a = u->at.a;
 		c.b = u->at.b;
 		c.values = u->rows != NULL ? u->rows->n : 0;
-		c.per_second = -1;
 		harvest_cover_add(w->writer, &c);
 	}
 	harvest_batch_touch(w->writer);

@@ -1,0 +1,106 @@
+/*
+ * What a batch teaches about its streams: coverage, density, how the last
+ * reading went. Covers come in order of stream (harvest_cover_write() sorts
+ * them), so that each stream's record is read and written once a commit.
+ */
+
+#include "config.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/must.h"
+#include "base/ticks.h"
+#include "harvest/harvest_int.h"
+
+void
+harvest_cover_init(struct harvest_cover *c, uint32_t id, const char *key)
+{
+
+	memset(c, 0, sizeof(*c));
+	c->id = id;
+	c->key = journal_cover_key(id, key);
+	c->per_second = -1;
+	c->last = TICKS_NONE;
+}
+
+void
+harvest_cover_failed(struct harvest_cover *c, int code, const char *why)
+{
+
+	c->a = c->b = INT64_MAX;	/* behind those that tell of rows */
+	c->fail_code = code;
+	c->why = must_strdup(why);
+}
+
+void
+harvest_covers_clear(struct harvest_batch *b)
+{
+	size_t i;
+
+	for (i = 0; i < b->ncovers; i++)
+		free(b->covers[i].why);
+	b->ncovers = 0;
+}
+
+static void
+learn_failure(struct ledger_stream *s, const struct harvest_cover *c,
+    int64_t at)
+{
+
+	s->fail_code = c->fail_code;
+	s->fail_at = at;
+	if (s->fails < UINT32_MAX)
+		s->fails++;
+	(void)snprintf(s->why, sizeof(s->why), "%s", c->why);
+}
+
+static void
+learn_one(struct ledger_stream *s, const struct harvest_cover *c, int64_t at)
+{
+
+	if (c->fail_code != 0) {
+		learn_failure(s, c, at);
+		return;
+	}
+	ranges_add(&s->covered, c->a, c->b);
+	s->values += c->values;
+	if (c->per_second >= 0)
+		s->per_second = c->per_second;
+	if (c->last > s->last_event)
+		s->last_event = c->last;
+	if (at > s->asked)
+		s->asked = at;
+	if (c->mute)
+		return;
+	s->fail_code = 0;
+	s->fail_at = 0;
+	s->fails = 0;
+	s->why[0] = '\0';
+}
+
+int
+harvest_learn(struct ledger_txn *txn, const char *table,
+    const struct harvest_batch *b, struct err *e)
+{
+	const struct harvest_cover *c;
+	struct ledger_stream s;
+	size_t i = 0;
+	uint32_t id;
+	int rc = 0;
+
+	ledger_stream_init(&s);
+	while (i < b->ncovers && rc == 0) {
+		id = b->covers[i].id;
+		rc = ledger_stream_get(txn, table, id, &s, e);
+		for (; i < b->ncovers && b->covers[i].id == id; i++) {
+			c = &b->covers[i];
+			learn_one(&s, c, b->ingested);
+		}
+		if (rc == 0)
+			rc = ledger_stream_put(txn, table, id, &s, e);
+	}
+	ledger_stream_fini(&s);
+	return (rc);
+}
