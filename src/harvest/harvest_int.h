@@ -10,7 +10,8 @@
  *	harvest_learn.c		what a batch teaches about streams, for the
  *				ledger
  *	harvest_walk.c		walks and frames: pages of a list
- *	harvest_series.c	series: windows of streams
+ *	harvest_series.c	series: windows of streams; with
+ *				harvest_ask.c, harvest_settle.c
  *	harvest_want.c		what is wanted and not yet covered
  *	harvest_note.c		how the exchange goes, for those outside
  */

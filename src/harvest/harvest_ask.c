@@ -1,0 +1,255 @@
+/*
+ * A request for a window of some streams, and what becomes of answers that
+ * cannot be had or used: asked again, smaller, or without the guilty stream;
+ * a stream that is refused for good is set aside with its reason. Too many
+ * failures in a row end the run (harvest_bad()).
+ */
+
+#include "config.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/must.h"
+#include "codec/json.h"
+#include "harvest/harvest_series_int.h"
+
+#define ASK_MAGIC 0x61736b21u
+
+/* --- asking -------------------------------------------------------------- */
+
+static void
+ask_unlink(struct ask *k)
+{
+	struct harvest_series *s = k->group->series;
+
+	if (k->next != NULL)
+		k->next->prev = k->prev;
+	if (k->prev != NULL)
+		k->prev->next = k->next;
+	else
+		s->asks = k->next;
+	s->h->answer_bytes -= k->bytes;
+	k->magic = 0;
+	free(k->streams);
+	free(k->pages);
+	free(k);
+}
+
+static void on_answer(void *, struct fetch_answer *);
+
+void
+harvest_ask_send(struct group *g, const struct sched_request *q)
+{
+	struct harvest_series *s = g->series;
+	struct harvest *h = s->h;
+	struct fetch_request req = { .method = "GET",
+	    .class = HARVEST_ASKS_SERIES };
+	struct buf target;
+	struct ask *k;
+	uint32_t i;
+
+	k = must_calloc(1, sizeof(*k));
+	k->magic = ASK_MAGIC;
+	k->group = g;
+	k->q = *q;
+	k->streams = must_calloc(q->n, sizeof(k->streams[0]));
+	k->pages = must_calloc(q->n, sizeof(k->pages[0]));
+	for (i = 0; i < q->n; i++)
+		k->streams[i] = &s->streams[q->ids[i]].s;
+	k->bytes = 2 * s->answer_mean;		/* buffers double */
+	h->answer_bytes += k->bytes;
+	k->next = s->asks;
+	if (s->asks != NULL)
+		s->asks->prev = k;
+	s->asks = k;
+
+	buf_init(&target, 1 << 20);
+	source_series_target(s->table, h->opt.base, k->streams, q->n, q->a,
+	    q->b, q->max_count, &target);
+	MUST(target.error == 0);
+	req.target = buf_str(&target);
+	k->job = fetch_start(h->fetch, &req, on_answer, k);
+	buf_fini(&target);
+}
+
+void
+harvest_ask_cancel(struct harvest_series *s)
+{
+	struct ask *k;
+
+	while ((k = s->asks) != NULL) {
+		fetch_cancel(k->job);
+		sched_failed(k->group->sched, &k->q, SCHED_RETURN, 0);
+		ask_unlink(k);
+	}
+}
+
+/* --- answers that cannot ------------------------------------------------- */
+
+/* One stream asked alone gave nothing usable: again, or set it aside. */
+static enum sched_why
+alone(struct ask *k, const char *text)
+{
+	struct harvest_series *s = k->group->series;
+	struct stream *st = &s->streams[k->q.ids[0]];
+
+	st->why = arena_strdup(s->arena, text);
+	if (++st->tries < s->h->opt.tries)
+		return (SCHED_RETURN);
+	return (SCHED_GUILTY);
+}
+
+static enum sched_why
+refused(struct ask *k, const struct fetch_answer *a)
+{
+	struct harvest *h = k->group->series->h;
+	uint32_t cap, i;
+
+	cap = source_cap_from_text(a->err.text);
+	if (cap > 0 && cap < h->opt.item_cap) {
+		h->opt.item_cap = cap;
+		for (i = 0; i < h->series->ngroups; i++)
+			sched_learn_cap(h->series->groups[i].sched, cap);
+		return (SCHED_RETURN);
+	}
+	if (cap > 0 && (uint64_t)k->q.n * k->q.max_count > cap)
+		return (SCHED_RETURN);	/* packed before it was learnt */
+	if (a->status == 414 || a->status == 431 ||
+	    (a->status == 400 && !a->json && k->q.n > 1))
+		return (SCHED_URL);
+	if (a->status == 413)
+		return (SCHED_SMALLER);
+	if (k->q.n == 1)
+		k->group->series->streams[k->q.ids[0]].why =
+		    arena_strdup(k->group->series->arena, a->err.text);
+	return (SCHED_GUILTY);
+}
+
+/* What is wrong with a body names no request: say who was asked for. */
+static void
+bad(struct ask *k, const struct err *why)
+{
+	struct harvest_series *s = k->group->series;
+	struct err e = *why;
+
+	if (k->answered && k->q.n > 1)
+		err_wrap(&e, "%s: %s and %u more", s->table->name,
+		    s->streams[k->q.ids[0]].s.name, k->q.n - 1);
+	else if (k->answered)
+		err_wrap(&e, "%s: %s", s->table->name,
+		    s->streams[k->q.ids[0]].s.name);
+	harvest_bad(s->h, &e);
+}
+
+static enum sched_why
+why_failed(struct ask *k, const struct fetch_answer *a)
+{
+	struct harvest *h = k->group->series->h;
+
+	switch (a->err.code) {
+	case ERR_AUTH:
+	case ERR_TLS:
+	case ERR_CONFIG:
+		harvest_fail(h, &a->err);
+		return (SCHED_RETURN);
+	case ERR_FORBIDDEN:
+	case ERR_NOTFOUND:
+	case ERR_GONE:
+	case ERR_UNSUPPORTED:
+	case ERR_REQUEST:
+		return (refused(k, a));
+	case ERR_TIMEOUT:
+	case ERR_LIMIT:
+		bad(k, &a->err);
+		if (k->q.n == 1)
+			k->group->series->streams[k->q.ids[0]].why =
+			    arena_strdup(k->group->series->arena, a->err.text);
+		return (SCHED_SMALLER);
+	case ERR_SERVER:
+	case ERR_ANSWER:
+		bad(k, &a->err);
+		return (k->q.n > 1 ? SCHED_GUILTY : alone(k, a->err.text));
+	default:
+		bad(k, &a->err);
+		return (SCHED_RETURN);
+	}
+}
+
+/* An error inside a good answer about the one stream that was asked. */
+static bool
+page_failed(const struct ask *k, struct fetch_answer *a)
+{
+
+	if (k->q.n != 1 || k->pages[0].code == 0)
+		return (false);
+	(void)err_set(&a->err, ERR_ANSWER, "%s", k->pages[0].text);
+	return (true);
+}
+
+static void
+report_failures(struct group *g)
+{
+	struct harvest_series *s = g->series;
+	struct harvest_cover c;
+	const char *text;
+	uint32_t index;
+	int code;
+
+	for (; sched_failure(g->sched, g->reported, &index, &code) == 1;
+	    g->reported++) {
+		s->streams[index].aside = true;
+		text = s->streams[index].why;
+		if (text == NULL)
+			text = err_text(code);
+		harvest_report_add(s->h, s->table->name,
+		    s->streams[index].s.name, code, text);
+		harvest_cover_init(&c, s->streams[index].id,
+		    s->streams[index].s.key);
+		harvest_cover_failed(&c, code, text);
+		harvest_cover_add(g->writer, &c);
+		harvest_batch_touch(g->writer);
+	}
+}
+
+/* --- any answer ---------------------------------------------------------- */
+
+static void
+on_answer(void *cookie, struct fetch_answer *a)
+{
+	struct ask *k = cookie;
+	struct group *g;
+	struct harvest_series *s;
+	struct harvest *h;
+	bool whole = true;
+	int rc;
+
+	MAGIC_CHECK(k, ASK_MAGIC);
+	g = k->group;
+	s = g->series;
+	h = s->h;
+	k->job = NULL;
+	rc = a->err.code;
+	if (rc == 0) {
+		k->answered = true;
+		whole = json_whole(a->body, a->len);
+		s->answer_mean = (s->answer_mean * 7 + a->len) / 8;
+		rc = source_series_decode(s->table, k->streams, k->q.n, k->q.a,
+		    k->q.b, a->body, a->len, harvest_open_rows(g->writer), k->pages,
+		    &a->err);
+	}
+	if (rc == 0 && !page_failed(k, a)) {
+		harvest_good(h);
+		harvest_settle(k);
+	} else {
+		/* No JSON at all: the server is not well. What is wrong in
+		 * good form is about what was asked. */
+		a->unusable = !whole;
+		sched_failed(g->sched, &k->q, why_failed(k, a), a->err.code);
+	}
+	ask_unlink(k);
+	report_failures(g);
+	harvest_poke(h);
+}

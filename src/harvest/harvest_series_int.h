@@ -1,0 +1,67 @@
+#ifndef HARVEST_HARVEST_SERIES_INT_H
+#define HARVEST_HARVEST_SERIES_INT_H
+
+/*
+ * What the files that cover series share.
+ *
+ *	harvest_series.c	what to cover; groups take turns
+ *	harvest_ask.c		a request, and answers that cannot be used
+ *	harvest_settle.c	answers that can: what they prove
+ */
+
+#include "harvest/harvest_int.h"
+
+struct arena;
+
+struct stream {
+	struct source_stream s;		/* key, name: in the arena */
+	uint32_t id;			/* of the object */
+	unsigned tries;			/* unusable answers of it alone */
+	const char *why;		/* last error of it alone, in the arena */
+	bool aside;			/* for the rest of the run */
+};
+
+struct group {
+	struct harvest_series *series;
+	uint32_t number;
+	struct sched *sched;		/* ids are indices into streams */
+	struct harvest_writer *writer;
+	size_t reported;		/* sched failures told so far */
+};
+
+/* One request in flight. */
+struct ask {
+	uint32_t magic;
+	struct ask *prev, *next;
+	struct group *group;
+	struct sched_request q;
+	const struct source_stream **streams;	/* [q.n] */
+	struct source_page *pages;		/* [q.n] */
+	struct fetch_job *job;
+	size_t bytes;				/* reserved of the budget */
+	bool answered;				/* what failed is its body */
+};
+
+struct harvest_series {
+	struct harvest *h;
+	const struct source_table *table;
+	struct arena *arena;
+	struct stream *streams;
+	uint32_t nstreams;
+	uint32_t streams_cap;
+	struct group *groups;
+	uint32_t ngroups;
+	uint32_t turn;			/* group to ask first */
+	struct ask *asks;		/* in flight */
+	size_t answer_mean;		/* bytes, moving average */
+};
+
+/* harvest_ask.c: send what sched wants of this group. */
+void harvest_ask_send(struct group *, const struct sched_request *);
+/* Take all that is in flight back. */
+void harvest_ask_cancel(struct harvest_series *);
+
+/* harvest_settle.c: keep of a usable answer what it proves. */
+void harvest_settle(struct ask *);
+
+#endif
