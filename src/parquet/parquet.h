@@ -94,5 +94,18 @@ uint64_t parquet_reader_rows(const struct parquet_reader *);
  * number, 0 at the end, negative on error. */
 int parquet_reader_next(struct parquet_reader *, struct rows *out,
     uint32_t max, struct err *);
+/* Where in the file the page is that an error told of; 0: not in a page. */
+uint64_t parquet_reader_error_at(const struct parquet_reader *);
+
+/*
+ * Read a whole file and hold its statistics against its values, row group
+ * by row group: nulls are counted, no value lies beyond the bounds, and for
+ * all but text the bounds are values. ERR_CORRUPT names column and row group;
+ * *at is the offset of a page that is damaged, or 0. fn, if not NULL, is
+ * given each batch.
+ */
+typedef int parquet_check_fn(void *cookie, const struct rows *, struct err *);
+int parquet_check(const struct sys *, const char *path, parquet_check_fn *,
+    void *cookie, uint64_t *rows, uint64_t *at, struct err *);
 
 #endif

@@ -309,7 +309,17 @@ void parquet_footer_put(const struct parquet_file_info *, struct buf *);
 
 /* --- reading ------------------------------------------------------------- */
 
+/* Statistics of a chunk as the footer has them. */
+struct parquet_rstat {
+	int64_t nulls;			/* -1: not told */
+	bool has_min, has_max;
+	uint8_t min_len, max_len;
+	uint8_t min[PARQUET_BOUND_MAX + 4];
+	uint8_t max[PARQUET_BOUND_MAX + 4];
+};
+
 struct parquet_rchunk {
+	struct parquet_rstat stat;
 	int codec;
 	uint64_t values;
 	uint64_t from, to;		/* in the file */
@@ -346,6 +356,7 @@ struct parquet_source {
 	uint32_t ndict;
 	uint32_t *dict_off;		/* text: [ndict], each with length */
 	struct parquet_remap *remap;	/* text: [ndict] */
+	uint64_t page_at;		/* where the page begins */
 	/* the page */
 	uint32_t n, next;		/* entries, the next one */
 	uint32_t nvals, next_val;
@@ -362,6 +373,10 @@ struct parquet_rscratch {
 	struct buf file;		/* as read */
 	struct buf codes;
 };
+
+/* The row group of the rows given last; whether those were its last. */
+const struct parquet_rgroup *parquet_reader_group(
+    const struct parquet_reader *, bool *last);
 
 void parquet_source_init(struct parquet_source *, const struct sys *, int fd,
     const struct rows_col *);

@@ -124,12 +124,52 @@ get_schema(struct meta_in *in, const struct thrift_field *f)
 
 /* --- row groups ---------------------------------------------------------- */
 
+static uint8_t
+get_bound(struct meta_in *in, const struct thrift_field *f, uint8_t *to,
+    bool *has)
+{
+	const char *p;
+	size_t n;
+
+	p = thrift_get_bytes(&in->t, f, &n);
+	*has = p != NULL && n <= PARQUET_BOUND_MAX + 4;
+	if (!*has)
+		return (0);
+	memcpy(to, p, n);
+	return ((uint8_t)n);
+}
+
+static void
+get_statistics(struct meta_in *in, struct parquet_rstat *s)
+{
+	struct thrift_field f;
+
+	if (!thrift_enter(&in->t, &f))
+		return;
+	while (thrift_next(&in->t, &f)) {
+		switch (f.id) {
+		case 3:
+			s->nulls = thrift_get_int(&in->t, &f);
+			break;
+		case 5:
+			s->max_len = get_bound(in, &f, s->max, &s->has_max);
+			break;
+		case 6:
+			s->min_len = get_bound(in, &f, s->min, &s->has_min);
+			break;
+		default:
+			thrift_skip(&in->t, &f);
+		}
+	}
+}
+
 static void
 get_chunk_meta(struct meta_in *in, struct parquet_rchunk *k)
 {
 	int64_t values = -1, data = -1, dict = -1, bytes = -1, from;
 	struct thrift_field f;
 
+	k->stat.nulls = -1;
 	if (!thrift_enter(&in->t, &f))
 		return;
 	while (thrift_next(&in->t, &f)) {
@@ -148,6 +188,10 @@ get_chunk_meta(struct meta_in *in, struct parquet_rchunk *k)
 			break;
 		case 11:
 			dict = thrift_get_int(&in->t, &f);
+			break;
+		case 12:
+			if (thrift_is_struct(&in->t, &f))
+				get_statistics(in, &k->stat);
 			break;
 		default:
 			thrift_skip(&in->t, &f);

@@ -152,6 +152,7 @@ read_header(struct parquet_source *s, struct parquet_rscratch *x,
 	size_t n, used = 0, want = HEADER_FIRST;
 	int rc;
 
+	s->page_at = s->at;
 	for (;; want = HEADER_MAX) {
 		n = s->end - s->at < want ? (size_t)(s->end - s->at) : want;
 		if (n == 0)

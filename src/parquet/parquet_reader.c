@@ -32,6 +32,7 @@ struct parquet_reader {
 	struct buf text;		/* a list being put together */
 	uint32_t call;
 	int error;			/* sticks */
+	uint64_t error_at;		/* in the file */
 	size_t group;			/* the next one */
 	uint64_t rows_left;		/* of the one at hand */
 };
@@ -81,6 +82,7 @@ parquet_reader_open(const struct sys *sys, const char *path,
 
 	*out = NULL;
 	r->sys = sys;
+	r->fd = -1;
 	r->path = must_strdup(path);
 	r->scratch.zip = zip_new(1);
 	buf_init(&r->scratch.file, PARQUET_PAGE_MAX);
@@ -137,6 +139,22 @@ parquet_reader_rows(const struct parquet_reader *r)
 {
 
 	return (r->meta.rows);
+}
+
+uint64_t
+parquet_reader_error_at(const struct parquet_reader *r)
+{
+
+	return (r->error_at);
+}
+
+const struct parquet_rgroup *
+parquet_reader_group(const struct parquet_reader *r, bool *last)
+{
+
+	MUST(r->group > 0);
+	*last = r->rows_left == 0;
+	return (&r->meta.groups[r->group - 1]);
 }
 
 /* --- cells --------------------------------------------------------------- */
@@ -319,7 +337,8 @@ copy_column(struct parquet_reader *r, uint32_t c, struct rows *out,
 	    (s->next < s->n || s->values_left > 0))
 		rc = err_set(e, ERR_CORRUPT, "more values than rows");
 	if (rc != 0)
-		err_wrap(e, "column %s", s->col->name);
+		err_wrap(e, "column %s, page at offset %llu", s->col->name,
+		    (unsigned long long)s->page_at);
 	return (rc);
 }
 
@@ -364,6 +383,7 @@ parquet_reader_next(struct parquet_reader *r, struct rows *out, uint32_t max,
 			err_wrap(e, "%s: row group %zu", r->path, r->group);
 			/* Columns are out of step now. */
 			r->error = rc;
+			r->error_at = r->cols[c].page_at;
 			return (rc);
 		}
 	out->n += n;

@@ -279,7 +279,7 @@ round_trip(struct place *p, uint64_t seed)
 	struct err e = ERR_INIT;
 	uint8_t nulls[12], kinds[12];
 	uint32_t at, n, total;
-	uint64_t bytes;
+	uint64_t bytes, checked, bad;
 	struct rows *r;
 	struct rng g;
 	size_t i;
@@ -311,6 +311,10 @@ round_trip(struct place *p, uint64_t seed)
 	for (i = 0; i < s->ncols; i++)
 		check_stat(r, (uint32_t)i, &info.stats[i]);
 	read_back(p->path, r, &g);
+	if (parquet_check(sys_posix(), p->path, NULL, NULL, &checked, &bad,
+	    &e) != 0)
+		fail_msg("seed %llu: %s", (unsigned long long)seed, e.text);
+	assert_int_equal(checked, total);
 	parquet_info_fini(&info);
 	rows_free(r);
 	rows_schema_free(s);
@@ -763,6 +767,80 @@ test_constant_is_small(void **state)
 	rows_schema_free(s);
 }
 
+/* Bounds and counts of the footer, changed one after the other, are told
+ * from what the values say; so is a page that changed, with its place. */
+static void
+test_check(void **state)
+{
+	static const struct rows_col cols[] = { { "s", ROWS_STRING, false },
+		{ "n", ROWS_DOUBLE, false }, { "i", ROWS_INT64, true },
+		{ "t", ROWS_TICKS, true }, { "k", ROWS_INT32, true } };
+	static const struct {
+		const char *bytes;
+		size_t n;
+		const char *what;
+	} bounds[] = {
+		{ "\x88\x77\x66\x55\x44\x33\x22\x11", 8, "column i" },
+		{ "mnop", 4, "column s" },
+		{ "\0\0\0\0\0\0\xf8\x3f", 8, "column n" },
+		{ "\xd2\x02\x96\x49", 4, "column k" },
+	};
+	struct place *p = *state;
+	struct rows_schema *s = rows_schema_new("check", cols, 5);
+	struct rows *r = rows_new(s);
+	struct parquet_writer *w;
+	struct parquet_info info;
+	struct err e = ERR_INIT;
+	uint64_t rows, at;
+	char *data, *found, *tail;
+	size_t len, i;
+
+	for (i = 0; i < 10; i++) {
+		(void)rows_add(r);
+		if (i > 0)
+			rows_set_str(r, 0, (uint32_t)i, "mnop", 4);
+		if (i > 1)
+			rows_set_f64(r, 1, (uint32_t)i, 1.5);
+		rows_set_i64(r, 2, (uint32_t)i, 0x1122334455667788);
+		rows_set_i64(r, 3, (uint32_t)i, 10 * (int64_t)i);
+		rows_set_i32(r, 4, (uint32_t)i, 1234567890);
+	}
+	assert_int_equal(parquet_writer_open(sys_posix(), p->path, s, NULL,
+	    &w, &e), 0);
+	assert_int_equal(parquet_writer_append(w, r, 0, r->n, &e), 0);
+	assert_int_equal(parquet_writer_finish(w, &info, &e), 0);
+	parquet_info_fini(&info);
+	assert_int_equal(sys_read_file(sys_posix(), p->path, 1 << 20, &data,
+	    &len, &e), 0);
+	/* Of several, the last is the one of the chunk's statistics. */
+	for (i = 0; i < sizeof(bounds) / sizeof(bounds[0]); i++) {
+		found = NULL;
+		for (tail = data; (tail = memmem(tail, len - (size_t)(tail -
+		    data), bounds[i].bytes, bounds[i].n)) != NULL; tail++)
+			found = tail;
+		assert_non_null(found);
+		found[bounds[i].n - 1] ^= 1;
+		assert_int_equal(sys_write_file(sys_posix(), p->path, data,
+		    len, true, &e), 0);
+		assert_int_equal(parquet_check(sys_posix(), p->path, NULL,
+		    NULL, &rows, &at, &e), ERR_CORRUPT);
+		assert_non_null(strstr(e.text, bounds[i].what));
+		assert_non_null(strstr(e.text, p->path));
+		assert_int_equal(at, 0);
+		found[bounds[i].n - 1] ^= 1;
+	}
+	data[40] ^= 1;			/* in the first page */
+	assert_int_equal(sys_write_file(sys_posix(), p->path, data, len, true,
+	    &e), 0);
+	assert_int_equal(parquet_check(sys_posix(), p->path, NULL, NULL,
+	    &rows, &at, &e), ERR_CORRUPT);
+	assert_true(at >= 4 && at <= 40);
+	assert_non_null(strstr(e.text, "page at offset"));
+	free(data);
+	rows_free(r);
+	rows_schema_free(s);
+}
+
 int
 main(void)
 {
@@ -779,6 +857,7 @@ main(void)
 		    teardown),
 		cmocka_unit_test_setup_teardown(test_constant_is_small, setup,
 		    teardown),
+		cmocka_unit_test_setup_teardown(test_check, setup, teardown),
 	};
 
 	return (cmocka_run_group_tests(tests, NULL, NULL));
