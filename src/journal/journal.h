@@ -121,7 +121,8 @@ void journal_writer_segment_bytes(struct journal_writer *, uint64_t);
 uint64_t journal_writer_bytes(const struct journal_writer *);
 
 /*
- * Read the blocks in [from, to). Positions must be ones the writer gave;
+ * Read the blocks in [from, to). Positions must be ones the writer gave,
+ * or {0, 0};
  * `to` NULL means to the end of the last segment, where a torn tail ends
  * reading without an error when `torn_ok`.
  */
@@ -145,6 +146,15 @@ int journal_reader_rows(struct journal_reader *, struct rows *, struct err *);
 void journal_reader_show_covers(struct journal_reader *);
 int journal_reader_cover(struct journal_reader *, struct journal_batch *,
     const struct journal_cover **, size_t *n, struct err *);
+/* Where the damage is that the last call told of; offset 0: the segment's
+ * header, or all of it. */
+struct journal_pos journal_reader_damage(const struct journal_reader *);
+/* Of blocks of rows in segments that fn refuses read the header alone: their
+ * rows cannot be had and their checksums are not verified. Set at the
+ * beginning. */
+typedef bool journal_segment_fn(void *cookie, uint32_t segment);
+void journal_reader_skim(struct journal_reader *, journal_segment_fn *,
+    void *cookie);
 /* After damage: go to the next place that holds a valid block; 1, or 0 when
  * there is none. *skipped_bytes tells how much was passed over. */
 int journal_reader_resync(struct journal_reader *, uint64_t *skipped_bytes,

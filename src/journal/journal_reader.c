@@ -44,6 +44,11 @@ struct journal_reader {
 	bool torn_ok;
 	bool schemas_only;		/* do not look for missing ones */
 	bool show_covers;
+	bool whole;			/* from the very beginning */
+	bool skims;			/* the open segment */
+	journal_segment_fn *wants;	/* or NULL: all */
+	void *wants_cookie;
+	struct journal_pos hurt;	/* the damage told last */
 	bool searched;			/* the whole journal, for a schema */
 	bool bad;			/* there is damage at pos */
 	bool first;			/* its header is not yet checked */
@@ -63,12 +68,13 @@ struct journal_reader {
 };
 
 static int
-damaged(const struct journal_reader *r, uint64_t offset, const char *what,
+damaged(struct journal_reader *r, uint64_t offset, const char *what,
     struct err *e)
 {
 	char *path = journal_segment_path(r->dir, r->segments[r->at]);
 	int rc;
 
+	r->hurt = (struct journal_pos){ r->segments[r->at], offset };
 	rc = err_set(e, ERR_CORRUPT, "%s: offset %llu: %s", path,
 	    (unsigned long long)offset, what);
 	free(path);
@@ -77,7 +83,7 @@ damaged(const struct journal_reader *r, uint64_t offset, const char *what,
 
 /* A read failed, or found the file shorter than it was. */
 static int
-unread(const struct journal_reader *r, uint64_t offset, int rc, struct err *e)
+unread(struct journal_reader *r, uint64_t offset, int rc, struct err *e)
 {
 	char *path;
 
@@ -93,7 +99,7 @@ unread(const struct journal_reader *r, uint64_t offset, int rc, struct err *e)
 /* --- segments ------------------------------------------------------------ */
 
 static int
-read_segment_header(const struct journal_reader *r, size_t i,
+read_segment_header(struct journal_reader *r, size_t i,
     struct segment_header *h, struct err *e)
 {
 	uint8_t bytes[SEGMENT_HEADER];
@@ -108,10 +114,11 @@ read_segment_header(const struct journal_reader *r, size_t i,
 	rc = sys_pread_all(r->sys, fd, bytes, sizeof(bytes), 0, e);
 	(void)r->sys->close(r->sys->cookie, fd);
 	if (rc == ERR_CORRUPT || (rc == 0 && (journal_segment_decode(bytes,
-	    h) != 0 || h->number != r->segments[i])))
+	    h) != 0 || h->number != r->segments[i]))) {
+		r->hurt = (struct journal_pos){ r->segments[i], 0 };
 		rc = err_set(e, ERR_CORRUPT, "%s: offset 0: not the header "
 		    "of this segment", path);
-	else if (rc != 0)
+	} else if (rc != 0)
 		(void)err_wrap(e, "%s", path);
 out:
 	free(path);
@@ -157,6 +164,8 @@ open_segment(struct journal_reader *r, size_t i, struct err *e)
 	r->pos.segment = r->segments[i];
 	r->pos.offset = SEGMENT_HEADER;
 	r->bad = false;
+	r->skims = r->wants != NULL && !r->wants(r->wants_cookie,
+	    r->segments[i]);
 	if (find_end(r) != 0)
 		rc = err_sys(e, errno, "cannot tell the size of %s", path);
 out:
@@ -165,11 +174,12 @@ out:
 }
 
 static int
-missing(const struct journal_reader *r, uint32_t number, struct err *e)
+missing(struct journal_reader *r, uint32_t number, struct err *e)
 {
 	char *path = journal_segment_path(r->dir, number);
 	int rc;
 
+	r->hurt = (struct journal_pos){ number, 0 };
 	rc = err_set(e, ERR_CORRUPT, "%s is missing", path);
 	free(path);
 	return (rc);
@@ -239,6 +249,7 @@ find_first(struct journal_reader *r, const struct journal_pos *from,
 	if (from->offset > r->pos.offset)
 		r->pos.offset = from->offset;
 	r->first = true;
+	r->whole = from->segment == 0;
 	return (0);
 }
 
@@ -326,7 +337,10 @@ read_block(struct journal_reader *r, struct err *e)
 		return (damaged(r, at, "not a block", e));
 	if (r->head.stored > left - BLOCK_HEADER)
 		return (damaged(r, at, "a block is cut short", e));
+	r->head.block.pos = r->pos;
 	buf_clear(&r->payload);
+	if (r->skims && r->head.kind == BLOCK_ROWS)
+		return (0);
 	if ((to = buf_reserve(&r->payload, r->head.stored)) == NULL)
 		return (err_set(e, ERR_NOMEM, "no memory for a block"));
 	rc = sys_pread_all(r->sys, r->fd, to, r->head.stored,
@@ -336,7 +350,6 @@ read_block(struct journal_reader *r, struct err *e)
 	r->payload.len = r->head.stored;
 	if (!journal_block_valid(bytes, &r->head, to))
 		return (damaged(r, at, "the checksum is wrong", e));
-	r->head.block.pos = r->pos;
 	return (0);
 }
 
@@ -462,7 +475,7 @@ step(struct journal_reader *r, struct err *e)
 		return (rc);
 	if (r->head.kind == BLOCK_SCHEMA)
 		return (learn_schema(r, e));
-	if (r->schemas_only || hidden(r) ||
+	if (r->schemas_only || r->skims || hidden(r) ||
 	    find_schema(r, r->head.block.schema_id) != NULL)
 		return (0);
 	return (look_for_schema(r, e));
@@ -477,6 +490,8 @@ check_first(struct journal_reader *r, struct err *e)
 
 	r->first = false;
 	rc = read_segment_header(r, r->at, &h, e);
+	if (rc == 0 && r->whole && h.before != 0)
+		return (missing(r, h.before, e));
 	if (rc != ERR_CORRUPT || !r->torn_ok || r->at + 1 < r->nsegments)
 		return (rc);
 	r->nsegments = 0;
@@ -525,6 +540,7 @@ journal_reader_rows(struct journal_reader *r, struct rows *rows,
 	int rc;
 
 	MUST(r->head.kind != BLOCK_SCHEMA);
+	MUST(r->head.kind != BLOCK_ROWS || !r->skims);
 	rc = unpack(r, e);
 	if (rc == 0) {
 		cur_init(&c, r->raw.data, r->raw.len);
@@ -538,6 +554,24 @@ journal_reader_rows(struct journal_reader *r, struct rows *rows,
 		    "not decode", e));
 	}
 	return (rc);
+}
+
+struct journal_pos
+journal_reader_damage(const struct journal_reader *r)
+{
+
+	return (r->hurt);
+}
+
+void
+journal_reader_skim(struct journal_reader *r, journal_segment_fn *fn,
+    void *cookie)
+{
+
+	r->wants = fn;
+	r->wants_cookie = cookie;
+	if (r->nsegments > 0)
+		r->skims = !fn(cookie, r->segments[r->at]);
 }
 
 void
@@ -607,7 +641,7 @@ find_magic(struct journal_reader *r, struct err *e)
 
 /* In the open segment: 1 with pos at a valid block, 0 with pos at the end. */
 static int
-resync_here(struct journal_reader *r, struct err *e)
+find_block(struct journal_reader *r, struct err *e)
 {
 	int rc;
 
@@ -626,6 +660,19 @@ resync_here(struct journal_reader *r, struct err *e)
 			return (rc);
 		r->pos.offset++;
 	}
+}
+
+/* What looks like a block is one only when its checksum says so. */
+static int
+resync_here(struct journal_reader *r, struct err *e)
+{
+	bool skims = r->skims;
+	int rc;
+
+	r->skims = false;
+	rc = find_block(r, e);
+	r->skims = skims;
+	return (rc);
 }
 
 int

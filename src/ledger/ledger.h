@@ -76,6 +76,9 @@ int ledger_object_each(struct ledger_txn *, const char *table, uint32_t from,
 /* The highest id in use, 0: none; without reading the objects. */
 int ledger_object_last(struct ledger_txn *, const char *table,
     uint32_t *max_id, struct err *);
+/* By key: *id, or 0 when there is none. */
+int ledger_object_find(struct ledger_txn *, const char *table,
+    const char *key, uint32_t *id, struct err *);
 int ledger_object_count(struct ledger_txn *, const char *table,
     uint32_t *count, uint32_t *max_id, struct err *);
 

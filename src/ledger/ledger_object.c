@@ -261,6 +261,20 @@ ledger_object_last(struct ledger_txn *t, const char *table, uint32_t *max_id,
 	return (rc);
 }
 
+int
+ledger_object_find(struct ledger_txn *t, const char *table, const char *key,
+    uint32_t *id, struct err *e)
+{
+	struct ledger_key k;
+	struct buf ids;
+	int rc;
+
+	buf_init(&ids, 1 << 12);
+	rc = find(t, table, key, &k, &ids, id, e);
+	buf_fini(&ids);
+	return (rc);
+}
+
 struct count {
 	uint32_t n;
 };

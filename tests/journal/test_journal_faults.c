@@ -158,6 +158,7 @@ expect_blocks(const struct journal_test *t, uint32_t n,
 static void
 expect_alone(const struct journal_test *t, uint32_t first, uint32_t n)
 {
+	static const struct journal_pos second = { 2, SEGMENT_HEADER };
 	char *path = journal_test_path(t, 1);
 	uint8_t *data;
 	uint32_t got;
@@ -169,9 +170,13 @@ expect_alone(const struct journal_test *t, uint32_t first, uint32_t n)
 	free(data);
 	data = journal_test_load(t, 1, &len);
 	assert_int_equal(unlink(path), 0);
-	assert_int_equal(journal_test_read(t, &zero, NULL, false, first,
+	assert_int_equal(journal_test_read(t, &second, NULL, false, first,
 	    &got, NULL), 0);
 	assert_int_equal(got, n - first);
+	/* From the beginning its absence is seen. */
+	assert_int_equal(journal_test_read(t, &zero, NULL, false, first,
+	    &got, NULL), ERR_CORRUPT);
+	assert_int_equal(got, 0);
 	journal_test_store(t, 1, data, len);
 	free(data);
 	free(path);
