@@ -25,6 +25,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct delta_file;
 struct err;
 struct ledger;
 struct rows_schema;
@@ -71,5 +72,15 @@ struct rows_schema *compact_schema(const struct source_table *,
 int compact_table(const struct sys *, struct ledger *,
     const struct source_table *, const struct compact_options *,
     struct compact_result *, struct err *);
+
+/*
+ * Read n data files of one partition (below the table's folder `dir`): rows
+ * out of order or of another date are ERR_CORRUPT, with path and row;
+ * *duplicates are the rows whose key another row of the files has.
+ */
+#define COMPACT_CHECK_FILES 256
+int compact_check_files(const struct sys *, const struct source_table *,
+    bool ties_all, const char *dir, const struct delta_file *const *files,
+    size_t n, uint64_t *rows, uint64_t *duplicates, struct err *);
 
 #endif

@@ -14,6 +14,7 @@
  *	write	the result as data files
  *	sweep	leftovers of crashed runs
  *	plan	columns and keys; copy: spans of rows between batches
+ *	check	files already made, held against all that
  *
  * Order everywhere: partition (day), then the key columns, text bytewise.
  * Of rows with equal keys the first is the newest: latest ingestion (in

@@ -67,6 +67,8 @@ void delta_close(struct delta_table *);
  * line that does not parse; ERR_UNSUPPORTED when the protocol or a table
  * property asks for more than we do (exit status of configuration). */
 int delta_load(struct delta_table *, struct delta_snapshot *, struct err *);
+/* The file that made delta_load() fail, which may be missing; or NULL. */
+const char *delta_bad_path(const struct delta_table *);
 void delta_snapshot_fini(struct delta_snapshot *);
 /* txn version of app_id, or -1. */
 int64_t delta_snapshot_txn(const struct delta_snapshot *, const char *app_id);

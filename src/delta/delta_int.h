@@ -12,6 +12,7 @@ struct delta_table {
 	const struct sys *sys;
 	char *dir;
 	char *cursor;		/* or NULL */
+	char *bad;		/* file that could not be replayed, or NULL */
 };
 
 /* <dir>/_delta_log/<20 digits>.json; caller frees. */

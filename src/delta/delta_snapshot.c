@@ -41,6 +41,7 @@ delta_close(struct delta_table *t)
 		return;
 	free(t->dir);
 	free(t->cursor);
+	free(t->bad);
 	free(t);
 }
 
@@ -59,7 +60,7 @@ delta_log_path(const struct delta_table *t, int64_t version)
 /* Live files by path: an array with an index by hash, so that a log of many
  * files is replayed in linear time. */
 struct replay {
-	const struct delta_table *table;
+	struct delta_table *table;
 	struct delta_snapshot *s;
 	size_t files_cap;
 	uint32_t *slots;	/* index + 1, 0 empty */
@@ -355,6 +356,21 @@ apply_line(struct replay *r, const char *text, size_t n)
 	return (rc);
 }
 
+static void
+note_bad(struct delta_table *t, const char *path)
+{
+
+	free(t->bad);
+	t->bad = must_strdup(path);
+}
+
+const char *
+delta_bad_path(const struct delta_table *t)
+{
+
+	return (t->bad);
+}
+
 static int
 apply_file(struct replay *r, int64_t version)
 {
@@ -376,6 +392,8 @@ apply_file(struct replay *r, int64_t version)
 			rc = apply_line(r, p, (size_t)(end - p));
 	}
 	free(text);
+	if (rc != 0)
+		note_bad(r->table, path);
 	free(path);
 	return (rc);
 }
@@ -384,9 +402,9 @@ apply_file(struct replay *r, int64_t version)
 
 /* Versions there are: the highest, -1 when none; a gap is damage. */
 static int
-newest_version(const struct delta_table *t, int64_t *newest, struct err *e)
+newest_version(struct delta_table *t, int64_t *newest, struct err *e)
 {
-	char **names = NULL, *dir;
+	char **names = NULL, *dir, *path;
 	size_t i, n = 0;
 	int64_t v;
 	int rc;
@@ -400,9 +418,13 @@ newest_version(const struct delta_table *t, int64_t *newest, struct err *e)
 		    strspn(names[i], "0123456789") != 20)
 			continue;
 		v = strtoll(names[i], NULL, 10);
-		if (v != *newest + 1)
+		if (v != *newest + 1) {
+			path = delta_log_path(t, *newest + 1);
 			rc = err_set(e, ERR_CORRUPT, "%s: version %" PRId64
 			    " is missing", dir, *newest + 1);
+			note_bad(t, path);
+			free(path);
+		}
 		*newest = v;
 	}
 	sys_list_free(names, n);
