@@ -10,39 +10,12 @@
 #include "base/must.h"
 #include "pace/pace_int.h"
 
-#define PACE_MAGIC 0x50414345u
 /* In flight at first, when it is to be found out. */
 #define START 8.0
 /* Retries that are there at first and kept at most. */
 #define RETRIES 16.0
-#define HOUR_S 3600
-#define DAY_S 86400
 /* While the calendar says no, it is asked again at least so often. */
 #define CLOSED_US 1000000
-
-struct pace {
-	uint32_t magic;
-	struct pace_params p;
-	struct pace_bucket rate;
-	struct pace_bucket retries;
-	struct pace_limit limit;
-	struct pace_breaker_state origin;
-	struct pace_breaker_state classes[PACE_CLASSES];
-	unsigned in_flight;
-	int64_t full_us;		/* when the limit was last used up */
-	uint64_t slowed;
-	int64_t pause_until_us;		/* the server's Retry-After */
-	/* calendar */
-	int64_t ceiling_until_s;
-	bool shut;			/* no requests now */
-	/* budgets */
-	int64_t hour, day;		/* numbers of them */
-	uint64_t hour_used, day_used;
-	struct {			/* what the server said */
-		uint64_t left;
-		int64_t until_us;	/* 0: nothing */
-	} quotas[PACE_QUOTAS];
-};
 
 static double
 burst_of(const struct pace *p, double rate)
@@ -73,8 +46,8 @@ pace_new(const struct pace_params *params, int64_t now_us, int64_t unix_s)
 	for (i = 0; i < PACE_CLASSES; i++)
 		pace_breaker_init(&p->classes[i], params);
 	p->ceiling_until_s = INT64_MIN;
-	p->hour = unix_s / HOUR_S;
-	p->day = INT64_MIN;
+	p->hour.number = p->day.number = INT64_MIN;
+	pace_budgets(p, unix_s);
 	return (p);
 }
 
@@ -89,7 +62,7 @@ pace_free(struct pace *p)
 	free(p);
 }
 
-/* --- calendar and budgets ------------------------------------------------ */
+/* --- calendar ------------------------------------------------------------ */
 
 static void
 ceilings(struct pace *p, int64_t now_us, int64_t unix_s)
@@ -114,51 +87,6 @@ ceilings(struct pace *p, int64_t now_us, int64_t unix_s)
 		p->limit.limit = n;
 }
 
-static void
-budgets(struct pace *p, int64_t unix_s)
-{
-	int64_t local = unix_s;
-
-	if (p->p.calendar != NULL)
-		local += pace_calendar_offset(p->p.calendar, unix_s);
-	if (unix_s / HOUR_S != p->hour)
-		p->hour_used = 0;
-	if (local / DAY_S != p->day)
-		p->day_used = 0;
-	p->hour = unix_s / HOUR_S;
-	p->day = local / DAY_S;
-}
-
-static int64_t
-budget_wait(struct pace *p, int64_t now_us, int64_t unix_s)
-{
-	int64_t wait = 0;
-	unsigned i;
-
-	if (p->p.budget_hour > 0 && p->hour_used >= p->p.budget_hour)
-		return (((p->hour + 1) * HOUR_S - unix_s) * 1000000);
-	if (p->p.budget_day > 0 && p->day_used >= p->p.budget_day)
-		return (60 * (int64_t)1000000);	/* midnight may move */
-	for (i = 0; i < PACE_QUOTAS; i++)
-		if (p->quotas[i].left == 0 &&
-		    p->quotas[i].until_us - now_us > wait)
-			wait = p->quotas[i].until_us - now_us;
-	return (wait);
-}
-
-void
-pace_remaining(struct pace *p, unsigned which, uint64_t requests,
-    int64_t until_us)
-{
-
-	MAGIC_CHECK(p, PACE_MAGIC);
-	MUST(which < PACE_QUOTAS);
-	/* Those in flight were perhaps not counted yet. */
-	p->quotas[which].left = requests > p->in_flight ?
-	    requests - p->in_flight : 0;
-	p->quotas[which].until_us = until_us;
-}
-
 /* --- the door ------------------------------------------------------------ */
 
 static int64_t
@@ -176,10 +104,10 @@ pace_wait(struct pace *p, unsigned class, int64_t now_us, int64_t unix_s)
 	MAGIC_CHECK(p, PACE_MAGIC);
 	MUST(class < PACE_CLASSES);
 	ceilings(p, now_us, unix_s);
-	budgets(p, unix_s);
+	pace_budgets(p, unix_s);
 	if (p->shut)
 		return (CLOSED_US);
-	if ((wait = budget_wait(p, now_us, unix_s)) > 0)
+	if (pace_spent_what(p, now_us, unix_s, &wait) != NULL)
 		return (wait);
 	if (p->pause_until_us > now_us)
 		return (p->pause_until_us - now_us);
@@ -203,8 +131,8 @@ pace_sent(struct pace *p, unsigned class, int64_t now_us,
 	p->in_flight++;
 	if (p->in_flight >= (unsigned)p->limit.limit)
 		p->full_us = now_us;
-	p->hour_used++;
-	p->day_used++;
+	p->hour.used++;
+	p->day.used++;
 	for (i = 0; i < PACE_QUOTAS; i++)
 		p->quotas[i].left -= p->quotas[i].left > 0;
 	if (p->retries.tokens < RETRIES)

@@ -95,6 +95,37 @@ bool pace_ended(struct pace *, const struct pace_ticket *, enum pace_outcome,
 void pace_remaining(struct pace *, unsigned which, uint64_t requests,
     int64_t until_us);
 
+/*
+ * What was spent of the budgets, and what the server's quotas leave: to be
+ * kept while no process runs, and added up by several that do.
+ */
+struct pace_spent {
+	struct pace_span {
+		int64_t number;		/* of the Unix hour; of the day */
+		uint64_t used;
+	} hour, day;
+	struct {
+		uint64_t left;
+		int64_t until_s;	/* Unix; 0: nothing is known */
+	} quotas[PACE_QUOTAS];
+};
+void pace_get_spent(struct pace *, int64_t now_us, int64_t unix_s,
+    struct pace_spent *);
+/* From now on so much is spent, when that hour and that day are now's;
+ * quotas of which nothing is known stay as they are. */
+void pace_set_spent(struct pace *, const struct pace_spent *,
+    int64_t now_us, int64_t unix_s);
+/* Add to *sum what one pace spent from one look at it to the next. An hour
+ * or a day that has begun in *sum already takes nothing of the one before. */
+void pace_add_spent(struct pace_spent *sum, const struct pace_spent *from,
+    const struct pace_spent *to);
+/* Is there anything to add? */
+bool pace_same_spent(const struct pace_spent *, const struct pace_spent *);
+/* What keeps every request back until *wait_us have passed: "the budget of
+ * the hour" and its like; NULL when none of them does. */
+const char *pace_spent_what(struct pace *, int64_t now_us, int64_t unix_s,
+    int64_t *wait_us);
+
 /* May a retry be queued? 0: yes, and it is counted; else ask again after. */
 int64_t pace_retry(struct pace *, int64_t now_us);
 

@@ -85,4 +85,36 @@ void pace_bucket_rate(struct pace_bucket *, double rate, double burst,
 int64_t pace_bucket_wait(struct pace_bucket *, int64_t now_us);
 void pace_bucket_take(struct pace_bucket *);
 
+/* --- pace.c -------------------------------------------------------------- */
+
+struct pace {
+	uint32_t magic;
+	struct pace_params p;
+	struct pace_bucket rate;
+	struct pace_bucket retries;
+	struct pace_limit limit;
+	struct pace_breaker_state origin;
+	struct pace_breaker_state classes[PACE_CLASSES];
+	unsigned in_flight;
+	int64_t full_us;		/* when the limit was last used up */
+	uint64_t slowed;
+	int64_t pause_until_us;		/* the server's Retry-After */
+	/* calendar */
+	int64_t ceiling_until_s;
+	bool shut;			/* no requests now */
+	/* budgets */
+	struct pace_span hour, day;
+	struct {			/* what the server said */
+		uint64_t left;
+		int64_t until_us;	/* 0: nothing */
+	} quotas[PACE_QUOTAS];
+};
+
+#define PACE_MAGIC 0x50414345u
+
+/* --- pace_spent.c: budgets and quotas ------------------------------------ */
+
+/* Hours and days that are over begin anew. */
+void pace_budgets(struct pace *, int64_t unix_s);
+
 #endif

@@ -217,6 +217,119 @@ budgets_are_kept(void **state)
 	pace_free(p);
 }
 
+/* Send so many, each at once. */
+static void
+spend(struct pace *p, int n, int64_t unix_s)
+{
+	struct pace_ticket t;
+
+	for (; n > 0; n--) {
+		assert_true(pace_wait(p, 0, T0, unix_s) == 0);
+		pace_sent(p, 0, T0, &t);
+		(void)pace_ended(p, &t, PACE_GOOD, 0, -1, T0);
+	}
+}
+
+/* What a process spent the next one has no more; nor has it what the
+ * server's quota left, until that is filled up. */
+static void
+budgets_are_handed_on(void **state)
+{
+	struct pace_params q = plain;
+	struct pace_spent s;
+	struct pace *p;
+	int64_t wait;
+
+	(void)state;
+	q.budget_hour = 10;
+	q.budget_day = 25;
+	p = pace_new(&q, T0, 3000);
+	spend(p, 7, 3000);
+	pace_remaining(p, 1, 0, T0 + 90 * SECOND);
+	pace_get_spent(p, T0, 3000, &s);
+	assert_true(s.hour.number == 0 && s.hour.used == 7);
+	assert_true(s.quotas[1].until_s == 3090 && s.quotas[0].until_s == 0);
+	pace_free(p);
+
+	/* ten seconds later, by another monotonic clock */
+	p = pace_new(&q, 0, 3010);
+	pace_set_spent(p, &s, 0, 3010);
+	assert_true(pace_wait(p, 0, 0, 3010) == 80 * SECOND);
+	assert_string_equal(pace_spent_what(p, 0, 3010, &wait),
+	    "the server's quota");
+	spend(p, 3, 3090);
+	assert_true(pace_wait(p, 0, T0, 3090) == 510 * SECOND);
+	assert_string_equal(pace_spent_what(p, T0, 3090, &wait),
+	    "the budget of the hour");
+	pace_get_spent(p, T0, 3600, &s);
+	assert_true(s.hour.number == 1 && s.hour.used == 0);
+	assert_true(s.day.number == 0 && s.day.used == 10);
+	pace_free(p);
+
+	/* what is kept of another day says nothing of this one */
+	p = pace_new(&q, T0, 86400);
+	pace_set_spent(p, &s, T0, 86400);
+	spend(p, 10, 86400);
+	pace_free(p);
+}
+
+static bool
+sum_is(const struct pace_spent *s, int64_t hour, uint64_t hour_used,
+    uint64_t day_used)
+{
+
+	return (s->hour.number == hour && s->hour.used == hour_used &&
+	    s->day.used == day_used);
+}
+
+/* Two processes note now and then what they spent: the sum is of both. */
+static void
+budgets_are_added_up(void **state)
+{
+	struct pace_spent sum = { .hour = { 0, 0 } }, a, a1, b, b1;
+	struct pace *one = pace_new(&plain, T0, 3000);
+	struct pace *two = pace_new(&plain, T0, 3000);
+
+	(void)state;
+	pace_get_spent(one, T0, 3000, &a);
+	pace_get_spent(two, T0, 3000, &b);
+	assert_true(pace_same_spent(&a, &b));
+	spend(one, 5, 3000);
+	spend(two, 7, 3000);
+	pace_get_spent(one, T0, 3000, &a1);
+	pace_get_spent(two, T0, 3000, &b1);
+	assert_false(pace_same_spent(&a, &a1));
+	pace_add_spent(&sum, &a, &a1);
+	pace_add_spent(&sum, &b, &b1);
+	assert_true(sum_is(&sum, 0, 12, 12));
+
+	/* the first is in the next hour, the second tells late of this one */
+	pace_get_spent(one, T0, 3600, &a);
+	spend(one, 2, 3600);
+	pace_get_spent(one, T0, 3600, &a1);
+	pace_add_spent(&sum, &a, &a1);
+	assert_true(sum_is(&sum, 1, 2, 14));
+	spend(two, 4, 3599);
+	pace_get_spent(two, T0, 3599, &b);
+	pace_add_spent(&sum, &b1, &b);
+	assert_true(sum_is(&sum, 1, 2, 18));
+
+	/* a sum of a year to come was a wrong clock's */
+	sum.hour.number = sum.day.number = 500000;
+	pace_add_spent(&sum, &a, &a1);
+	assert_true(sum_is(&sum, 1, 2, 7));
+
+	/* of a quota the last who heard of it knows best */
+	pace_remaining(one, 3, 8, T0 + 600 * SECOND);
+	pace_get_spent(one, T0, 3600, &a);
+	pace_add_spent(&sum, &a1, &a);
+	pace_add_spent(&sum, &b, &b);
+	assert_true(sum.quotas[3].left == 8 &&
+	    sum.quotas[3].until_s == 4200);
+	pace_free(one);
+	pace_free(two);
+}
+
 static void
 retries_are_earned(void **state)
 {
@@ -376,6 +489,8 @@ main(void)
 		cmocka_unit_test(a_share_of_failures_opens),
 		cmocka_unit_test(retry_after_holds_all),
 		cmocka_unit_test(budgets_are_kept),
+		cmocka_unit_test(budgets_are_handed_on),
+		cmocka_unit_test(budgets_are_added_up),
 		cmocka_unit_test(retries_are_earned),
 		cmocka_unit_test(calendar_finds_the_line),
 		cmocka_unit_test(calendar_follows_the_zone),
