@@ -118,6 +118,8 @@ int app_tables(const struct app *, const char *list,
     const struct source_table ***, struct err *);
 /* Signals asked the run to stop: which, or 0. */
 int app_signal(const struct app *);
+/* As cli_fail(), but silent about what was only stopped by a signal. */
+int app_fail(const struct app *, const struct err *);
 /* Report streams set aside; 1 when there are any, else 0. */
 int app_report_failures(const struct app *);
 /*

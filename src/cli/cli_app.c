@@ -86,6 +86,15 @@ app_signal(const struct app *app)
 	return (app->signals != NULL ? app->signals->caught : 0);
 }
 
+int
+app_fail(const struct app *app, const struct err *e)
+{
+
+	if (e->code == ERR_CANCELLED && app_signal(app) != 0)
+		return (128 + app_signal(app));
+	return (cli_fail(app->cli, e));
+}
+
 static void
 signals_new(struct app *app)
 {

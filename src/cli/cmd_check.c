@@ -141,7 +141,7 @@ run(struct cli *cli)
 	if (app_open(&app, cli, offline ? APP_CONF : APP_HARVEST, &e) != 0 ||
 	    check(&app, &r, &e) != 0) {
 		line(&r, false, err_text(e.code), e.text);
-		status = cli_fail(cli, &e);
+		status = app_fail(&app, &e);
 	}
 	if (cli->json)
 		printf("{\"checks\":[%s]}\n", buf_str(&r.json));

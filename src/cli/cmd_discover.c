@@ -71,7 +71,7 @@ run(struct cli *cli)
 	if (app_open(&app, cli, APP_HARVEST, &e) != 0 ||
 	    app_tables(&app, cli_get(cli, "table"), &tables, &e) != 0 ||
 	    harvest_discover(app.harvest, tables, &e) != 0)
-		status = cli_fail(cli, &e);
+		status = app_fail(&app, &e);
 	app_progress_free(app.progress);
 	app.progress = NULL;
 	if (status == 0 && app_signal(&app) != 0)

@@ -136,7 +136,7 @@ run(struct cli *cli)
 
 	if (app_open(&app, cli, APP_HARVEST, &e) != 0 ||
 	    harvest(&app, &e) != 0)
-		status = cli_fail(cli, &e);
+		status = app_fail(&app, &e);
 	app_progress_free(app.progress);
 	app.progress = NULL;
 	if (app.harvest != NULL) {

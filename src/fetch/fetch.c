@@ -143,6 +143,22 @@ fetch_pace(const struct fetch *f, struct pace_state *out)
 	pace_get_state(f->pace, out);
 }
 
+void
+fetch_get_spent(struct fetch *f, struct pace_spent *out)
+{
+	MAGIC_CHECK(f, FETCH_MAGIC);
+	pace_get_spent(f->pace, loop_now_us(f->loop), loop_unix_s(f->loop),
+	    out);
+}
+
+void
+fetch_set_spent(struct fetch *f, const struct pace_spent *s)
+{
+	MAGIC_CHECK(f, FETCH_MAGIC);
+	pace_set_spent(f->pace, s, loop_now_us(f->loop),
+	    loop_unix_s(f->loop));
+}
+
 unsigned
 fetch_room(const struct fetch *f)
 {

@@ -225,6 +225,9 @@ struct fetch_hists {
 };
 const struct fetch_hists *fetch_hists(const struct fetch *);
 void fetch_pace(const struct fetch *, struct pace_state *);
+/* pace_get_spent() and pace_set_spent(), now. */
+void fetch_get_spent(struct fetch *, struct pace_spent *);
+void fetch_set_spent(struct fetch *, const struct pace_spent *);
 
 /* How many jobs more are worth starting now: what can be sent at once, and
  * a few that wait for those in flight to end. */

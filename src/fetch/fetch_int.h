@@ -132,6 +132,7 @@ struct fetch {
 	struct fetch_job_list ready;
 	struct err last[PACE_CLASSES];	/* failure of a try, by class */
 	unsigned last_class;		/* of the latest */
+	const char *spent;		/* what was said to be, a literal */
 	struct fetch_stats stats;
 	struct fetch_hists hists;
 	bool in_turn;

@@ -11,9 +11,13 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "base/msg.h"
 #include "base/must.h"
 #include "fetch/fetch_int.h"
 #include "loop/loop.h"
+
+/* A shorter pause is not worth a message. */
+#define SPENT_SAID_US INT64_C(30000000)
 
 struct fetch_job_list *
 fetch_level_of(struct fetch *f, int priority, unsigned class)
@@ -118,6 +122,23 @@ credentials_there(struct fetch *f)
 	return (rc == 1);
 }
 
+/* Who waits for hours should know what for: said once. */
+static void
+say_spent(struct fetch *f)
+{
+	const char *what;
+	int64_t wait_us;
+
+	what = pace_spent_what(f->pace, loop_now_us(f->loop),
+	    loop_unix_s(f->loop), &wait_us);
+	if (wait_us < SPENT_SAID_US)
+		what = NULL;
+	if (what != NULL && what != f->spent)
+		msg_warn("fetch", "%s: %s is spent, nothing is asked until "
+		    "there is a new one", fetch_authority(f->origin), what);
+	f->spent = what;
+}
+
 int64_t
 fetch_admit(struct fetch *f)
 {
@@ -130,8 +151,10 @@ fetch_admit(struct fetch *f)
 	for (;;) {
 		again = -1;
 		if (f->counts[JOB_QUEUED] == 0 ||
-		    (l = next_level(f, &again)) == NULL)
+		    (l = next_level(f, &again)) == NULL) {
+			say_spent(f);
 			return (again);
+		}
 		j = TAILQ_FIRST(&l->jobs);
 		l->served = ++f->served;
 		pace_sent(f->pace, l->class, loop_now_us(f->loop),

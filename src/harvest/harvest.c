@@ -42,7 +42,11 @@ harvest_new(const struct sys *sys, struct loop *loop,
 	h->now = TICKS_NONE;
 	h->noted_us = loop_now_us(loop);
 	h->started_us = sys->mono_us(sys->cookie);
-	if ((rc = fetch_new(loop, fopt, &h->fetch, e)) != 0) {
+	rc = fetch_new(loop, fopt, &h->fetch, e);
+	if (rc == 0)
+		rc = harvest_budget_begin(h, fopt, e);
+	if (rc != 0) {
+		fetch_free(h->fetch);
 		free(h);
 		return (rc);
 	}
@@ -58,6 +62,8 @@ harvest_free(struct harvest *h)
 	if (h == NULL)
 		return;
 	MUST(h->walk == NULL && h->series == NULL);
+	harvest_budget_end(h);
+	harvest_budget_free(h);
 	harvest_writers_close(h);
 	fetch_free(h->fetch);
 	for (i = 0; i < h->nreports; i++) {
@@ -212,12 +218,21 @@ on_tick(void *cookie)
 
 	harvest_flush(h, h->opt.commit_every_us);
 	harvest_note_tick(h);
+	harvest_budget_tick(h);
 	harvest_poke(h);
 	if (h->opt.progress != NULL) {
 		harvest_get_stats(h, &st);
 		h->opt.progress(h->opt.cookie, &st);
 	}
 	loop_timer_set(h->tick, TICK_US);
+}
+
+void
+harvest_wait(struct harvest *h, const bool *busy)
+{
+
+	while (*busy)
+		loop_run(h->loop);
 }
 
 static void
@@ -266,6 +281,7 @@ struct call {
 	size_t probe;
 	struct buf *text;
 	int64_t now;
+	struct fetch_job *job;		/* until it is answered */
 	struct err err;
 };
 
@@ -274,6 +290,7 @@ clock_answer(void *cookie, struct fetch_answer *a)
 {
 	struct call *c = cookie;
 
+	c->job = NULL;
 	c->err = a->err;
 	if (c->err.code == 0)
 		(void)source_clock_decode(c->h->source, a->body, a->len,
@@ -288,6 +305,7 @@ probe_answer(void *cookie, struct fetch_answer *a)
 {
 	struct call *c = cookie;
 
+	c->job = NULL;
 	c->err = a->err;
 	if (c->err.code == 0)
 		(void)source_probe_decode(c->h->source, c->probe, a->body,
@@ -301,8 +319,13 @@ ask(struct call *c, struct buf *target, fetch_done_fn *fn, struct err *e)
 	struct fetch_request q = { .method = "GET",
 	    .class = HARVEST_ASKS_SINGLE, .target = buf_str(target) };
 
-	(void)fetch_start(c->h->fetch, &q, fn, c);
-	loop_run(c->h->loop);
+	c->job = fetch_start(c->h->fetch, &q, fn, c);
+	while (c->job != NULL && !c->h->stopping)
+		loop_run(c->h->loop);
+	if (c->job != NULL) {
+		fetch_cancel(c->job);
+		(void)err_set(&c->err, ERR_CANCELLED, "stopped");
+	}
 	if (c->err.code != 0 && e != NULL)
 		*e = c->err;
 	return (c->err.code);

@@ -5,6 +5,7 @@
  * What the files of the engine share.
  *
  *	harvest.c		life, clock, stop, driving the loop
+ *	harvest_budget.c	what was spent, from process to process
  *	harvest_commit.c	batches, back-pressure, journal + ledger
  *	harvest_cover.c		what a batch proves, for the journal
  *	harvest_learn.c		what a batch teaches about streams, for the
@@ -155,6 +156,13 @@ struct harvest {
 	bool noting;			/* a note is being written */
 	int64_t noted_us;		/* the last one */
 	uint64_t noted_opened;
+	struct {			/* harvest_budget.c */
+		bool kept;		/* there is something to keep */
+		bool busy;		/* being noted */
+		int64_t noted_us;
+		char *origin;
+		struct pace_spent noted;	/* known to the ledger */
+	} budget;
 	int64_t started_us;
 	struct harvest_stats stats;
 	struct harvest_report *reports;
@@ -178,7 +186,21 @@ void harvest_good(struct harvest *);
  * everything answered is durable. */
 int harvest_drive(struct harvest *, struct err *);
 
-/* harvest_note.c: now and then, and at the end of a run. */
+/* Run the loop until what a task on a worker sets false is so. */
+void harvest_wait(struct harvest *, const bool *busy);
+
+/* The lane of tasks that note something; those below are writers'. */
+#define HARVEST_NOTE_LANE 63u
+
+/* harvest_budget.c: loaded before the first request, noted every second in
+ * which something was spent, and at the end, on a worker. */
+int harvest_budget_begin(struct harvest *, const struct fetch_options *,
+    struct err *);
+void harvest_budget_tick(struct harvest *);
+void harvest_budget_end(struct harvest *);
+void harvest_budget_free(struct harvest *);
+
+/* harvest_note.c: now and then, and at the end of a run; on a worker. */
 void harvest_note_tick(struct harvest *);
 void harvest_note_end(struct harvest *);
 

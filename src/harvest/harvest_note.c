@@ -19,8 +19,6 @@
 
 #define NOTE_EVERY_US 5000000
 #define NOTE_BYTES 4000
-/* Lanes up to there are those of writers. */
-#define NOTE_LANE 63u
 
 struct note_task {
 	struct harvest *h;
@@ -133,6 +131,15 @@ note_done(void *cookie)
 	free(t);
 }
 
+static void
+note(struct harvest *h, bool running)
+{
+
+	h->noting = true;
+	loop_work(h->loop, HARVEST_NOTE_LANE, note_work, note_done,
+	    task_new(h, running));
+}
+
 void
 harvest_note_tick(struct harvest *h)
 {
@@ -143,18 +150,16 @@ harvest_note_tick(struct harvest *h)
 	if (h->noting || h->draining || (p.opened == h->noted_opened &&
 	    now_us - h->noted_us < NOTE_EVERY_US))
 		return;
-	h->noting = true;
 	h->noted_us = now_us;
 	h->noted_opened = p.opened;
-	loop_work(h->loop, NOTE_LANE, note_work, note_done,
-	    task_new(h, true));
+	note(h, true);
 }
 
 void
 harvest_note_end(struct harvest *h)
 {
-	struct note_task *t = task_new(h, false);
 
-	note_work(t);
-	free(t);
+	harvest_wait(h, &h->noting);
+	note(h, false);
+	harvest_wait(h, &h->noting);
 }
