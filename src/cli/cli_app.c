@@ -490,12 +490,16 @@ int
 app_report_failures(const struct app *app)
 {
 	struct harvest_failure f;
+	struct harvest_stats st;
 	size_t i;
 
 	for (i = 0; harvest_failure(app->harvest, i, &f) == 1; i++) {
 		if (i == 20) {
-			msg_warn(app->cli->command, "... and more; garner "
-			    "status --json names them all");
+			harvest_get_stats(app->harvest, &st);
+			msg_warn(app->cli->command, "... and %llu more; garner "
+			    "status --json names them all",
+			    (unsigned long long)(st.streams_failed + st.ties -
+			    i));
 			break;
 		}
 		msg_warn(app->cli->command, "%s: %s: %s", f.table, f.stream,

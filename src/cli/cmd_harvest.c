@@ -24,6 +24,7 @@ static const struct cli_option options[] = {
 	{ "table", 0, "LIST", "only these tables, separated by commas" },
 	{ "group", 0, "N", "only this group of streams" },
 	{ "discover", 0, NULL, "walk the catalogue again before" },
+	{ "retry-failed", 0, NULL, "ask streams that were refused again" },
 	{ NULL, 0, NULL, NULL },
 };
 
@@ -40,6 +41,7 @@ get_range(const struct app *app, struct harvest_range *r, struct err *e)
 		return (rc);
 	if (r->from >= r->to)
 		return (app_range_empty(r, e));
+	r->retry_failed = cli_get(app->cli, "retry-failed") != NULL;
 	return (0);
 }
 
@@ -103,7 +105,8 @@ print_stats(const struct cli *cli, const struct harvest_stats *s)
 	    text_bytes_human(s->wire_bytes, c, sizeof(c)),
 	    text_bytes_human(s->journal_bytes, d, sizeof(d)));
 	if (s->streams_failed > 0)
-		printf("%s streams were set aside\n",
+		printf("%s streams are set aside; what was refused is asked "
+		    "again after garner discover, or with --retry-failed\n",
 		    text_count_human(s->streams_failed, a, sizeof(a)));
 }
 

@@ -100,7 +100,18 @@ int harvest_discover(struct harvest *, const struct source_table *const *,
 struct harvest_range {
 	int64_t from, to;	/* ticks; to is cut to the server's now */
 	uint32_t group;		/* only this one; 0: all. Series only. */
+	bool retry_failed;	/* ask streams that were refused again */
 };
+
+/*
+ * Whether a stream that failed with this code was refused for good: it does
+ * not exist (404), its point was deleted (410), it has no archive (409) or
+ * one that cannot be read (501), or is closed to us (403), by PI Web API's
+ * own word. Such a stream is not asked again, but reported by each run,
+ * until the next discovery finds its object, or retry_failed. What failed
+ * otherwise is asked again by the next run.
+ */
+bool harvest_refused(int code);
 
 /*
  * Cover [from, to) of the given tables (series and frames). 0 also when some

@@ -102,8 +102,10 @@ alone(struct ask *k, const char *text)
 	return (SCHED_GUILTY);
 }
 
+/* What names the guilty stream only when PI Web API says it itself: what
+ * stands before it, or in its place for a while, knows no streams. */
 static enum sched_why
-refused(struct ask *k, const struct fetch_answer *a)
+refused(struct ask *k, struct fetch_answer *a)
 {
 	struct harvest *h = k->group->series->h;
 	uint32_t cap, i;
@@ -125,6 +127,8 @@ refused(struct ask *k, const struct fetch_answer *a)
 	if (k->q.n == 1)
 		k->group->series->streams[k->q.ids[0]].why =
 		    arena_strdup(k->group->series->arena, a->err.text);
+	if (!a->json || a->status < 400)
+		a->err.code = ERR_SERVER;
 	return (SCHED_GUILTY);
 }
 
@@ -145,7 +149,7 @@ bad(struct ask *k, const struct err *why)
 }
 
 static enum sched_why
-why_failed(struct ask *k, const struct fetch_answer *a)
+why_failed(struct ask *k, struct fetch_answer *a)
 {
 	struct harvest *h = k->group->series->h;
 
@@ -223,6 +227,7 @@ on_answer(void *cookie, struct fetch_answer *a)
 	struct group *g;
 	struct harvest_series *s;
 	struct harvest *h;
+	enum sched_why why;
 	bool whole = true;
 	int rc;
 
@@ -247,7 +252,8 @@ on_answer(void *cookie, struct fetch_answer *a)
 		/* No JSON at all: the server is not well. What is wrong in
 		 * good form is about what was asked. */
 		a->unusable = !whole;
-		sched_failed(g->sched, &k->q, why_failed(k, a), a->err.code);
+		why = why_failed(k, a);
+		sched_failed(g->sched, &k->q, why, a->err.code);
 	}
 	ask_unlink(k);
 	report_failures(g);

@@ -269,9 +269,10 @@ cell(const struct rows *r, int col, uint32_t i, char *tmp, size_t size)
 
 /* The rows of a walk become the objects others are walked by. */
 static int
-put_objects(struct ledger_txn *txn, const struct source_table *t,
+put_objects(struct ledger_txn *txn, const struct harvest_writer *w,
     const struct rows *r, struct err *e)
 {
+	const struct source_table *t = w->table;
 	struct ledger_object o;
 	uint64_t generation, gone;
 	char key[1024], name[1024], kind[128];
@@ -289,6 +290,8 @@ put_objects(struct ledger_txn *txn, const struct source_table *t,
 		if (o.key[0] == '\0')
 			continue;
 		rc = ledger_object_put(txn, t->name, &o, &id, e);
+		if (rc == 0)
+			rc = harvest_forgive(txn, w->h, t, id, e);
 		if (rc != 0)
 			return (rc);
 	}
@@ -311,7 +314,7 @@ commit_ledger(struct ledger_txn *txn, void *cookie, struct err *e)
 	if ((rc = harvest_learn(txn, w->table->name, b, e)) != 0)
 		return (rc);
 	if (w->snapshot && w->table->is_parent &&
-	    (rc = put_objects(txn, w->table, b->rows, e)) != 0)
+	    (rc = put_objects(txn, w, b->rows, e)) != 0)
 		return (rc);
 	rc = ledger_group_get(txn, w->table->name, w->group, &g, e);
 	if (rc != 0)

@@ -97,6 +97,10 @@ void harvest_cover_failed(struct harvest_cover *, int code, const char *why);
 /* Put it into the open batch, which takes `why` over. */
 void harvest_cover_add(struct harvest_writer *, const struct harvest_cover *);
 void harvest_covers_clear(struct harvest_batch *);
+/* A discovery has seen an object: streams over it that were refused are to
+ * be asked again. */
+int harvest_forgive(struct ledger_txn *, const struct harvest *,
+    const struct source_table *catalogue, uint32_t id, struct err *);
 /* In the ledger's transaction of a commit, after harvest_cover_write(). */
 int harvest_learn(struct ledger_txn *, const char *table,
     const struct harvest_batch *, struct err *);

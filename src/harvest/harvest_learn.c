@@ -44,6 +44,61 @@ harvest_covers_clear(struct harvest_batch *b)
 	b->ncovers = 0;
 }
 
+bool
+harvest_refused(int code)
+{
+
+	return (code == ERR_NOTFOUND || code == ERR_GONE ||
+	    code == ERR_UNSUPPORTED || code == ERR_FORBIDDEN ||
+	    code == ERR_REQUEST);
+}
+
+static int
+forgive(struct ledger_txn *txn, const char *table, uint32_t id,
+    struct err *e)
+{
+	struct ledger_stream s;
+	int rc;
+
+	ledger_stream_init(&s);
+	rc = ledger_stream_get(txn, table, id, &s, e);
+	if (rc == 0 && harvest_refused(s.fail_code)) {
+		s.fail_code = 0;	/* how often and why stay */
+		s.fail_at = 0;
+		rc = ledger_stream_put(txn, table, id, &s, e);
+	}
+	ledger_stream_fini(&s);
+	return (rc);
+}
+
+int
+harvest_forgive(struct ledger_txn *txn, const struct harvest *h,
+    const struct source_table *catalogue, uint32_t id, struct err *e)
+{
+	const struct source_table *t;
+	size_t i;
+	int rc = 0;
+
+	for (i = 0; i < source_tables(h->source) && rc == 0; i++) {
+		t = source_table_at(h->source, i);
+		if (t->kind == SOURCE_SERIES && t->over == catalogue)
+			rc = forgive(txn, t->name, id, e);
+	}
+	return (rc);
+}
+
+/* Without the request: what is kept is short, and the stream is known. */
+static const char *
+reason(const char *text)
+{
+	const char *colon;
+
+	if (strncmp(text, "GET ", 4) != 0 ||
+	    (colon = strstr(text, ": ")) == NULL)
+		return (text);
+	return (colon + 2);
+}
+
 static void
 learn_failure(struct ledger_stream *s, const struct harvest_cover *c,
     int64_t at)
@@ -53,7 +108,7 @@ learn_failure(struct ledger_stream *s, const struct harvest_cover *c,
 	s->fail_at = at;
 	if (s->fails < UINT32_MAX)
 		s->fails++;
-	(void)snprintf(s->why, sizeof(s->why), "%s", c->why);
+	(void)snprintf(s->why, sizeof(s->why), "%s", reason(c->why));
 }
 
 static void

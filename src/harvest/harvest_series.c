@@ -105,6 +105,20 @@ group_get(struct harvest_series *s, uint32_t number)
 	return (g);
 }
 
+/* Refused for good, and nothing has happened since: told, not asked. */
+static bool
+held(const struct plan *p, const struct ledger_object *o)
+{
+	const struct ledger_stream *s = &p->state;
+
+	if (p->range->retry_failed || !harvest_refused(s->fail_code))
+		return (false);
+	harvest_report_add(p->series->h, p->series->table->name, o->name,
+	    s->fail_code, s->why[0] != '\0' ? s->why :
+	    err_text(s->fail_code));
+	return (true);
+}
+
 /* Wanted: the range minus what is covered, the tail always again. */
 static int
 plan_stream(const struct ledger_object *o, void *cookie)
@@ -127,7 +141,7 @@ plan_stream(const struct ledger_object *o, void *cookie)
 	h->stats.streams++;
 	harvest_wanted(&p->state.covered, p->range, h->opt.reread,
 	    &p->missing);
-	if (p->missing.n == 0)
+	if (p->missing.n == 0 || held(p, o))
 		return (0);
 
 	if (s->nstreams == s->streams_cap) {

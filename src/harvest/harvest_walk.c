@@ -150,6 +150,7 @@ unit_refused(struct unit *u, struct fetch_answer *a)
 {
 	struct harvest_walk *w = u->walk;
 	struct harvest *h = w->h;
+	struct harvest_cover c;
 
 	switch (a->err.code) {
 	case ERR_NOTFOUND:
@@ -167,10 +168,15 @@ unit_refused(struct unit *u, struct fetch_answer *a)
 		if (u->id != 0) {
 			harvest_report_add(h, w->table->name, u->name,
 			    a->err.code, a->err.text);
-			if (w->table->kind == SOURCE_WALK)
+			if (w->table->kind == SOURCE_WALK) {
 				unit_deliver(u);
-			else
-				unit_done(u);
+				return;
+			}
+			harvest_cover_init(&c, u->id, u->key);
+			harvest_cover_failed(&c, a->err.code, a->err.text);
+			harvest_cover_add(w->writer, &c);
+			harvest_batch_touch(w->writer);
+			unit_done(u);
 			return;
 		}
 		break;

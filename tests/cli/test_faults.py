@@ -173,7 +173,7 @@ def run(mock, truth, spec, status, words, fetch=HASTY):
         if status == 0:
             assert n == len(truth), (spec, n)
         else:
-            s.garner("harvest")
+            s.garner("harvest", "--retry-failed")
         s.garner("compact")
         check_series(truth, s, spec)
 
