@@ -1,7 +1,10 @@
 /*
  * Series: sched says which window of which streams to ask next, one sched a
- * group; groups take turns, so that none starves another. The answer is
- * decoded straight into the group's open batch and settled there.
+ * group. Of the groups the one with the newest window goes first, so that no
+ * live window waits behind the backfill of another group; those with windows
+ * alike take turns, and backfill goes back in time in all of them together.
+ * The answer is decoded straight into the group's open batch and settled
+ * there.
  */
 
 #include "config.h"
@@ -18,25 +21,38 @@
 
 /* --- asking, in turn ----------------------------------------------------- */
 
+/* The group whose next window is the newest; in turn where they are alike. */
+static struct group *
+newest_group(struct harvest_series *s)
+{
+	struct group *g, *best = NULL;
+	int64_t b, best_b = INT64_MIN;
+	uint32_t i;
+
+	for (i = 0; i < s->ngroups; i++) {
+		g = &s->groups[(s->turn + i) % s->ngroups];
+		if (sched_newest(g->sched, &b) &&
+		    (best == NULL || b > best_b)) {
+			best = g;
+			best_b = b;
+		}
+	}
+	return (best);
+}
+
 bool
 harvest_series_poke(struct harvest *h)
 {
 	struct harvest_series *s = h->series;
 	struct sched_request q;
 	struct group *g;
-	uint32_t i;
 
-	if (s == NULL)
+	if (s == NULL || (g = newest_group(s)) == NULL)
 		return (false);
-	for (i = 0; i < s->ngroups; i++) {
-		g = &s->groups[(s->turn + i) % s->ngroups];
-		if (sched_next(g->sched, &q) == 1) {
-			s->turn = (s->turn + i + 1) % s->ngroups;
-			harvest_ask_send(g, &q);
-			return (true);
-		}
-	}
-	return (false);
+	MUST(sched_next(g->sched, &q) == 1);
+	s->turn = ((uint32_t)(g - s->groups) + 1) % s->ngroups;
+	harvest_ask_send(g, &q);
+	return (true);
 }
 
 bool

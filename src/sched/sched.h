@@ -62,9 +62,20 @@ struct sched_request {
 	void *own;		/* sched's */
 };
 
-/* 1: *q is to be sent; 0: nothing to send now (all in flight, or done).
- * Newest windows first: live before backfill. */
+/*
+ * 1: *q is to be sent; 0: nothing to send now (all in flight, or done).
+ *
+ * Newest first: no window is given while one with a later end waits to be
+ * asked, be it for the first time or again. So what is live never waits
+ * behind backfill, and backfill goes back in time, that of all streams
+ * together. But a stream of which nothing is known, or that was asked for
+ * less than before, has one request at a time; and a page of ties is asked
+ * for again alone, before what follows it.
+ */
 int sched_next(struct sched *, struct sched_request *q);
+/* The end of the newest window that waits and may be asked now, by which
+ * several scheds share one budget; false: sched_next() has nothing. */
+bool sched_newest(struct sched *, int64_t *b);
 
 /* What stream number k (index into ids) of the answer held: items as sent
  * by the server, before any filtering; first and last tick (n > 0). */

@@ -1,6 +1,9 @@
 /*
  * Packing: pieces in, requests out.
  *
+ * Sets to be asked again are in a list, newest first, all else in a heap;
+ * the newer of their heads is next.
+ *
  * The heap gives the newest pieces first, of those with one end the ones of
  * one class together, of those the ones with one start together. A request
  * is grown from the first: its window is cut from the new end of it, as long
@@ -245,6 +248,23 @@ sched_set_put(struct sched *s, struct set *q, uint32_t k, uint32_t stream)
 	q->ids[k] = s->streams[stream].id;
 }
 
+/* The newest first, the last put of those with one end. */
+static void
+redo_insert(struct sched *s, struct set *q)
+{
+	struct set *at, *before = NULL;
+
+	LIST_FOREACH(at, &s->redo, link) {
+		if (at->b <= q->b)
+			break;
+		before = at;
+	}
+	if (before == NULL)
+		LIST_INSERT_HEAD(&s->redo, q, link);
+	else
+		LIST_INSERT_AFTER(before, q, link);
+}
+
 /* To be asked again just so, without those set aside since. */
 void
 sched_set_redo(struct sched *s, struct set *q)
@@ -263,7 +283,7 @@ sched_set_redo(struct sched *s, struct set *q)
 	q->n = n;
 	q->judged = false;
 	if (n > 0)
-		LIST_INSERT_HEAD(&s->redo, q, link);
+		redo_insert(s, q);
 	else
 		free(q);
 }
@@ -483,15 +503,12 @@ pack_set(struct sched *s, const struct pack *k)
  * more, from its start: there the ties are.
  */
 static struct set *
-pack_fresh(struct sched *s)
+pack_fresh(struct sched *s, const struct piece *p)
 {
-	const struct piece *p;
 	struct pack k = { 0 };
 	struct set *q;
 	int64_t len;
 
-	if ((p = piece_peek(s)) == NULL)
-		return (NULL);
 	len = window_len(s, p);
 	k.a = p->count_min > 0 ? p->a : p->b - len;
 	k.b = k.a + len;
@@ -504,46 +521,81 @@ pack_fresh(struct sched *s)
 	return (q);
 }
 
-/* A set to be asked again, cut down to what the limits now allow. */
+/* The newest set to be asked again, without those set aside since. */
 static struct set *
-pack_redo(struct sched *s)
+redo_peek(struct sched *s)
 {
-	struct set *q, *rest;
-	uint32_t k, n = 0;
+	struct set *q;
+	uint32_t k, n;
 
 	while ((q = LIST_FIRST(&s->redo)) != NULL) {
-		LIST_REMOVE(q, link);
 		for (k = n = 0; k < q->n; k++)
 			if (!s->streams[q->slots[k].stream].aside)
 				sched_set_put(s, q, n++,
 				    q->slots[k].stream);
 		if ((q->n = n) > 0)
-			break;
+			return (q);
+		LIST_REMOVE(q, link);
 		free(q);
 	}
-	if (q != NULL && q->n > s->p.item_cap) {
-		n = s->p.item_cap;
+	return (NULL);
+}
+
+/* Cut down to what the limits now allow. */
+static struct set *
+pack_redo(struct sched *s, struct set *q)
+{
+	struct set *rest;
+	uint32_t k, n = s->p.item_cap;
+
+	LIST_REMOVE(q, link);
+	if (q->n > n) {
 		rest = sched_set_new(q->a, q->b, 0, q->n - n);
 		for (k = n; k < q->n; k++)
 			sched_set_put(s, rest, k - n, q->slots[k].stream);
 		LIST_INSERT_HEAD(&s->redo, rest, link);
 		q->n = n;
 	}
-	if (q != NULL) {
-		q->max_count = count_of(s, q->n, 0);
-		set_fly(s, q);
-	}
+	q->max_count = count_of(s, q->n, 0);
+	set_fly(s, q);
 	return (q);
+}
+
+/* Of two with one end, what is asked again goes first. */
+static bool
+redo_first(const struct set *again, const struct piece *fresh)
+{
+
+	return (again != NULL && (fresh == NULL || again->b >= fresh->b));
+}
+
+bool
+sched_newest(struct sched *s, int64_t *b)
+{
+	const struct piece *fresh;
+	const struct set *again;
+
+	MAGIC_CHECK(s, SCHED_MAGIC);
+	again = redo_peek(s);
+	fresh = piece_peek(s);
+	if (again == NULL && fresh == NULL)
+		return (false);
+	*b = redo_first(again, fresh) ? again->b : fresh->b;
+	return (true);
 }
 
 int
 sched_next(struct sched *s, struct sched_request *out)
 {
+	const struct piece *fresh;
 	struct set *q;
 
 	MAGIC_CHECK(s, SCHED_MAGIC);
-	if ((q = pack_redo(s)) == NULL && (q = pack_fresh(s)) == NULL)
+	q = redo_peek(s);
+	fresh = piece_peek(s);
+	if (q == NULL && fresh == NULL)
 		return (0);
+	q = redo_first(q, fresh) ? pack_redo(s, q) : pack_fresh(s, fresh);
 	if (q->max_count < q->count_min)
 		q->max_count = q->count_min < s->p.item_cap ? q->count_min :
 		    s->p.item_cap;

@@ -464,6 +464,24 @@ check_end(struct world *w)
 		CHECK(w, missing <= wanted * 1e-9);
 }
 
+/* No window is given while a newer one waits; but ties come first. */
+static bool
+next(struct world *w, struct sched_request *q)
+{
+	int64_t newest, left;
+	bool there = sched_newest(w->s, &newest);
+
+	CHECK(w, (sched_next(w->s, q) == 1) == there);
+	if (!there)
+		return (false);
+	CHECK(w, q->b <= newest);
+	if (q->b == newest)
+		CHECK(w, !sched_newest(w->s, &left) || left <= newest);
+	else
+		CHECK(w, q->n == 1);
+	return (true);
+}
+
 static void
 run_seed(uint64_t seed)
 {
@@ -476,7 +494,7 @@ run_seed(uint64_t seed)
 	most = between(&w, 1, AIR_MAX);
 	bound = 12ull * (w.events + 60 * w.n) + 2000;
 	for (;;) {
-		while (n < most && sched_next(w.s, &air[n]) == 1) {
+		while (n < most && next(&w, &air[n])) {
 			n++;
 			CHECK(&w, ++w.requests < bound);
 			sched_check(w.s);
@@ -673,6 +691,43 @@ test_order_and_packing(void **state)
 	sched_free(s);
 }
 
+/* Years of backfill, some of it asked again, never go before what is live. */
+static void
+test_live_first(void **state)
+{
+	const int64_t year = 365 * TICKS_PER_DAY, hour = 3600 * TICKS_PER_S;
+	struct sched_request old, q;
+	struct ranges wanted;
+	struct sched *s;
+	int64_t b;
+	uint32_t i;
+
+	(void)state;
+	s = sched_new(&usual);
+	ranges_init(&wanted);
+	ranges_add(&wanted, 0, 9 * year);
+	for (i = 0; i < 30; i++)
+		sched_add(s, i, 39, 0.5, &wanted);
+	assert_int_equal(sched_next(s, &old), 1);
+	assert_true(old.b == 9 * year);
+	ranges_clear(&wanted);
+	ranges_add(&wanted, 10 * year - hour, 10 * year);
+	for (i = 30; i < 60; i++)
+		sched_add(s, i, 39, 0.5, &wanted);
+	sched_failed(s, &old, SCHED_GUILTY, ERR_GONE);	/* in halves */
+	for (i = 0; i < 30; i += q.n) {
+		assert_true(sched_newest(s, &b) && b == 10 * year);
+		assert_int_equal(sched_next(s, &q), 1);
+		assert_true(q.b == 10 * year && q.a == 10 * year - hour);
+		assert_true(q.ids[0] >= 30);
+	}
+	assert_int_equal(i, 30);
+	assert_true(sched_newest(s, &b) && b == 9 * year);
+	ranges_fini(&wanted);
+	sched_check(s);
+	sched_free(s);
+}
+
 /* 45 streams, one refused: found by bisection, in few requests. */
 static void
 test_guilty(void **state)
@@ -855,6 +910,7 @@ main(void)
 		cmocka_unit_test(test_ties),
 		cmocka_unit_test(test_verdict_stands),
 		cmocka_unit_test(test_order_and_packing),
+		cmocka_unit_test(test_live_first),
 		cmocka_unit_test(test_guilty),
 		cmocka_unit_test(test_smaller_ends),
 		cmocka_unit_test(test_burst),
