@@ -24,7 +24,8 @@ struct loop {
 	int64_t now_us;
 	int64_t began_us;
 	int64_t unix_s;
-	unsigned tasks;
+	unsigned tasks;			/* whose end was not told yet */
+	bool stopped;
 };
 
 struct loop *
@@ -61,6 +62,22 @@ fake_loop_step(struct loop *l, int64_t until_us)
 	loop_timer_clear(t);
 	t->fn(t->cookie);
 	return (true);
+}
+
+void
+loop_run(struct loop *l)
+{
+
+	while (!l->stopped && fake_loop_step(l, INT64_MAX / 2))
+		continue;
+	l->stopped = false;
+}
+
+void
+loop_stop(struct loop *l)
+{
+
+	l->stopped = true;
 }
 
 int64_t
@@ -137,6 +154,7 @@ loop_timer_free(struct loop_timer *t)
 struct later {
 	struct loop_timer *timer;
 	struct loop *loop;
+	bool task;
 	loop_fn *work, *done;
 	void *cookie;
 };
@@ -149,26 +167,43 @@ later_run(void *cookie)
 	loop_timer_free(l.timer);
 	free(cookie);
 	l.work(l.cookie);
+	l.loop->tasks -= l.task;
 	if (l.done != NULL)
 		l.done(l.cookie);
+}
+
+static void
+later(struct loop *loop, bool task, loop_fn *work, loop_fn *done,
+    void *cookie)
+{
+	struct later *l = must_calloc(1, sizeof(*l));
+
+	*l = (struct later){ .loop = loop, .task = task, .work = work,
+	    .done = done, .cookie = cookie };
+	loop->tasks += task;
+	l->timer = loop_timer_new(loop, later_run, l);
+	loop_timer_set(l->timer, 1000);
 }
 
 void
 loop_work(struct loop *loop, unsigned lane, loop_fn *work, loop_fn *done,
     void *cookie)
 {
-	struct later *l = must_calloc(1, sizeof(*l));
 
 	(void)lane;
-	*l = (struct later){ .loop = loop, .work = work, .done = done,
-	    .cookie = cookie };
-	l->timer = loop_timer_new(loop, later_run, l);
-	loop_timer_set(l->timer, 1000);
+	later(loop, true, work, done, cookie);
+}
+
+unsigned
+loop_work_pending(const struct loop *loop)
+{
+
+	return (loop->tasks);
 }
 
 void
 loop_defer(struct loop *loop, loop_fn *fn, void *cookie)
 {
 
-	loop_work(loop, 0, fn, NULL, cookie);
+	later(loop, false, fn, NULL, cookie);
 }

@@ -1,0 +1,251 @@
+#ifndef HARVEST_SIM_H
+#define HARVEST_SIM_H
+
+/*
+ * What the files of the simulation share: a PI server whose whole truth,
+ * past and to come, is in memory, and what silver may hold of it.
+ *
+ *	sim_world.c	streams and events of a seed
+ *	sim_server.c	requests and answers; the transport in front of it
+ *	sim_fault.c	what goes wrong, and how
+ *	sim_oracle.c	what silver and ledger must say
+ *	sim_silver.c	reading silver and ledger back
+ *	sim_run.c	a seed: cycles, kills, stops, compactions
+ *	test_harvest_sim.c	seeds, and making a failing one small
+ *
+ * An event is there from `born` until it has `died`, in the server's time:
+ * late ones are born after their time, an edit is a death and a birth at one
+ * time, a deletion a death alone. So the truth needs no changing: it is a
+ * function of the clock.
+ *
+ * Numbers are drawn from several generators, one a concern, so that taking
+ * out streams or faults (to shrink a seed that fails) leaves the rest as it
+ * was.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/hash.h"
+#include "base/ranges.h"
+#include "base/ticks.h"
+
+struct buf;
+struct fetch_transfer;
+struct fetch_transport;
+struct ledger;
+struct loop;
+struct source;
+struct source_table;
+
+#define SIM_STREAMS 32
+#define SIM_NEVER INT64_MAX
+
+/* What a seed may do without; names in test_harvest_sim.c. */
+enum sim_feature {
+	SIM_FAULTS = 1 << 0,
+	SIM_KILLS = 1 << 1,
+	SIM_STOPS = 1 << 2,
+	SIM_LATE = 1 << 3,
+	SIM_EDITS = 1 << 4,
+	SIM_DELETES = 1 << 5,
+	SIM_TIES = 1 << 6,
+	SIM_BROKEN = 1 << 7,
+	SIM_LIMITS = 1 << 8,	/* caps and URLs of the server */
+	SIM_TOTAL = 1 << 9,	/* maxCount over the set */
+	SIM_CLOCKS = 1 << 10,	/* ours differs from the server's, and jumps */
+	SIM_CYCLES = 1 << 11,	/* more than one */
+	SIM_ODD = 1 << 12,	/* unusual forms of good answers */
+	SIM_FEATURES = 13
+};
+
+/* How much of a seed is run. */
+struct sim_knobs {
+	uint32_t streams;	/* mask */
+	uint32_t without;	/* sim_feature mask */
+	uint32_t faults;	/* at most */
+	bool verbose;
+};
+
+struct sim_event {
+	int64_t t;
+	int64_t born, died;	/* ticks of the server */
+	uint32_t order;		/* among those of its time */
+	uint32_t serial;	/* tells its value */
+	uint8_t form;		/* of the value */
+	bool seven;		/* digits of its time, always */
+	bool ok;		/* oracle: silver may hold it */
+};
+
+/* Events of one time, in the server's order. */
+struct sim_key {
+	uint32_t from, n;
+	bool none_ok;		/* oracle: silver may hold nothing here */
+	bool seen;		/* oracle: a row was there */
+};
+
+enum sim_how {			/* a stream is broken */
+	SIM_REFUSED,		/* the whole call, with `status` */
+	SIM_INSIDE,		/* Errors in its entry of a 200 */
+	SIM_EXCEPTION,		/* WebException in its entry */
+	SIM_MISSING,		/* not in answers, refused alone */
+	SIM_HOWS
+};
+
+struct sim_stream {
+	char webid[64], full[128];
+	char name[24];
+	bool there;		/* not taken out by the knobs */
+	struct sim_event *e;	/* by t, then order */
+	uint32_t n;
+	struct sim_key *k;
+	uint32_t nk;
+	int64_t broken_from, broken_to;
+	enum sim_how how;
+	int status;
+	/* oracle */
+	uint32_t id;		/* of the ledger, 0: not there yet */
+	struct ranges before, after;	/* coverage around a cycle */
+	bool failed;		/* set aside in this cycle */
+	bool refused;		/* in one before; not asked until discovered */
+};
+
+/* What must survive a killed child, in shared memory. */
+struct sim_shared {
+	int64_t now_us;		/* virtual; grows over all cycles */
+	int64_t to;		/* the server's clock as last told */
+	struct rng faults, latency, random;
+	uint32_t nfaults;
+	uint64_t requests;
+	uint64_t seed;
+	uint64_t cycles, killed, stopped, ended;	/* ended by an error */
+	uint64_t ties, aside, rows, sharp, open;
+	uint64_t by_fault[32];
+	char failure[2000];
+};
+
+struct sim {
+	uint64_t seed;
+	struct sim_knobs knobs;
+	struct sim_shared *x;
+	struct rng rng;			/* of making the world */
+	struct sim_stream s[SIM_STREAMS];
+	uint32_t n;
+	int64_t from;			/* wanted from here */
+	int64_t span;			/* events are in [from, from + span) */
+	int64_t reread;
+	/* the server */
+	int64_t unix_zero;		/* its ticks at now_us == 0 */
+	uint32_t cap;			/* MaxReturnedItemsPerCall */
+	bool cap_sums;			/* over the streams of a call */
+	uint32_t url_max;
+	bool total, by_time;		/* reading of maxCount */
+	bool echo_full;			/* WebIDs come as Full */
+	int64_t latency_us;
+	uint32_t cap_ours;		/* the option, or the server's if less */
+	/* this cycle */
+	struct loop *loop;
+	unsigned fault_rate;		/* of 1000 requests */
+	unsigned in_flight;
+	/* our clock */
+	int64_t skew;			/* ticks ahead of the server's */
+	uint64_t calls_left;		/* of the system, until we are killed */
+	const char *dir;
+};
+
+void sim_broken(const struct sim *, const char *file, int line,
+    const char *fmt, ...) __attribute__((noreturn, format(printf, 4, 5)));
+#define SIM_CHECK(s, x, ...) \
+	((x) ? (void)0 : sim_broken((s), __FILE__, __LINE__, __VA_ARGS__))
+
+static inline bool
+sim_chance(struct rng *r, unsigned percent)
+{
+	return (rng_below(r, 100) < percent);
+}
+
+static inline int64_t
+sim_between(struct rng *r, int64_t lo, int64_t hi)
+{
+	return (lo + (int64_t)rng_below(r, (uint64_t)(hi - lo) + 1));
+}
+
+static inline bool
+sim_has(const struct sim *s, enum sim_feature f)
+{
+	return ((s->knobs.without & f) == 0);
+}
+
+/* sim_world.c: streams and events up to from + span. */
+void sim_world_init(struct sim *);
+void sim_world_fini(struct sim *);
+bool sim_stream_broken(const struct sim_stream *, int64_t now);
+static inline bool
+sim_alive(const struct sim_event *e, int64_t now)
+{
+	return (e->born <= now && now < e->died);
+}
+
+/* sim_server.c */
+int64_t sim_server_now(const struct sim *);	/* ticks */
+void sim_transport(struct sim *, struct fetch_transport *);
+
+/* sim_fault.c: what happens to this request. It may stand instead of an
+ * answer (true), or spoil the one that is made. */
+enum sim_fault {
+	SIM_NO_FAULT,
+	/* instead of an answer */
+	SIM_REFUSED_CONNECT, SIM_TIMEOUT, SIM_500, SIM_502, SIM_503, SIM_504,
+	SIM_408, SIM_429,
+	SIM_HTML, SIM_EMPTY, SIM_NULL,
+	/* of an answer with streams */
+	SIM_CUT, SIM_TOP_EXCEPTION, SIM_HALF, SIM_ITEM_ERRORS, SIM_LEFT_OUT,
+	SIM_STRANGER, SIM_TWICE, SIM_DESCENDING,
+	SIM_FAULT_KINDS
+};
+extern const char *const sim_fault_names[SIM_FAULT_KINDS];
+enum sim_fault sim_fault_draw(struct sim *);
+bool sim_fault_instead(struct sim *, enum sim_fault, struct fetch_transfer *);
+
+/* sim_oracle.c */
+struct sim_cycle {
+	int64_t began, ended;	/* ticks of the server */
+	int64_t to;		/* TICKS_NONE: it was not told the time */
+	bool whole;		/* neither failed nor stopped */
+	bool calm;		/* no faults but broken streams */
+	bool discovers;
+	uint32_t nties;		/* reported */
+	uint32_t nexpected;	/* counted by sim_oracle_cycle() */
+};
+struct sim_stream *sim_stream_find(struct sim *, const char *webid,
+    size_t len);
+/* A time of a stream that was reported as not fully readable. */
+void sim_oracle_tie(struct sim *, const struct sim_cycle *,
+    const char *name, const char *text);
+/* What may be in silver now; and that the coverage is as it must be. */
+void sim_oracle_cycle(struct sim *, struct sim_cycle *);
+/* A row of silver, and after the last of them. */
+struct sim_row {
+	const char *webid, *text;
+	size_t webid_len, text_len;	/* text NULL: null */
+	int64_t t;
+	bool has_value, has_code;
+	double value;
+	int64_t code;
+	bool good;
+};
+void sim_oracle_row(struct sim *, const struct sim_row *);
+void sim_oracle_rows_end(struct sim *);
+
+/* sim_silver.c: reading back */
+void sim_read_ledger(struct sim *, struct ledger *,
+    const struct source_table *series, bool after);
+void sim_read_silver(struct sim *, const char *data_dir,
+    const char *source, const struct source_table *);
+
+/* sim_run.c: one seed; leaves by sim_broken() when something is wrong. */
+void sim_run(uint64_t seed, const struct sim_knobs *, struct sim_shared *,
+    const struct source *, const char *dir);
+
+#endif
