@@ -55,6 +55,7 @@ extern const struct cli_command cmd_gaps;
 extern const struct cli_command cmd_harvest;
 extern const struct cli_command cmd_init;
 extern const struct cli_command cmd_status;
+extern const struct cli_command cmd_verify;
 
 /* NULL terminated, in the order of a first use. */
 extern const struct cli_command *const cli_commands[];
@@ -178,6 +179,9 @@ const char *app_duration(int64_t ticks, char *, size_t);
 struct app_progress *app_progress_new(const struct cli *, const char *what);
 void app_progress_harvest(void *progress, const struct harvest_stats *);
 void app_progress_rows(void *progress, uint64_t done, uint64_t all);
+void app_progress_bytes(void *progress, uint64_t done, uint64_t all);
+/* Before something else is printed. */
+void app_progress_wipe(struct app_progress *);
 void app_progress_free(struct app_progress *);
 
 /* cli_access.c: credentials, TLS and proxy into the options of fetch. */

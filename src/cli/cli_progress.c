@@ -75,6 +75,14 @@ app_progress_new(const struct cli *cli, const char *what)
 }
 
 void
+app_progress_wipe(struct app_progress *p)
+{
+
+	if (p != NULL)
+		wipe(p);
+}
+
+void
 app_progress_free(struct app_progress *p)
 {
 
@@ -134,6 +142,20 @@ app_progress_harvest(void *cookie, const struct harvest_stats *s)
 	    text_count_human(s->requests, requests, sizeof(requests)),
 	    text_bytes_human(s->wire_bytes, bytes, sizeof(bytes)));
 	show(p, s->wanted > 0 ? 1 - s->missing / s->wanted : -1, text);
+}
+
+void
+app_progress_bytes(void *cookie, uint64_t done, uint64_t all)
+{
+	struct app_progress *p = cookie;
+	char a[32], b[32], text[100];
+
+	if (p == NULL)
+		return;
+	(void)snprintf(text, sizeof(text), "%s of %s",
+	    text_bytes_human(done, a, sizeof(a)),
+	    text_bytes_human(all, b, sizeof(b)));
+	show(p, all > 0 ? (double)done / (double)all : -1, text);
 }
 
 void

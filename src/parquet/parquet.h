@@ -108,4 +108,8 @@ typedef int parquet_check_fn(void *cookie, const struct rows *, struct err *);
 int parquet_check(const struct sys *, const char *path, parquet_check_fn *,
     void *cookie, uint64_t *rows, uint64_t *at, struct err *);
 
+/* XXH3-64 over a whole file, as in parquet_info, and its size. */
+int parquet_hash(const struct sys *, const char *path, uint64_t *xxh64,
+    uint64_t *bytes, struct err *);
+
 #endif

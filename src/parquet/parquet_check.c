@@ -6,14 +6,20 @@
 
 #include "config.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include <xxhash.h>
 
 #include "base/err.h"
 #include "base/must.h"
 #include "parquet/parquet_int.h"
+#include "sys/sys.h"
 
 #define BATCH_ROWS 16384
+#define HASH_BYTES (256u << 10)
 
 /* What was seen of a column in the row group at hand. */
 struct seen {
@@ -273,5 +279,53 @@ parquet_check(const struct sys *sys, const char *path, parquet_check_fn *fn,
 	free(k.cols);
 	free(k.used);
 	parquet_reader_close(k.reader);
+	return (rc);
+}
+
+/* --- the file as bytes --------------------------------------------------- */
+
+static int
+hash_file(const struct sys *sys, int fd, uint64_t bytes, uint64_t *hash,
+    struct err *e)
+{
+	XXH3_state_t *state = XXH3_createState();
+	uint8_t *window;
+	uint64_t at;
+	size_t n;
+	int rc = 0;
+
+	MUST(state != NULL);
+	window = must_calloc(1, HASH_BYTES);
+	(void)XXH3_64bits_reset(state);
+	for (at = 0; at < bytes && rc == 0; at += n) {
+		n = bytes - at < HASH_BYTES ? (size_t)(bytes - at) :
+		    HASH_BYTES;
+		rc = sys_pread_all(sys, fd, window, n, (int64_t)at, e);
+		if (rc == 0)
+			(void)XXH3_64bits_update(state, window, n);
+	}
+	*hash = XXH3_64bits_digest(state);
+	(void)XXH3_freeState(state);
+	free(window);
+	return (rc);
+}
+
+int
+parquet_hash(const struct sys *sys, const char *path, uint64_t *xxh64,
+    uint64_t *bytes, struct err *e)
+{
+	int64_t size;
+	int fd, rc;
+
+	*xxh64 = *bytes = 0;
+	if ((fd = sys->open(sys->cookie, path, O_RDONLY | O_CLOEXEC, 0)) < 0)
+		return (err_sys(e, errno, "cannot open %s", path));
+	if ((size = sys->fsize(sys->cookie, fd)) < 0) {
+		rc = err_sys(e, errno, "cannot tell the size of %s", path);
+	} else {
+		*bytes = (uint64_t)size;
+		rc = hash_file(sys, fd, *bytes, xxh64, e);
+	}
+	(void)sys->close(sys->cookie, fd);
 	return (rc);
 }

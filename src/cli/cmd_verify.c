@@ -1,0 +1,391 @@
+/*
+ * garner verify: what is stored against its checksums and against each
+ * other. One line a finding; exit status 1 when there are any but notes.
+ *
+ * LMDB trusts its file: a damaged one may end the process that reads it. So
+ * a child of its own reads the whole ledger first.
+ */
+
+#include "config.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/must.h"
+#include "base/text.h"
+#include "base/ticks.h"
+#include "cli/cli.h"
+#include "codec/json.h"
+#include "conf/conf.h"
+#include "ledger/ledger.h"
+#include "sys/sys.h"
+#include "verify/verify.h"
+
+/* Findings of one kind that are printed for a person. */
+#define PRINT_MAX 20
+
+static const struct cli_option options[] = {
+	{ "table", 0, "LIST", "only these tables, separated by commas" },
+	{ "sample", 0, "PART", "read only a part: 10% or 3/30" },
+	{ NULL, 0, NULL, NULL },
+};
+
+struct kind {
+	const char *name;
+	uint64_t n;
+};
+
+struct job {
+	struct app *app;
+	struct verify_options opt;
+	struct kind kinds[64];
+	size_t nkinds;
+	struct buf out;
+};
+
+/* --- findings ------------------------------------------------------------ */
+
+static void
+put_text(struct buf *b, const char *key, const char *text)
+{
+
+	if (text == NULL)
+		return;
+	buf_printf(b, ",\"%s\":", key);
+	json_put_str(b, text, strlen(text));
+}
+
+static void
+put_time(struct buf *b, const char *key, int64_t t)
+{
+	char text[TICKS_TEXT_MAX];
+
+	if (t != TICKS_NONE)
+		buf_printf(b, ",\"%s\":\"%s\"", key, ticks_text7(t, text));
+}
+
+static void
+print_json(struct job *j, const struct verify_finding *f)
+{
+	struct buf *b = &j->out;
+
+	buf_clear(b);
+	buf_printf(b, "{\"kind\":\"%s\",\"severity\":\"%s\"", f->kind,
+	    f->severity == VERIFY_ERROR ? "error" : "note");
+	put_text(b, "path", f->path);
+	if (f->offset >= 0)
+		buf_printf(b, ",\"offset\":%lld", (long long)f->offset);
+	put_text(b, "table", f->table);
+	if (f->group >= 0)
+		buf_printf(b, ",\"group\":%lld", (long long)f->group);
+	put_text(b, "stream", f->stream);
+	put_time(b, "from", f->from);
+	put_time(b, "to", f->to);
+	put_text(b, "text", f->text);
+	buf_puts(b, "}\n");
+	(void)fwrite(b->data, 1, b->len, stdout);
+}
+
+/* Whether one more of this kind is worth a line. */
+static bool
+seldom(struct job *j, const char *kind)
+{
+	size_t i;
+
+	for (i = 0; i < j->nkinds; i++)
+		if (strcmp(j->kinds[i].name, kind) == 0)
+			break;
+	if (i == j->nkinds) {
+		MUST(i < sizeof(j->kinds) / sizeof(j->kinds[0]));
+		j->kinds[j->nkinds++] = (struct kind){ kind, 0 };
+	}
+	return (++j->kinds[i].n <= PRINT_MAX);
+}
+
+static void
+print_text(struct job *j, const struct verify_finding *f)
+{
+	char a[TICKS_TEXT_MAX], b[TICKS_TEXT_MAX];
+	struct buf *out = &j->out;
+
+	if (!seldom(j, f->kind))
+		return;
+	buf_clear(out);
+	buf_printf(out, "%s %s", f->severity == VERIFY_ERROR ? "error" :
+	    "note ", f->kind);
+	if (f->path != NULL)
+		buf_printf(out, " %s", f->path);
+	if (f->offset >= 0)
+		buf_printf(out, " at %lld", (long long)f->offset);
+	if (f->path == NULL && f->table != NULL)
+		buf_printf(out, " %s", f->table);
+	if (f->stream != NULL) {
+		buf_u8(out, ' ');
+		text_escape(out, f->stream, strlen(f->stream), 200);
+	}
+	if (f->from != TICKS_NONE)
+		buf_printf(out, " %s .. %s", ticks_text7(f->from, a),
+		    ticks_text7(f->to, b));
+	buf_printf(out, ": %s\n", f->text);
+	app_progress_wipe(j->app->progress);
+	(void)fwrite(out->data, 1, out->len, stdout);
+}
+
+static void
+on_finding(void *cookie, const struct verify_finding *f)
+{
+	struct job *j = cookie;
+
+	if (j->app->cli->json)
+		print_json(j, f);
+	else
+		print_text(j, f);
+}
+
+static void
+on_progress(void *cookie, uint64_t done, uint64_t all)
+{
+	struct job *j = cookie;
+
+	app_progress_bytes(j->app->progress, done, all);
+}
+
+static void
+print_summary(const struct job *j, const struct verify_result *r)
+{
+	char a[32], b[32], c[32];
+	size_t i;
+
+	if (j->app->cli->json) {
+		printf("{\"kind\":\"summary\",\"errors\":%llu,"
+		    "\"notes\":%llu,\"bytes\":%llu,\"blocks\":%llu,"
+		    "\"rows\":%llu,\"files\":%llu,\"streams\":%llu}\n",
+		    (unsigned long long)r->errors,
+		    (unsigned long long)r->notes,
+		    (unsigned long long)r->bytes,
+		    (unsigned long long)r->blocks,
+		    (unsigned long long)r->rows,
+		    (unsigned long long)r->files,
+		    (unsigned long long)r->streams);
+		return;
+	}
+	for (i = 0; i < j->nkinds; i++)
+		if (j->kinds[i].n > PRINT_MAX)
+			printf("      %s: %llu more, see --json\n",
+			    j->kinds[i].name, (unsigned long long)
+			    (j->kinds[i].n - PRINT_MAX));
+	printf("%s: %s in %s blocks, %llu files, %s streams: %llu errors, "
+	    "%llu notes\n", r->errors == 0 ? "good" : "DAMAGED",
+	    text_bytes_human(r->bytes, a, sizeof(a)),
+	    text_count_human(r->blocks, b, sizeof(b)),
+	    (unsigned long long)r->files,
+	    text_count_human(r->streams, c, sizeof(c)),
+	    (unsigned long long)r->errors, (unsigned long long)r->notes);
+}
+
+/* --- options ------------------------------------------------------------- */
+
+static int
+bad_sample(const char *text, struct err *e)
+{
+
+	return (err_set(e, ERR_USAGE, "--sample \"%s\": a share such as 10%%, "
+	    "or a part such as 3/30", text));
+}
+
+static int
+get_sample(struct job *j, const char *text, struct err *e)
+{
+	char *copy, *slash;
+	double share;
+	uint64_t n = 0, all = 0;
+	char *end;
+	int rc = 0;
+
+	if (text == NULL)
+		return (0);
+	copy = must_strdup(text);
+	if ((slash = strchr(copy, '/')) != NULL) {
+		*slash = '\0';
+		if (text_u64(slash + 1, 1, 1000000, &all) != 0 ||
+		    text_u64(copy, 1, all, &n) != 0)
+			rc = bad_sample(text, e);
+		j->opt.part = (uint32_t)n;
+		j->opt.parts = (uint32_t)all;
+	} else {
+		errno = 0;
+		share = strtod(copy, &end);
+		if (end == copy || (strcmp(end, "%") != 0 && *end != '\0') ||
+		    errno != 0 || !(share > 0.0001 && share <= 100))
+			rc = bad_sample(text, e);
+		else
+			j->opt.per_million = (uint32_t)(share * 10000);
+		j->opt.seed = j->app->sys->random(j->app->sys->cookie);
+	}
+	free(copy);
+	return (rc);
+}
+
+/* --- the ledger ---------------------------------------------------------- */
+
+static int
+read_ledger(const char *dir, struct err *e)
+{
+	struct ledger *l;
+	struct ledger_txn *txn;
+	int rc;
+
+	if ((rc = ledger_open(dir, true, &l, e)) != 0)
+		return (rc);
+	if ((rc = ledger_read_begin(l, &txn, e)) == 0) {
+		rc = ledger_check(txn, e);
+		ledger_read_end(txn);
+	}
+	ledger_close(l);
+	return (rc);
+}
+
+/* Whether a child that reads all of it comes back. */
+static bool
+bears_reading(const char *dir)
+{
+	struct err e = ERR_INIT;
+	int status = 0;
+	pid_t pid;
+
+	(void)fflush(NULL);
+	if ((pid = fork()) < 0)
+		return (true);		/* then we try ourselves */
+	if (pid == 0) {
+		(void)close(STDERR_FILENO);	/* LMDB may complain */
+		(void)read_ledger(dir, &e);
+		_exit(0);
+	}
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		continue;
+	return (!WIFSIGNALED(status));
+}
+
+static bool
+have_journals(const struct app *app)
+{
+	char *dir = must_sprintf("%s/bronze/%s", app->data, app->name);
+	bool have = sys_tree_bytes(dir) > 0;
+
+	free(dir);
+	return (have);
+}
+
+static void
+tell_ledger(struct job *j, const char *dir, const char *kind,
+    const char *text)
+{
+	char *path = must_sprintf("%s/data.mdb", dir);
+	struct verify_finding f;
+
+	memset(&f, 0, sizeof(f));
+	f.severity = VERIFY_ERROR;
+	f.kind = kind;
+	f.path = path;
+	f.offset = f.group = -1;
+	f.from = f.to = TICKS_NONE;
+	f.text = text;
+	on_finding(j, &f);
+	free(path);
+}
+
+/* The ledger, or NULL after a finding (counted in *errors). */
+static int
+open_ledger(struct job *j, uint64_t *errors, struct err *e)
+{
+	char *dir = must_sprintf("%s/ledger", j->app->data);
+	int rc = 0;
+
+	*errors = 0;
+	if (!bears_reading(dir)) {
+		tell_ledger(j, dir, "ledger.damaged", "reading it ends the "
+		    "process; garner repair makes it again");
+		*errors = 1;
+		goto out;
+	}
+	rc = ledger_open(dir, true, &j->app->ledger, e);
+	if (rc == ERR_NOTFOUND && have_journals(j->app)) {
+		tell_ledger(j, dir, "ledger.missing", "there are journals, "
+		    "but no ledger; garner repair makes it again");
+		*errors = 1;
+		rc = 0;
+	} else if (rc == ERR_CORRUPT) {
+		tell_ledger(j, dir, "ledger.damaged", e->text);
+		*errors = 1;
+		rc = 0;
+	}
+out:
+	free(dir);
+	return (rc);
+}
+
+static int
+verify(struct job *j, const struct source_table *const *tables, int *status,
+    struct err *e)
+{
+	struct app *app = j->app;
+	struct verify_result r;
+	uint64_t errors;
+	int rc;
+
+	j->opt.data_dir = app->data;
+	j->opt.source = app->name;
+	j->opt.ties_all = strcmp(conf_text(app->conf, "compact.ties"),
+	    "all") == 0;
+	j->opt.finding = on_finding;
+	j->opt.progress = on_progress;
+	j->opt.cookie = j;
+	if ((rc = get_sample(j, cli_get(app->cli, "sample"), e)) != 0 ||
+	    (rc = open_ledger(j, &errors, e)) != 0)
+		return (rc);
+	app->progress = app_progress_new(app->cli, "verify");
+	rc = verify_run(app->sys, app->ledger, tables, &j->opt, &r, e);
+	app_progress_wipe(app->progress);
+	if (rc != 0)
+		return (rc);
+	r.errors += errors;
+	print_summary(j, &r);
+	*status = r.errors > 0;
+	return (0);
+}
+
+static int
+run(struct cli *cli)
+{
+	const struct source_table **tables = NULL;
+	struct err e = ERR_INIT;
+	struct app app;
+	struct job j;
+	int status = 0;
+
+	memset(&j, 0, sizeof(j));
+	j.app = &app;
+	buf_init(&j.out, 1 << 20);
+	if (app_open(&app, cli, APP_CONF, &e) != 0 ||
+	    app_tables(&app, cli_get(cli, "table"), &tables, &e) != 0 ||
+	    verify(&j, tables, &status, &e) != 0)
+		status = cli_fail(cli, &e);
+	free(tables);
+	buf_fini(&j.out);
+	app_close(&app);
+	return (status);
+}
+
+const struct cli_command cmd_verify = {
+	.name = "verify",
+	.operands = "",
+	.summary = "Hold all that is stored against its checksums",
+	.options = options,
+	.run = run,
+};

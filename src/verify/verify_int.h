@@ -1,0 +1,123 @@
+#ifndef VERIFY_VERIFY_INT_H
+#define VERIFY_VERIFY_INT_H
+
+/*
+ * What the files of verify share.
+ *
+ *	verify.c		the run: tables, groups, findings
+ *	verify_journal.c	a journal, block by block
+ *	verify_batch.c		a batch against its cover block
+ *	verify_cover.c		coverage: union, and against the ledger
+ *	verify_silver.c		log and files of a table
+ *	verify_orphan.c		leftovers
+ */
+
+#include "base/err.h"
+#include "base/ranges.h"
+#include "base/ticks.h"
+#include "journal/journal.h"
+#include "ledger/ledger.h"
+#include "rows/rows.h"
+#include "source/source.h"
+#include "verify/verify.h"
+
+struct delta_snapshot;
+
+/* A group of a table: what the ledger says of it, and its folder. */
+struct verify_group {
+	uint32_t number;
+	bool known;			/* to the ledger */
+	struct ledger_group g;
+	struct journal_pos now;		/* when coverage was looked at */
+	char *dir;
+	uint64_t rows;			/* counted in the journal */
+	bool hurt;			/* there is damage in it */
+};
+
+/* What journals prove of one object's stream. */
+struct verify_proof {
+	struct ranges r;
+	uint64_t rows;
+};
+
+struct verify_cover {
+	struct verify_proof *proof;	/* by id */
+	uint32_t n;
+};
+
+struct verify {
+	const struct sys *sys;
+	struct ledger *ledger;		/* or NULL */
+	const struct verify_options *opt;
+	struct verify_result *result;
+	uint64_t bytes_all;
+	/* of the table at hand */
+	const struct source_table *table;
+	struct verify_group *groups;
+	size_t ngroups;
+	struct verify_cover cover;
+};
+
+/* --- findings (verify.c) -------------------------------------------------- */
+
+/* One with the table at hand, no place, and no text yet. */
+void verify_finding_init(const struct verify *, struct verify_finding *,
+    enum verify_severity, const char *kind);
+void verify_tell(struct verify *, struct verify_finding *, const char *fmt,
+    ...) __attribute__((format(printf, 3, 4)));
+/* Whether this file is in the sample. */
+bool verify_wanted(const struct verify *, const char *path);
+void verify_progress(struct verify *, uint64_t bytes);
+
+/* --- parts ---------------------------------------------------------------- */
+
+/* The group of that number, made when missing. */
+struct verify_group *verify_group_add(struct verify *, uint32_t number);
+/* Read [from, to) of a journal; adds to the cover and to g->rows. `deep`:
+ * rows are decoded and held against their covers. */
+int verify_journal(struct verify *, struct verify_group *g,
+    const struct journal_pos *from, const struct journal_pos *to, bool deep,
+    struct err *);
+
+/* Blocks of rows that wait for their cover block. */
+#define VERIFY_HELD_MAX 64
+struct verify_held {
+	struct journal_block block;
+	struct rows *rows;		/* NULL: not decoded */
+};
+
+struct verify_batch {
+	struct verify_held held[VERIFY_HELD_MAX];
+	uint32_t n;
+	bool hurt;			/* damage since the last cover block */
+};
+
+void verify_batch_fini(struct verify_batch *);
+/* Takes the rows. */
+void verify_batch_add(struct verify *, const struct verify_group *,
+    struct verify_batch *, const struct journal_block *, struct rows *);
+/* The cover block of what is held, which is then let go. */
+int verify_batch_cover(struct verify *, struct verify_group *,
+    struct verify_batch *, const struct journal_block *,
+    const struct journal_batch *, const struct journal_cover *, size_t n,
+    struct err *);
+/* Rows that no cover block follows. */
+void verify_batch_end(struct verify *, const struct verify_group *,
+    struct verify_batch *);
+
+void verify_cover_init(struct verify_cover *);
+void verify_cover_fini(struct verify_cover *);
+void verify_cover_add(struct verify_cover *, const struct journal_cover *);
+/* The ledger's coverage against the union. */
+int verify_cover_check(struct verify *, struct err *);
+
+int verify_silver(struct verify *, struct err *);
+/* Leftovers: in the journals of the table, in its silver, of all. */
+int verify_orphan_journals(struct verify *, struct err *);
+int verify_orphan_data(struct verify *, const char *dir,
+    const struct delta_snapshot *, struct err *);
+int verify_orphan_tmp(struct verify *, struct err *);
+
+char *verify_segment_path(const struct verify_group *, uint32_t segment);
+
+#endif
