@@ -127,33 +127,47 @@ harvest_journal_dir(const char *data, const char *source, const char *table,
 }
 
 static int
+read_position(const struct harvest_writer *w, struct ledger_group *g,
+    struct err *e)
+{
+	struct ledger_txn *txn;
+	int rc;
+
+	if ((rc = ledger_read_begin(w->h->ledger, &txn, e)) != 0)
+		return (rc);
+	rc = ledger_group_get(txn, w->table->name, w->group, g, e);
+	ledger_read_end(txn);
+	return (rc);
+}
+
+/* The position is read under the journal's lock: another process may have
+ * committed just now. It is at most one commit behind what was written. */
+static int
 writer_open(struct harvest_writer *w, struct err *e)
 {
 	struct harvest *h = w->h;
-	struct ledger_txn *txn;
 	struct ledger_group g;
 	uint64_t cut = 0;
 	char *dir;
 	int rc;
 
-	if ((rc = ledger_read_begin(h->ledger, &txn, e)) != 0)
-		return (rc);
-	rc = ledger_group_get(txn, w->table->name, w->group, &g, e);
-	ledger_read_end(txn);
-	if (rc != 0)
-		return (rc);
-
 	dir = harvest_journal_dir(h->opt.data_dir, h->opt.source_name,
 	    w->table->name, w->group);
-	rc = journal_writer_open(h->sys, dir, &g.pos, &w->journal, &cut, e);
+	rc = journal_writer_lock(h->sys, dir, &w->journal, e);
+	if (rc == 0 && (rc = read_position(w, &g, e)) == 0)
+		rc = journal_writer_start(w->journal, &g.pos, 1, &cut, e);
 	if (rc == 0 && cut > 0)
 		msg_info("journal", "%s: cut %llu bytes that were never "
 		    "committed; they are read again", dir,
 		    (unsigned long long)cut);
 	free(dir);
+	if (rc != 0) {
+		journal_writer_close(w->journal);
+		return (rc);
+	}
 	w->pos = g.pos;
 	w->last_ingested = g.committed;
-	return (rc);
+	return (0);
 }
 
 int

@@ -96,8 +96,20 @@ uint64_t journal_cover_key(uint32_t object, const char *key);
 
 /*
  * Take the lock (ERR_BUSY names the owner), create the directory when
- * missing, cut back to `at`. *cut_bytes (may be NULL) tells what was cut.
+ * missing. Nothing but start and close may be called then: what `at` is must
+ * be read with the lock held.
  */
+int journal_writer_lock(const struct sys *, const char *dir,
+    struct journal_writer **, struct err *);
+/*
+ * Cut back to `at`; *cut_bytes (may be NULL) tells how much. ERR_CORRUPT,
+ * and nothing cut, when what lies behind `at` are more than commits_max
+ * commits: who notes each commit before the next one counts on all but the
+ * last, so it is `at` that is wrong.
+ */
+int journal_writer_start(struct journal_writer *, const struct journal_pos *at,
+    uint32_t commits_max, uint64_t *cut_bytes, struct err *);
+/* Both, with no limit. */
 int journal_writer_open(const struct sys *, const char *dir,
     const struct journal_pos *at, struct journal_writer **,
     uint64_t *cut_bytes, struct err *);

@@ -236,13 +236,34 @@ cut_back(struct journal_writer *w, uint64_t *cut, struct err *e)
 	return (rc);
 }
 
+/* Commits behind the position; what is torn is none. */
+static uint32_t
+commits_behind(const struct journal_writer *w)
+{
+	const struct rows_schema *schema;
+	uint8_t last[JOURNAL_BATCH_ID];
+	struct journal_reader *r;
+	struct journal_block k;
+	uint32_t n = 0;
+
+	if (journal_reader_open(w->sys, w->dir, &w->pos, NULL, true, &r,
+	    NULL) != 0)
+		return (0);
+	journal_reader_show_covers(r);
+	while (journal_reader_next(r, &k, &schema, NULL) == 1) {
+		if (n == 0 || memcmp(last, k.batch_id, sizeof(last)) != 0)
+			n++;
+		memcpy(last, k.batch_id, sizeof(last));
+	}
+	journal_reader_close(r);
+	return (n);
+}
+
 int
-journal_writer_open(const struct sys *sys, const char *dir,
-    const struct journal_pos *at, struct journal_writer **out,
-    uint64_t *cut_bytes, struct err *e)
+journal_writer_lock(const struct sys *sys, const char *dir,
+    struct journal_writer **out, struct err *e)
 {
 	struct journal_writer *w;
-	uint64_t cut = 0;
 	char *lock;
 	int rc;
 
@@ -251,7 +272,6 @@ journal_writer_open(const struct sys *sys, const char *dir,
 	w->sys = sys;
 	w->dir = must_strdup(dir);
 	w->lock = w->fd = -1;
-	w->pos = *at;
 	w->zip = zip_new(ZSTD_LEVEL);
 	buf_init(&w->pending, LIMIT_SEGMENT_BYTES);
 	buf_init(&w->raw, LIMIT_BLOCK_RAW_MAX);
@@ -267,14 +287,51 @@ journal_writer_open(const struct sys *sys, const char *dir,
 		rc = sys_lock(lock, &w->lock, e);
 		free(lock);
 	}
-	if (rc == 0)
-		rc = cut_back(w, &cut, e);
 	if (rc != 0) {
 		journal_writer_close(w);
 		return (rc);
 	}
+	*out = w;
+	return (0);
+}
+
+int
+journal_writer_start(struct journal_writer *w, const struct journal_pos *at,
+    uint32_t commits_max, uint64_t *cut_bytes, struct err *e)
+{
+	uint64_t cut = 0;
+	uint32_t n;
+	int rc;
+
+	MUST(w->fd < 0 && w->pending.len == 0);
+	w->pos = *at;
+	if (commits_max < UINT32_MAX && (n = commits_behind(w)) > commits_max)
+		return (err_set(e, ERR_CORRUPT, "%s: %u commits lie behind "
+		    "segment %u, offset %llu, where the ledger ends; if it "
+		    "is lost or an older one was put back, run garner repair",
+		    w->dir, n, at->segment, (unsigned long long)at->offset));
+	rc = cut_back(w, &cut, e);
 	if (cut_bytes != NULL)
 		*cut_bytes = cut;
+	return (rc);
+}
+
+int
+journal_writer_open(const struct sys *sys, const char *dir,
+    const struct journal_pos *at, struct journal_writer **out,
+    uint64_t *cut_bytes, struct err *e)
+{
+	struct journal_writer *w;
+	int rc;
+
+	*out = NULL;
+	if ((rc = journal_writer_lock(sys, dir, &w, e)) != 0)
+		return (rc);
+	rc = journal_writer_start(w, at, UINT32_MAX, cut_bytes, e);
+	if (rc != 0) {
+		journal_writer_close(w);
+		return (rc);
+	}
 	*out = w;
 	return (0);
 }

@@ -153,6 +153,23 @@ def test_damage_is_named():
             shutil.rmtree(keep)
 
 
+def test_a_lost_ledger_costs_no_journal():
+    """A harvest without its ledger would begin anew, and cut the journals
+    back to nothing."""
+    with Mock("--tags", 20) as m, Site(m.url, size=20) as s:
+        filled(m, s)
+        before = tree(os.path.join(s.data, "bronze"))
+        shutil.rmtree(os.path.join(s.data, "ledger"))
+        r = s.garner("harvest", status=65)
+        assert "garner repair" in r.stderr, r.stderr
+        after = tree(os.path.join(s.data, "bronze"))
+        assert {p for p in before if p.endswith(".gj")} <= set(after)
+        for p, what in before.items():
+            # tables of one commit may be written again
+            assert "pi_timeseries" not in p or p.endswith("lock") or \
+                after[p] == what, p
+
+
 def test_leftovers_are_notes():
     with Mock("--tags", 20) as m, Site(m.url, size=20) as s:
         filled(m, s)

@@ -414,6 +414,44 @@ test_journal_writer_looks(void **state)
 	journal_test_wipe(t);
 }
 
+/* Who counts on all but the last commit is not made to lose more. */
+static void
+test_journal_commits_behind(void **state)
+{
+	struct journal_test *t = *state;
+	struct journal_pos pos[NBLOCKS + 1] = { { 0, 0 } };
+	struct journal_writer *w;
+	struct err e = ERR_INIT;
+	uint64_t cut;
+	uint32_t i, n;
+	int rc;
+
+	journal_test_make(t, NBLOCKS, pos + 1);
+	for (i = 0; i <= NBLOCKS; i++) {
+		assert_int_equal(journal_writer_lock(sys_posix(), t->dir, &w,
+		    &e), 0);
+		rc = journal_writer_start(w, &pos[NBLOCKS - i], i, &cut, &e);
+		if (rc != 0)
+			fail_msg("%u: %s", i, e.text);
+		journal_writer_close(w);
+		journal_test_wipe(t);
+		journal_test_make(t, NBLOCKS, pos + 1);
+		if (i == NBLOCKS)
+			break;
+		assert_int_equal(journal_writer_lock(sys_posix(), t->dir, &w,
+		    &e), 0);
+		assert_int_equal(journal_writer_start(w,
+		    &pos[NBLOCKS - i - 1], i, &cut, &e), ERR_CORRUPT);
+		assert_non_null(strstr(e.text, t->dir));
+		assert_non_null(strstr(e.text, "garner repair"));
+		journal_writer_close(w);
+		assert_int_equal(journal_test_read(t, &zero, NULL, false, 0,
+		    &n, NULL), 0);
+		assert_int_equal(n, NBLOCKS);
+	}
+	journal_test_wipe(t);
+}
+
 int
 main(void)
 {
@@ -423,6 +461,7 @@ main(void)
 		cmocka_unit_test(test_journal_cut_back),
 		cmocka_unit_test(test_journal_not_synced),
 		cmocka_unit_test(test_journal_lock),
+		cmocka_unit_test(test_journal_commits_behind),
 		cmocka_unit_test(test_journal_refused_rows),
 		cmocka_unit_test(test_journal_every_length),
 		cmocka_unit_test(test_journal_every_bit),
