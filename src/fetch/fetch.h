@@ -152,6 +152,8 @@ struct fetch_answer {
 				 * bytes; take it over by setting it NULL */
 	size_t len;
 	unsigned tries;
+	bool held;		/* given up behind an open breaker: err is of
+				 * the server, or of another request */
 	int64_t total_us;	/* of the last try */
 	int64_t first_byte_us;
 	int64_t wire_bytes;	/* as received, of the last try */

@@ -455,6 +455,7 @@ step_failed(struct fetch_job *j)
 		a.err = f->last[f->last_class];
 	else
 		a.err = f->last[j->class];
+	a.held = j->given_up;
 	if (j->given_up)
 		(void)err_wrap(&a.err, "given up after %lld s without a good "
 		    "answer", (long long)(f->give_up_us / 1000000));

@@ -148,11 +148,26 @@ bad(struct ask *k, const struct err *why)
 	harvest_bad(s->h, &e);
 }
 
+/* What PI Web API itself says of one stream, while it answers for others,
+ * does not tell that the server is gone, however many such streams are. */
+static bool
+of_stream(const struct ask *k, const struct fetch_answer *a)
+{
+
+	return (k->q.n == 1 && a->json && k->group->series->answered);
+}
+
 static enum sched_why
-why_failed(struct ask *k, struct fetch_answer *a)
+why_failed(struct ask *k, struct fetch_answer *a, bool whole)
 {
 	struct harvest *h = k->group->series->h;
 
+	if (a->held) {
+		bad(k, &a->err);
+		/* Unless it failed before: the error is of others. */
+		return (k->q.n == 1 && k->group->series->streams[
+		    k->q.ids[0]].tries > 0 ? SCHED_GUILTY : SCHED_RETURN);
+	}
 	switch (a->err.code) {
 	case ERR_AUTH:
 	case ERR_TLS:
@@ -174,7 +189,8 @@ why_failed(struct ask *k, struct fetch_answer *a)
 		return (SCHED_SMALLER);
 	case ERR_SERVER:
 	case ERR_ANSWER:
-		bad(k, &a->err);
+		if (!whole || !of_stream(k, a))
+			bad(k, &a->err);
 		return (k->q.n > 1 ? SCHED_GUILTY : alone(k, a->err.text));
 	default:
 		bad(k, &a->err);
@@ -247,12 +263,13 @@ on_answer(void *cookie, struct fetch_answer *a)
 	}
 	if (rc == 0 && !page_failed(k, a)) {
 		harvest_good(h);
+		s->answered = true;
 		harvest_settle(k);
 	} else {
 		/* No JSON at all: the server is not well. What is wrong in
 		 * good form is about what was asked. */
 		a->unusable = !whole;
-		why = why_failed(k, a);
+		why = why_failed(k, a, whole);
 		sched_failed(g->sched, &k->q, why, a->err.code);
 	}
 	ask_unlink(k);

@@ -54,6 +54,7 @@ struct harvest_series {
 	uint32_t turn;			/* group to ask first */
 	struct ask *asks;		/* in flight */
 	size_t answer_mean;		/* bytes, moving average */
+	bool answered;			/* in this run, some of it well */
 };
 
 /* harvest_ask.c: send what sched wants of this group. */

@@ -143,6 +143,7 @@ struct sim {
 	bool total, by_time;		/* reading of maxCount */
 	bool echo_full;			/* WebIDs come as Full */
 	int64_t latency_us;
+	bool many_broken;
 	uint32_t cap_ours;		/* the option, or the server's if less */
 	/* this cycle */
 	struct loop *loop;

@@ -196,6 +196,20 @@ make_sys(struct run *r)
 
 /* --- options -------------------------------------------------------------- */
 
+/* Streams that are answered by 500 open the breaker of the others when
+ * these have nothing left to ask. */
+static bool
+any_500(const struct sim *s)
+{
+	uint32_t i;
+
+	for (i = 0; i < s->n; i++)
+		if (s->s[i].there && s->s[i].broken_from != SIM_NEVER &&
+		    s->s[i].how == SIM_REFUSED && s->s[i].status == 500)
+			return (true);
+	return (false);
+}
+
 static void
 make_options(struct run *r)
 {
@@ -229,6 +243,8 @@ make_options(struct run *r)
 	    .breaker_open_max_ms = 8000,
 	    .give_up_ms = sim_between(g, 1000, 30000),
 	    .retry_share = 0.2, .retry_rate = 1, .seed = s->seed };
+	if (any_500(s))
+		r->fopt.breaker_failures = 0;
 	r->copt = (struct compact_options){ .data_dir = s->dir,
 	    .source = SOURCE, .zstd_level = 1,
 	    .memory = sim_chance(g, 30) ? 1 : 4 << 20,
@@ -333,6 +349,8 @@ cycle_go(struct run *r, const struct plan *p, struct sim_cycle *c)
 	c->whole = rc == 0 && !harvest_stopped(h);
 	c->ended = sim_server_now(s);
 	s->x->ended += rc != 0;
+	if (rc != 0 && s->knobs.verbose)
+		printf("ended: %s\n", e.text);
 	failures(r, h, c);
 	loop_timer_free(kill);
 	loop_timer_free(stop);

@@ -215,12 +215,13 @@ make_events(struct sim *s, struct sim_stream *st, struct manner *m)
 static void
 make_broken(struct sim *s, struct sim_stream *st, struct rng *r)
 {
-	static const int statuses[] = { 404, 409, 410, 501, 403, 400 };
+	static const int statuses[] = { 404, 409, 410, 501, 403, 400, 500 };
 	unsigned what = (unsigned)rng_below(r, 100);
 
 	st->broken_from = st->broken_to = SIM_NEVER;
 	st->how = (enum sim_how)rng_below(r, SIM_HOWS);
-	st->status = statuses[rng_below(r, 6)];
+	st->status = statuses[rng_below(r, 7)];
+	what = what * (s->many_broken ? 20 : 100) / 100;
 	if (what >= 16 || !sim_has(s, SIM_BROKEN))
 		return;
 	st->broken_from = what < 12 ? 0 : s->from +
@@ -275,6 +276,7 @@ make_server(struct sim *s)
 	s->echo_full = sim_chance(r, 30) && sim_has(s, SIM_ODD);
 	s->latency_us = sim_between(r, 1, 2000) * (sim_chance(r, 20) ? 1000 :
 	    10);
+	s->many_broken = sim_chance(r, 10);
 	s->cap = sim_has(s, SIM_LIMITS) ? cap : 150000;
 	s->url_max = sim_has(s, SIM_LIMITS) ? url : 65500;
 }
