@@ -329,7 +329,8 @@ run(struct compact_job *j, struct ledger *ledger, struct err *e)
 	 * the positions read without it. */
 	if ((rc = lock_table(j, &lock, e)) != 0 ||
 	    (rc = read_groups(j, ledger, e)) != 0 ||
-	    (rc = compact_sweep_tmp(j, e)) != 0)
+	    (rc = compact_sweep_tmp(j, e)) != 0 ||
+	    (rc = delta_settle(delta, e)) != 0)
 		goto out;
 	do
 		rc = try_once(j, delta, e);

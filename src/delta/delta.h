@@ -69,6 +69,9 @@ void delta_close(struct delta_table *);
 int delta_load(struct delta_table *, struct delta_snapshot *, struct err *);
 /* The file that made delta_load() fail, which may be missing; or NULL. */
 const char *delta_bad_path(const struct delta_table *);
+/* Make the newest version durable: who linked it may have been killed before
+ * it synced the directory. For who is to write, before it loads. */
+int delta_settle(struct delta_table *, struct err *);
 void delta_snapshot_fini(struct delta_snapshot *);
 /* txn version of app_id, or -1. */
 int64_t delta_snapshot_txn(const struct delta_snapshot *, const char *app_id);

@@ -25,6 +25,9 @@
 
 /* Readers expect statistics of the first 32 columns only. */
 #define STATS_COLUMNS 32
+/* Of the log: table, source, silver, the data directory, and where that
+ * stands. */
+#define DIRS_ABOVE 5
 
 /* --- schema -------------------------------------------------------------- */
 
@@ -338,6 +341,18 @@ put_actions(struct buf *b, struct delta_table *t,
 	if (rc == 0 && b->error != 0)
 		rc = err_set(e, b->error, "a commit of %zu files is too "
 		    "large", c->nadds + c->nremoves);
+	return (rc);
+}
+
+int
+delta_settle(struct delta_table *t, struct err *e)
+{
+	char *dir = must_sprintf("%s/" DELTA_LOG, t->dir);
+	int rc = 0;
+
+	if (sys_exists(t->sys, dir))
+		rc = sys_sync_dirs(t->sys, dir, DIRS_ABOVE, e);
+	free(dir);
 	return (rc);
 }
 

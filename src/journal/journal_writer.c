@@ -31,6 +31,9 @@
 /* Journals are compressed for speed; silver is for size. */
 #define ZSTD_LEVEL 1
 
+/* Table, source, bronze, the data directory, and where that stands. */
+#define DIRS_ABOVE 5
+
 /* A schema whose block this writer has made. */
 struct written_schema {
 	struct written_schema *next;
@@ -563,7 +566,9 @@ fill_segment(struct journal_writer *w, int fd, const struct buf *b,
 	*doubt = true;
 	if (w->sys->fsync(w->sys->cookie, fd) != 0)
 		return (err_sys(e, errno, "sync"));
-	if ((rc = sys_sync_dir(w->sys, w->dir, e)) != 0)
+	/* With the first segment the names of its directories count. */
+	if ((rc = sys_sync_dirs(w->sys, w->dir, w->pos.segment == 0 ?
+	    DIRS_ABOVE : 0, e)) != 0)
 		return (rc);
 	*doubt = false;
 	return (0);

@@ -461,7 +461,7 @@ file_size(const struct ledger *l, uint64_t *size, struct err *e)
 		if (*size == 0 && (rc = ledger_make(l->path, file, e)) == 0)
 			rc = stat_file(file, size, e);
 		if (rc == 0)
-			ledger_sweep(l->path);
+			rc = ledger_sweep(l->path, e);
 	}
 	free(file);
 	return (rc);

@@ -79,7 +79,7 @@ int ledger_put(struct ledger_txn *, const struct ledger_key *,
 /* A new ledger at `file` in dir, durable, unless there is one; what others
  * left half made is for ledger_sweep(), once there is one. */
 int ledger_make(const char *dir, const char *file, struct err *);
-void ledger_sweep(const char *dir);
+int ledger_sweep(const char *dir, struct err *);
 int ledger_mdb_error(struct err *, int rc, const char *what);
 int ledger_damaged(struct err *, const char *what, const char *table,
     uint64_t id);

@@ -21,6 +21,8 @@
 #include "sys/sys.h"
 
 #define PREFIX "new-"
+/* The data directory, and where that stands. */
+#define DIRS_ABOVE 2
 
 static int
 put_text(MDB_txn *txn, MDB_dbi dbi, const char *name, const char *text)
@@ -81,7 +83,7 @@ put_in_place(const char *dir, const char *from, const char *file,
 	if (sys->link(sys->cookie, made, file) != 0)
 		rc = err_sys(e, errno, "cannot create %s", file);
 	else
-		rc = sys_sync_dir(sys, dir, e);
+		rc = sys_sync_dirs(sys, dir, DIRS_ABOVE, e);
 	free(made);
 	return (rc);
 }
@@ -105,25 +107,30 @@ ledger_make(const char *dir, const char *file, struct err *e)
 	if (rc != 0 && sys_exists(sys, file)) {
 		if (e != NULL)
 			*e = (struct err)ERR_INIT;
-		rc = sys_sync_dir(sys, dir, e);
+		rc = sys_sync_dirs(sys, dir, DIRS_ABOVE, e);
 	}
 	return (rc);
 }
 
-void
-ledger_sweep(const char *dir)
+int
+ledger_sweep(const char *dir, struct err *e)
 {
 	char **names, *path;
 	size_t i, n;
+	int rc;
 
-	if (sys_list_dir(dir, &names, &n, NULL) != 0)
-		return;
-	for (i = 0; i < n; i++) {
+	if ((rc = sys_list_dir(dir, &names, &n, e)) != 0)
+		return (rc);
+	for (i = 0; i < n && rc == 0; i++) {
 		if (strncmp(names[i], PREFIX, strlen(PREFIX)) != 0)
 			continue;
+		/* Its maker may have had no time to sync what it linked. */
+		rc = sys_sync_dirs(sys_posix(), dir, DIRS_ABOVE, e);
 		path = must_sprintf("%s/%s", dir, names[i]);
-		(void)sys_remove_tree(path, NULL);
+		if (rc == 0)
+			(void)sys_remove_tree(path, NULL);
 		free(path);
 	}
 	sys_list_free(names, n);
+	return (rc);
 }

@@ -49,6 +49,11 @@ int sys_pread_all(const struct sys *, int fd, void *, size_t n, int64_t off,
 int sys_mkdirs(const struct sys *, const char *path, struct err *);
 /* fsync of a directory, so that names in it are durable. */
 int sys_sync_dir(const struct sys *, const char *path, struct err *);
+/* The same, and so many directories above it: that a directory is there
+ * does not make its name durable, for who made it may have been killed
+ * before it synced. Those above that must not be read are left out. */
+int sys_sync_dirs(const struct sys *, const char *path, unsigned above,
+    struct err *);
 /*
  * A new file, whole or not at all: path.tmp-XXXX, write, fsync, then rename
  * over (replace = true) or link (false: ERR_EXISTS when path is there), and

@@ -124,6 +124,30 @@ sync_parent(const struct sys *sys, const char *path, struct err *e)
 	return (rc);
 }
 
+int
+sys_sync_dirs(const struct sys *sys, const char *path, unsigned above,
+    struct err *e)
+{
+	char *dir, *up;
+	int rc;
+
+	rc = sys_sync_dir(sys, path, e);
+	for (dir = must_strdup(path); rc == 0 && above > 0 &&
+	    strcmp(dir, "/") != 0 && strcmp(dir, ".") != 0; above--) {
+		up = parent_of(dir);
+		free(dir);
+		dir = up;
+		rc = sys_sync_dir(sys, dir, e);
+		if (rc == ERR_CREATE) {		/* no permission */
+			if (e != NULL)
+				*e = (struct err)ERR_INIT;
+			rc = 0;
+		}
+	}
+	free(dir);
+	return (rc);
+}
+
 static bool
 is_dir(const struct sys *sys, const char *path)
 {
