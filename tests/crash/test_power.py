@@ -1,0 +1,95 @@
+"""Power losses: what garner does to its data directory is recorded, with
+runs that are killed among it; then the disk is put together as it may be
+found after a power loss at each moment, by the thousand, and looked at
+(power.c). From a few of these states plain runs go all the way to the truth.
+
+GARNER_TEST_POWER: how many states (default 10000; make check-long 200000);
+GARNER_TEST_SEED: of the choice.
+"""
+
+import os
+import random
+import shutil
+import subprocess
+import time
+
+from crash import CrashSite, sanitized
+from harness import BUILD, Mock, check_silver, main
+
+STATES = int(os.environ.get("GARNER_TEST_POWER",
+                            "1000" if sanitized() else "10000"))
+SEED = int(os.environ.get("GARNER_TEST_SEED", str(int(time.time()))))
+POWER = os.path.join(BUILD, "tests/crash/power")
+A = "2026-03-01T11:40:00Z"
+WORLD = ("--tags", 12, "--density", "fast=7s,medium=20s,slow=60s")
+CONF = {"size": 4, "from": A, "reread": "20m",
+        "harvest": "  page_items: 60\n  target_items: 60\n"
+                   "  commit_rows: 50\n"}
+
+
+def clock(minute):
+    return "2026-03-01T12:%02d:00Z" % minute
+
+
+def record(m, s, rng):
+    """A first run that is killed again and again, mostly when something was
+    done and is about to be synced; then two that end."""
+    s.record = os.path.join(s.dir, "record")
+    kills = 0
+    for minute in (0, 4, 8):
+        m.set_now(clock(minute))
+        for name in ("discover", "harvest", "compact"):
+            for _ in range(8 if minute == 0 else 1):
+                calls, most = rng.choice([("s", 12), ("s", 40), ("wcnt", 120)])
+                s.run(name, do="torn", at=rng.randint(1, most), calls=calls,
+                      CRASH_RECORD=s.record)
+                kills += s.done
+                if not s.done:
+                    break
+            r = s.run(name, CRASH_RECORD=s.record)
+            assert r.returncode == 0, r.stderr
+    return kills
+
+
+def power(s, states, *only):
+    dir = os.path.join(s.dir, "state")
+    shutil.rmtree(dir, ignore_errors=True)
+    r = subprocess.run([POWER, s.record, dir, str(states), str(SEED)]
+                       + [str(x) for x in only],
+                       capture_output=True, text=True)
+    if r.returncode != 0:
+        kept = "/tmp/garner-power-record"
+        shutil.copy(s.record, kept)
+        raise AssertionError("%s\n%s\nrecord kept: %s" % (
+            r.stdout, r.stderr, kept))
+    return dir, r.stdout.strip()
+
+
+def test_power():
+    print("seed %d" % SEED, flush=True)
+    rng = random.Random(SEED)
+    with Mock(*WORLD, frozen=clock(0)) as m, CrashSite(m.url, **CONF) as s:
+        kills = record(m, s, rng)
+        began = time.monotonic()
+        _, line = power(s, STATES)
+        print("%s; %d kills among it; %.1f ms each" % (
+            line, kills, (time.monotonic() - began) * 1000 / STATES),
+            flush=True)
+        whole_way(m, s, rng)
+
+
+def whole_way(m, s, rng):
+    """Silver of plain runs on states picked at random is the truth."""
+    states = 200
+    for _ in range(max(4, STATES // 1000)):
+        n = rng.randint(1, states)
+        dir, _ = power(s, states, n)
+        shutil.rmtree(s.data)
+        os.rename(dir, s.data)
+        for name in ("harvest", "compact"):
+            r = s.run(name)
+            assert r.returncode == 0, ("state %d" % n, r.stderr)
+        check_silver(m, s, A, clock(8), what="state %d" % n)
+
+
+main(globals())
