@@ -100,6 +100,7 @@ struct app {
 	struct app_secrets *secrets;
 	struct app_signals *signals;
 	struct app_progress *progress;
+	int lock;		/* of app_lock(), -1: none */
 };
 
 enum app_want {
@@ -117,10 +118,28 @@ int app_table(const struct app *, const char *name,
 /* --table A,B (NULL: all configured); free the array. */
 int app_tables(const struct app *, const char *list,
     const struct source_table ***, struct err *);
-/* Signals asked the run to stop: which, or 0. */
+/*
+ * cli_stop.c: from app_signals_new() on the first SIGINT or SIGTERM asks the
+ * run to stop, and ten seconds later the program ends in any case; the
+ * second ends it at once. APP_HARVEST brings it. Which came, or 0.
+ */
+void app_signals_new(struct app *);
+void app_signals_free(struct app *);
 int app_signal(const struct app *);
-/* As cli_fail(), but silent about what was only stopped by a signal. */
+/* As cli_fail(), but a run that a signal ended has its status, without a
+ * word more. */
 int app_fail(const struct app *, const struct err *);
+/*
+ * cli_lock.c: that no other process does the same to those of these tables
+ * (NULL ended) of the data folder that are of one of `kinds`, a set of
+ * APP_KIND(); `what` is "harvest" or "compact". Of series only `group`, and
+ * then no frames; 0: all. May be called again for more, and is held until
+ * app_close(). ERR_BUSY names the other.
+ */
+#define APP_KIND(kind) (1u << (kind))
+int app_lock(struct app *, const char *what,
+    const struct source_table *const *, unsigned kinds, uint32_t group,
+    struct err *);
 /* Report streams set aside; 1 when there are any, else 0. */
 int app_report_failures(const struct app *);
 /*

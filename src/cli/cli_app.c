@@ -1,14 +1,10 @@
 /*
  * What commands work with: configuration, connector, ledger, loop and
- * engine, opened in that order and closed in the other. The first SIGINT or
- * SIGTERM stops a run (what was answered is made durable, at most
- * STOP_GRACE), the second ends the program at once, which is as safe as a
- * kill.
+ * engine, opened in that order and closed in the other.
  */
 
 #include "config.h"
 
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,98 +24,8 @@
 #include "source/source.h"
 #include "sys/sys.h"
 
-#define STOP_GRACE_US 10000000
 /* Retries a second that need not be earned: a slow source has its tries. */
 #define RETRY_RATE 1.0
-
-struct app_signals {
-	struct app *app;
-	struct loop_signal *on_int;
-	struct loop_signal *on_term;
-	struct loop_timer *grace;
-	int caught;
-};
-
-/* --- signals ------------------------------------------------------------- */
-
-static void
-stop_now(void *cookie)
-{
-	struct app_signals *s = cookie;
-
-	msg_warn(s->app->cli->command, "not done in time, stopping at once; "
-	    "nothing committed is lost");
-	_exit(128 + s->caught);
-}
-
-static void
-caught(struct app_signals *s, int signo)
-{
-
-	if (s->caught != 0)
-		_exit(128 + signo);
-	s->caught = signo;
-	msg_info(s->app->cli->command, "stopping: making durable what was "
-	    "answered (once more to stop at once)");
-	loop_timer_set(s->grace, STOP_GRACE_US);
-	harvest_stop(s->app->harvest);
-}
-
-static void
-on_int(void *cookie)
-{
-
-	caught(cookie, SIGINT);
-}
-
-static void
-on_term(void *cookie)
-{
-
-	caught(cookie, SIGTERM);
-}
-
-int
-app_signal(const struct app *app)
-{
-
-	return (app->signals != NULL ? app->signals->caught : 0);
-}
-
-int
-app_fail(const struct app *app, const struct err *e)
-{
-
-	if (e->code == ERR_CANCELLED && app_signal(app) != 0)
-		return (128 + app_signal(app));
-	return (cli_fail(app->cli, e));
-}
-
-static void
-signals_new(struct app *app)
-{
-	struct app_signals *s;
-
-	s = must_calloc(1, sizeof(*s));
-	s->app = app;
-	s->on_int = loop_signal_new(app->loop, SIGINT, on_int, s);
-	s->on_term = loop_signal_new(app->loop, SIGTERM, on_term, s);
-	s->grace = loop_timer_new(app->loop, stop_now, s);
-	app->signals = s;
-}
-
-static void
-signals_free(struct app *app)
-{
-
-	if (app->signals == NULL)
-		return;
-	loop_signal_free(app->signals->on_int);
-	loop_signal_free(app->signals->on_term);
-	loop_timer_free(app->signals->grace);
-	free(app->signals);
-	app->signals = NULL;
-}
 
 /* --- configuration and connector ----------------------------------------- */
 
@@ -421,7 +327,7 @@ open_harvest(struct app *app, struct err *e)
 	rc = harvest_new(app->sys, app->loop, &f, app->source, app->ledger, &h,
 	    &app->harvest, e);
 	if (rc == 0)
-		signals_new(app);
+		app_signals_new(app);
 	return (rc);
 }
 
@@ -450,6 +356,7 @@ app_open(struct app *app, const struct cli *cli, unsigned want, struct err *e)
 
 	memset(app, 0, sizeof(*app));
 	app->cli = cli;
+	app->lock = -1;
 	app->sys = sys_posix();
 	if (cli->quiet)
 		msg_setup("garner", MSG_WARN, MSG_TEXT);
@@ -471,13 +378,14 @@ void
 app_close(struct app *app)
 {
 
-	signals_free(app);
+	app_signals_free(app);
 	harvest_free(app->harvest);
 	pace_calendar_free(app->calendar);
 	app_progress_free(app->progress);
 	if (app->loop != NULL)
 		loop_free(app->loop);
 	ledger_close(app->ledger);
+	sys_unlock(app->lock);
 	app_access_free(app);
 	free(app->tables);
 	source_free(app->source);

@@ -58,6 +58,13 @@ print_text(const struct source_table *t, const struct compact_result *r)
 	    text_count_human(r->duplicates, d, sizeof(d)));
 }
 
+static bool
+stop_asked(void *cookie)
+{
+
+	return (app_signal(cookie) != 0);
+}
+
 static int
 compact(struct app *app, const struct source_table **t, struct err *e)
 {
@@ -75,6 +82,8 @@ compact(struct app *app, const struct source_table **t, struct err *e)
 	o.zstd_level = (int)conf_num(app->conf, "compact.zstd_level");
 	o.file_rows = (uint32_t)conf_num(app->conf, "compact.file_rows");
 	o.rebuild = cli_get(cli, "rebuild") != NULL;
+	o.stop = stop_asked;
+	o.stop_cookie = app;
 	o.progress = app_progress_rows;
 	o.cookie = app->progress = app_progress_new(cli, "compact");
 	if (cli->json)
@@ -105,8 +114,13 @@ run(struct cli *cli)
 
 	if (app_open(&app, cli, APP_LEDGER, &e) != 0 ||
 	    app_tables(&app, cli_get(cli, "table"), &tables, &e) != 0 ||
-	    compact(&app, tables, &e) != 0)
+	    app_lock(&app, "compact", tables, ~0u, 0, &e) != 0) {
 		status = cli_fail(cli, &e);
+	} else {
+		app_signals_new(&app);
+		if (compact(&app, tables, &e) != 0)
+			status = app_fail(&app, &e);
+	}
 	free(tables);
 	app_close(&app);
 	return (status);

@@ -70,6 +70,8 @@ run(struct cli *cli)
 
 	if (app_open(&app, cli, APP_HARVEST, &e) != 0 ||
 	    app_tables(&app, cli_get(cli, "table"), &tables, &e) != 0 ||
+	    app_lock(&app, "harvest", tables, APP_KIND(SOURCE_WALK), 0,
+	    &e) != 0 ||
 	    harvest_discover(app.harvest, tables, &e) != 0)
 		status = app_fail(&app, &e);
 	app_progress_free(app.progress);

@@ -34,9 +34,7 @@ get_range(const struct app *app, struct harvest_range *r, struct err *e)
 	int64_t now;
 	int rc;
 
-	/* what is wrong with the options is told before the server is asked */
-	if ((rc = app_range(app, 0, 0, r, e)) != 0 ||
-	    (rc = harvest_clock(app->harvest, &now, e)) != 0 ||
+	if ((rc = harvest_clock(app->harvest, &now, e)) != 0 ||
 	    (rc = app_range(app, now, now, r, e)) != 0)
 		return (rc);
 	if (r->from >= r->to)
@@ -45,26 +43,19 @@ get_range(const struct app *app, struct harvest_range *r, struct err *e)
 	return (0);
 }
 
-/* Was a walk that is wanted, or whose objects others need, never made? One
- * that was killed before its end has not been. */
-static bool
-need_discover(const struct app *app, const struct source_table **t)
+/* Walks that were never made to their end, of these tables or by whose
+ * objects they are read. */
+static int
+need_discover(const struct app *app, const struct source_table **t,
+    bool *need, struct err *e)
 {
-	const struct source_table *walk;
-	struct ledger_txn *txn;
-	struct ledger_group g;
-	bool need = false;
+	bool walked = true;
+	int rc = 0;
 
-	if (ledger_read_begin(app->ledger, &txn, NULL) != 0)
-		return (true);
-	for (; *t != NULL && !need; t++) {
-		walk = (*t)->kind == SOURCE_WALK ? *t : (*t)->over;
-		if (walk != NULL)
-			need = ledger_group_get(txn, walk->name, 0, &g,
-			    NULL) != 0 || g.batches == 0;
-	}
-	ledger_read_end(txn);
-	return (need);
+	for (; *t != NULL && rc == 0 && walked; t++)
+		rc = app_walked(app, *t, &walked, e);
+	*need = !walked;
+	return (rc);
 }
 
 static void
@@ -110,18 +101,39 @@ print_stats(const struct cli *cli, const struct harvest_stats *s)
 		    text_count_human(s->streams_failed, a, sizeof(a)));
 }
 
+/* The tables of the run, and whether the catalogue is walked before. */
+static int
+get_tables(struct app *app, uint32_t group,
+    const struct source_table ***tables, bool *discover, struct err *e)
+{
+	int rc;
+
+	rc = app_tables(app, cli_get(app->cli, "table"), tables, e);
+	if (rc != 0 || (rc = need_discover(app, *tables, discover, e)) != 0)
+		return (rc);
+	if (cli_get(app->cli, "discover") != NULL)
+		*discover = true;
+	rc = app_lock(app, "harvest", *tables, APP_KIND(SOURCE_SERIES) |
+	    APP_KIND(SOURCE_FRAMES), group, e);
+	if (rc == 0 && *discover)
+		rc = app_lock(app, "harvest", app->tables,
+		    APP_KIND(SOURCE_WALK), 0, e);
+	return (rc);
+}
+
 static int
 harvest(struct app *app, struct err *e)
 {
 	const struct source_table **tables = NULL;
 	struct harvest_range range;
+	bool discover = false;
 	int rc;
 
-	if ((rc = get_range(app, &range, e)) != 0)
-		return (rc);
-	rc = app_tables(app, cli_get(app->cli, "table"), &tables, e);
-	if (rc == 0 && (cli_get(app->cli, "discover") != NULL ||
-	    need_discover(app, tables)))
+	/* what is wrong with the options, or in the way, is told before the
+	 * server is asked */
+	if ((rc = app_range(app, 0, 0, &range, e)) == 0 &&
+	    (rc = get_tables(app, range.group, &tables, &discover, e)) == 0 &&
+	    (rc = get_range(app, &range, e)) == 0 && discover)
 		rc = harvest_discover(app->harvest, app->tables, e);
 	if (rc == 0)
 		rc = harvest_run(app->harvest, tables, &range, e);

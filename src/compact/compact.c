@@ -27,8 +27,8 @@
  * of another host. */
 #define KEEP_MS (7LL * 86400 * 1000)
 
-void
-compact_progress(struct compact_job *j)
+static void
+progress(struct compact_job *j)
 {
 	uint64_t done = j->result->rows_read + j->rows_put;
 
@@ -38,6 +38,17 @@ compact_progress(struct compact_job *j)
 	done /= 2;
 	j->opt->progress(j->opt->cookie,
 	    done < j->rows_all ? done : j->rows_all, j->rows_all);
+}
+
+int
+compact_turn(struct compact_job *j, struct err *e)
+{
+
+	progress(j);
+	if (j->opt->stop != NULL && j->opt->stop(j->opt->stop_cookie))
+		return (err_set(e, ERR_CANCELLED, "stopped; the table is as "
+		    "it was"));
+	return (0);
 }
 
 /* --- groups -------------------------------------------------------------- */

@@ -42,6 +42,10 @@ struct compact_options {
 	bool rebuild;		/* from the beginning of the journals */
 	void (*progress)(void *cookie, uint64_t rows_done, uint64_t rows_all);
 	void *cookie;
+	/* Asked now and then: true ends the run with ERR_CANCELLED, as if it
+	 * had never begun. */
+	bool (*stop)(void *cookie);
+	void *stop_cookie;
 };
 
 struct compact_result {

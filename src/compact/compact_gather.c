@@ -159,8 +159,7 @@ out:
 		    "at %llu", b->group, b->pos.segment,
 		    (unsigned long long)b->pos.offset));
 	j->result->rows_read += r->rows->n;
-	compact_progress(j);
-	return (0);
+	return (compact_turn(j, e));
 }
 
 static int

@@ -267,7 +267,8 @@ void compact_write_forget(struct compact_job *, bool unlink);
 int compact_sweep_files(const struct compact_job *, struct err *);
 int compact_sweep_tmp(const struct compact_job *, struct err *);
 
-/* Tell the caller, but not too often. */
-void compact_progress(struct compact_job *);
+/* Tell the caller how far it is, but not too often; ERR_CANCELLED when the
+ * run is to end. */
+int compact_turn(struct compact_job *, struct err *);
 
 #endif

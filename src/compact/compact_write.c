@@ -132,8 +132,7 @@ put(void *cookie, const struct rows *r, uint32_t from, uint32_t n,
 		if (have + part == max && (rc = file_end(w, e)) != 0)
 			return (rc);
 	}
-	compact_progress(w->job);
-	return (0);
+	return (compact_turn(w->job, e));
 }
 
 void

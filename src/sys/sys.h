@@ -79,10 +79,21 @@ int sys_remove_tree(const char *path, struct err *);
 /*
  * An advisory lock on path (created, never removed), held until released or
  * the process ends; the file names its owner: "pid N\n". A second taker
- * gets ERR_BUSY at once, with the owner's pid in the message.
+ * gets ERR_BUSY at once, with the owner's pid and command in the message.
  */
 int sys_lock(const char *path, int *fd, struct err *);
 void sys_unlock(int fd);
+
+/*
+ * Locks against other processes on parts of a file, which need not have so
+ * many bytes: [from, from + len), len 0: to the end of all files. ERR_BUSY
+ * names who holds some of it. `what` is locked, for the message. All parts
+ * end with the process or when any descriptor of the file is closed: one
+ * per process. sys_unlock(fd) ends them.
+ */
+int sys_lock_file(const char *path, int *fd, struct err *);
+int sys_lock_part(int fd, const char *what, int64_t from, int64_t len,
+    struct err *);
 
 /* 128 random bits as a UUID text, version 4; buf of 37 bytes. */
 const char *sys_uuid(const struct sys *, char *buf);

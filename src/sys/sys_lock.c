@@ -15,11 +15,59 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/buf.h"
 #include "base/err.h"
 #include "base/text.h"
 #include "sys/sys.h"
 
 #define PID_TEXT_MAX 32
+#define COMMAND_MAX 200		/* of the owner's words, in a message */
+
+/*
+ * The words of a running command, blanks between, fit for a message; empty
+ * when they cannot be had: it may be of another user, or in a container.
+ */
+static void
+read_command(int64_t pid, struct buf *out)
+{
+	char path[64], text[COMMAND_MAX], word[COMMAND_MAX];
+	ssize_t n;
+	size_t i;
+	int fd;
+
+	(void)snprintf(path, sizeof(path), "/proc/%lld/cmdline",
+	    (long long)pid);
+	if ((fd = open(path, O_RDONLY | O_CLOEXEC)) < 0)
+		return;
+	n = read(fd, text, sizeof(text));
+	close(fd);
+	if (n <= 0)
+		return;
+	for (i = 0; i < (size_t)n; i++)
+		word[i] = text[i] == '\0' ? ' ' : text[i];
+	while (i > 0 && word[i - 1] == ' ')
+		i--;
+	text_escape(out, word, i, COMMAND_MAX);
+}
+
+/* ERR_BUSY: who has it. pid 0: not known. */
+static int
+told_busy(struct err *e, const char *what, int64_t pid)
+{
+	struct buf command;
+	int rc;
+
+	if (pid <= 0)
+		return (err_set(e, ERR_BUSY, "%s is locked by another process",
+		    what));
+	buf_init(&command, 4 * COMMAND_MAX + 8);
+	read_command(pid, &command);
+	rc = err_set(e, ERR_BUSY, command.len > 0 ? "%s is locked by pid %lld "
+	    "(%s)" : "%s is locked by pid %lld%s", what, (long long)pid,
+	    buf_str(&command));
+	buf_fini(&command);
+	return (rc);
+}
 
 /* The pid in the file, 0 when it holds none. */
 static int64_t
@@ -52,7 +100,6 @@ write_pid(int fd)
 static int
 take(int fd, const char *path, struct err *e)
 {
-	int64_t pid;
 	int rc;
 
 	do
@@ -60,12 +107,8 @@ take(int fd, const char *path, struct err *e)
 	while (rc != 0 && errno == EINTR);
 	if (rc != 0 && errno != EWOULDBLOCK)
 		return (err_sys(e, errno, "cannot lock %s", path));
-	if (rc != 0 && (pid = read_pid(fd)) > 0)
-		return (err_set(e, ERR_BUSY, "%s is locked by pid %lld", path,
-		    (long long)pid));
 	if (rc != 0)
-		return (err_set(e, ERR_BUSY, "%s is locked by another process",
-		    path));
+		return (told_busy(e, path, read_pid(fd)));
 	errno = EIO;	/* a short write sets none */
 	if (write_pid(fd) != 0)
 		return (err_sys(e, errno, "cannot write %s", path));
@@ -93,4 +136,33 @@ sys_unlock(int fd)
 {
 	if (fd >= 0)
 		close(fd);
+}
+
+/* --- parts of a file ----------------------------------------------------- */
+
+int
+sys_lock_part(int fd, const char *what, int64_t from, int64_t len,
+    struct err *e)
+{
+	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET,
+	    .l_start = from, .l_len = len }, owner = lock;
+
+	if (fcntl(fd, F_SETLK, &lock) == 0)
+		return (0);
+	if (errno != EACCES && errno != EAGAIN)
+		return (err_sys(e, errno, "cannot lock %s", what));
+	/* It may just have ended: then it is the caller's to try again. */
+	if (fcntl(fd, F_GETLK, &owner) != 0 || owner.l_type == F_UNLCK)
+		owner.l_pid = 0;
+	return (told_busy(e, what, owner.l_pid));
+}
+
+int
+sys_lock_file(const char *path, int *fd, struct err *e)
+{
+
+	*fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+	if (*fd < 0)
+		return (err_sys(e, errno, "cannot open %s", path));
+	return (0);
 }

@@ -220,7 +220,8 @@ def test_second_garner_on_the_same_group():
         first = s.start("harvest")
         lock = os.path.join(s.data, "bronze/pi/pi_timeseries/group-1/lock")
         wait_for(lambda: os.path.exists(lock) and open(lock).read().strip())
-        line = expect(s, 75, [str(first.pid), "group-1"], "harvest",
+        line = expect(s, 75, [str(first.pid), "pi_timeseries", "harvest)"],
+                      "harvest",
                       "--table", "pi_timeseries")
         assert line
         assert first.wait(60) == 0

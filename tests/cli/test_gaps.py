@@ -108,7 +108,7 @@ def test_broken_for_good():
         text = s.garner("gaps", status=1).stdout
         assert "set aside: gone" in text, text
         m.faults()
-        s.garner("harvest")
+        s.garner("harvest", "--retry-failed")
         assert gaps(s) == []
         s.garner("compact")
         check_silver(m, s, A, B)
