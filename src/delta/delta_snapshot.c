@@ -272,6 +272,8 @@ check_configuration(struct replay *r, yyjson_val *conf)
 	yyjson_val *key, *value;
 	size_t i, n;
 
+	if (!yyjson_is_obj(conf))
+		return (0);
 	yyjson_obj_foreach(conf, i, n, key, value) {
 		if (!yyjson_is_str(value) || property_asks(
 		    yyjson_get_str(key), yyjson_get_str(value)))

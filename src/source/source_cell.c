@@ -498,9 +498,11 @@ source_failed(yyjson_val *obj, struct err *e)
 int
 source_parse(char *body, size_t len, yyjson_doc **doc, struct err *e)
 {
-	size_t i;
+	size_t i = 0;
 
-	for (i = 0; i < len && strchr(" \t\r\n", body[i]) != NULL; i++)
+	if (len >= 3 && memcmp(body, "\xef\xbb\xbf", 3) == 0)
+		i = 3;
+	for (; i < len && strchr(" \t\r\n", body[i]) != NULL; i++)
 		continue;
 	if (i < len && body[i] == '<')
 		return (err_set(e, ERR_ANSWER,
