@@ -293,8 +293,8 @@ clock_answer(void *cookie, struct fetch_answer *a)
 	c->job = NULL;
 	c->err = a->err;
 	if (c->err.code == 0)
-		(void)source_clock_decode(c->h->source, a->body, a->len,
-		    &c->now, &c->err);
+		a->unusable = source_clock_decode(c->h->source, a->body,
+		    a->len, &c->now, &c->err) != 0;
 	else
 		url_hint(&c->err, a->status);
 	loop_stop(c->h->loop);
@@ -336,12 +336,15 @@ harvest_clock(struct harvest *h, int64_t *now, struct err *e)
 {
 	struct call call = { .h = h };
 	struct buf target;
+	unsigned tries = 0;
 	int rc = 0;
 
 	if (h->now == TICKS_NONE) {
 		buf_init(&target, 4096);
 		if (source_clock_target(h->source, h->opt.base, &target))
-			rc = ask(&call, &target, clock_answer, e);
+			do
+				rc = ask(&call, &target, clock_answer, e);
+			while (rc == ERR_ANSWER && ++tries < h->opt.tries);
 		else
 			call.now = h->sys->now_ticks(h->sys->cookie);
 		buf_fini(&target);
