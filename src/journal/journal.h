@@ -72,6 +72,7 @@ struct journal_block {
 	struct journal_pos pos;			/* where it begins */
 	uint32_t stored_bytes;			/* header and payload */
 	bool cover;				/* a cover block; no rows */
+	bool hole;				/* what was here is lost */
 };
 
 /* What a cover block tells of its batch. */
@@ -153,7 +154,7 @@ void journal_reader_close(struct journal_reader *);
 int journal_reader_next(struct journal_reader *, struct journal_block *,
     const struct rows_schema **, struct err *);
 int journal_reader_rows(struct journal_reader *, struct rows *, struct err *);
-/* Show cover blocks too, from now on; their records are had by
+/* Show cover blocks and holes too, from now on; their records are had by
  * journal_reader_cover() and belong to the reader until the next call. */
 void journal_reader_show_covers(struct journal_reader *);
 int journal_reader_cover(struct journal_reader *, struct journal_batch *,
@@ -172,5 +173,36 @@ void journal_reader_skim(struct journal_reader *, journal_segment_fn *,
 int journal_reader_resync(struct journal_reader *, uint64_t *skipped_bytes,
     struct err *);
 struct journal_pos journal_reader_pos(const struct journal_reader *);
+
+/*
+ * Make a damaged journal readable: what is damaged or missing up to `to`
+ * (NULL: up to the last good block) becomes holes, by which no position
+ * moves. Each place is told to `wound` before anything is changed there, for
+ * its bytes to be kept; without `apply` nothing is changed. The caller holds
+ * the lock (sys_lock() of <dir>/lock). Interrupted, it can be run again.
+ * *end is the place behind the last cover block.
+ */
+struct journal_wound {
+	const char *path;		/* of the segment */
+	struct journal_pos at;		/* offset 0: its header */
+	uint64_t bytes;
+	bool missing;			/* the segment is not there */
+};
+typedef int journal_wound_fn(void *cookie, const struct journal_wound *,
+    struct err *);
+
+struct journal_mending {
+	const struct journal_pos *to;
+	bool apply;
+	/* that blocks may be of, besides that of cover records: put back when
+	 * none of their blocks is left */
+	const struct rows_schema *const *schemas;
+	size_t nschemas;
+	journal_wound_fn *wound;
+	void *cookie;
+};
+
+int journal_mend(const struct sys *, const char *dir,
+    const struct journal_mending *, struct journal_pos *end, struct err *);
 
 #endif

@@ -190,7 +190,8 @@ journal_block_decode(const uint8_t *p, struct block_header *h)
 	h->checksum = cur_u64le(&c);
 	k->stored_bytes = BLOCK_HEADER + h->stored;
 	k->cover = kind == BLOCK_COVER;
-	if (kind < BLOCK_SCHEMA || kind > BLOCK_COVER ||
+	k->hole = kind == BLOCK_HOLE;
+	if (kind < BLOCK_SCHEMA || kind > BLOCK_HOLE ||
 	    h->stored > LIMIT_BLOCK_MAX || h->raw > LIMIT_BLOCK_RAW_MAX ||
 	    k->nrows > LIMIT_BLOCK_ROWS)
 		return (ERR_CORRUPT);

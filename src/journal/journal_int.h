@@ -16,7 +16,7 @@
  *	block header, 80 bytes, then the stored payload
  *	 0  u32	magic "GJBK"
  *	 4  u16	version, 1
- *	 6  u8	kind: 1 schema, 2 rows, 3 cover
+ *	 6  u8	kind: 1 schema, 2 rows, 3 cover, 4 hole
  *	 7  u8	0
  *	 8  u32	stored bytes of the payload
  *	12  u32	its bytes when decompressed
@@ -38,7 +38,15 @@
 #define BLOCK_MAGIC 0x4b424a47u
 #define JOURNAL_VERSION 1
 
-enum block_kind { BLOCK_SCHEMA = 1, BLOCK_ROWS = 2, BLOCK_COVER = 3 };
+/* Journals are compressed for speed; silver is for size. */
+#define JOURNAL_ZSTD_LEVEL 1
+
+enum block_kind {
+	BLOCK_SCHEMA = 1,
+	BLOCK_ROWS = 2,
+	BLOCK_COVER = 3,
+	BLOCK_HOLE = 4,
+};
 
 struct segment_header {
 	uint32_t number;

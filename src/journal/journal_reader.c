@@ -461,7 +461,7 @@ hidden(const struct journal_reader *r)
 {
 
 	return (r->head.kind == BLOCK_SCHEMA ||
-	    (r->head.kind == BLOCK_COVER && !r->show_covers));
+	    (r->head.kind != BLOCK_ROWS && !r->show_covers));
 }
 
 /* The next block, of any kind, is in `head`, its schema is known if it is
@@ -476,6 +476,7 @@ step(struct journal_reader *r, struct err *e)
 	if (r->head.kind == BLOCK_SCHEMA)
 		return (learn_schema(r, e));
 	if (r->schemas_only || r->skims || hidden(r) ||
+	    r->head.kind == BLOCK_HOLE ||
 	    find_schema(r, r->head.block.schema_id) != NULL)
 		return (0);
 	return (look_for_schema(r, e));
@@ -539,8 +540,8 @@ journal_reader_rows(struct journal_reader *r, struct rows *rows,
 	struct cur c;
 	int rc;
 
-	MUST(r->head.kind != BLOCK_SCHEMA);
-	MUST(r->head.kind != BLOCK_ROWS || !r->skims);
+	MUST(r->head.kind == BLOCK_COVER ||
+	    (r->head.kind == BLOCK_ROWS && !r->skims));
 	rc = unpack(r, e);
 	if (rc == 0) {
 		cur_init(&c, r->raw.data, r->raw.len);

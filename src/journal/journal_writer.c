@@ -28,9 +28,6 @@
 #include "rows/rows.h"
 #include "sys/sys.h"
 
-/* Journals are compressed for speed; silver is for size. */
-#define ZSTD_LEVEL 1
-
 /* Table, source, bronze, the data directory, and where that stands. */
 #define DIRS_ABOVE 5
 
@@ -254,6 +251,8 @@ commits_behind(const struct journal_writer *w)
 		return (0);
 	journal_reader_show_covers(r);
 	while (journal_reader_next(r, &k, &schema, NULL) == 1) {
+		if (k.hole)
+			continue;
 		if (n == 0 || memcmp(last, k.batch_id, sizeof(last)) != 0)
 			n++;
 		memcpy(last, k.batch_id, sizeof(last));
@@ -275,7 +274,7 @@ journal_writer_lock(const struct sys *sys, const char *dir,
 	w->sys = sys;
 	w->dir = must_strdup(dir);
 	w->lock = w->fd = -1;
-	w->zip = zip_new(ZSTD_LEVEL);
+	w->zip = zip_new(JOURNAL_ZSTD_LEVEL);
 	buf_init(&w->pending, LIMIT_SEGMENT_BYTES);
 	buf_init(&w->raw, LIMIT_BLOCK_RAW_MAX);
 	/* Before it is known how small a block gets it needs more room. */

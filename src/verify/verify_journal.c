@@ -188,6 +188,24 @@ take_cover(struct reading *x, const struct journal_block *k)
 	    x->err));
 }
 
+/* Taken out by a repair: told for those who look, no damage. */
+static int
+take_hole(struct reading *x, const struct journal_block *k)
+{
+	char *path = verify_segment_path(x->g, k->pos.segment);
+	struct verify_finding f;
+
+	verify_finding_init(x->v, &f, VERIFY_NOTE, "journal.hole");
+	f.path = path;
+	f.offset = (int64_t)k->pos.offset;
+	f.group = x->g->number;
+	verify_tell(x->v, &f, "%u bytes were lost here, and taken out by a "
+	    "repair", k->stored_bytes);
+	free(path);
+	x->batch->hurt = true;
+	return (0);
+}
+
 static int
 read_all(struct reading *x)
 {
@@ -207,7 +225,8 @@ read_all(struct reading *x)
 			return (err_set(x->err, rc, "%s", why.text));
 		if (rc == 0)
 			return (0);
-		rc = k.cover ? take_cover(x, &k) : take_rows(x, &k, s);
+		rc = k.hole ? take_hole(x, &k) : k.cover ?
+		    take_cover(x, &k) : take_rows(x, &k, s);
 		if (rc != 0)
 			return (rc);
 		x->v->result->blocks++;
