@@ -102,6 +102,42 @@ alone(struct ask *k, const char *text)
 	return (SCHED_GUILTY);
 }
 
+bool
+harvest_is_html(const struct fetch_answer *a)
+{
+	size_t i = 0;
+
+	while (i < a->len && strchr(" \t\r\n\xef\xbb\xbf", a->body[i]) != NULL)
+		i++;
+	return (!a->json && i < a->len && a->body[i] == '<');
+}
+
+/* IIS says 404 of a URL that is too long (404.14) or of a query string
+ * (404.15), and tells others than itself no more than that; HTTP.sys says
+ * 400. What PI Web API has to say of a stream it says in JSON. */
+static bool
+url_too_long(const struct ask *k, const struct fetch_answer *a)
+{
+
+	if (k->q.n == 1)
+		return (false);
+	return (a->status == 414 || a->status == 431 ||
+	    (a->status == 400 && !a->json) ||
+	    (a->status == 404 && harvest_is_html(a)));
+}
+
+/* What one group has found out, all take from it, and the next table. */
+static void
+learn_url(struct group *g)
+{
+	struct harvest_series *s = g->series;
+	uint32_t i;
+
+	s->h->opt.url_max = sched_url_max(g->sched);
+	for (i = 0; i < s->ngroups; i++)
+		sched_learn_url(s->groups[i].sched, s->h->opt.url_max);
+}
+
 /* What names the guilty stream only when PI Web API says it itself: what
  * stands before it, or in its place for a while, knows no streams. */
 static enum sched_why
@@ -119,8 +155,7 @@ refused(struct ask *k, struct fetch_answer *a)
 	}
 	if (cap > 0 && (uint64_t)k->q.n * k->q.max_count > cap)
 		return (SCHED_RETURN);	/* packed before it was learnt */
-	if (a->status == 414 || a->status == 431 ||
-	    (a->status == 400 && !a->json && k->q.n > 1))
+	if (url_too_long(k, a))
 		return (SCHED_URL);
 	if (a->status == 413)
 		return (SCHED_SMALLER);
@@ -271,6 +306,8 @@ on_answer(void *cookie, struct fetch_answer *a)
 		a->unusable = !whole;
 		why = why_failed(k, a, whole);
 		sched_failed(g->sched, &k->q, why, a->err.code);
+		if (why == SCHED_URL)
+			learn_url(g);
 	}
 	ask_unlink(k);
 	report_failures(g);

@@ -178,6 +178,8 @@ void harvest_fail(struct harvest *, const struct err *);
 /* A stream was set aside, or cannot be fully read. */
 void harvest_report_add(struct harvest *, const char *table,
     const char *stream, int code, const char *text);
+/* Is the body a page of HTML: not what PI Web API says itself? */
+bool harvest_is_html(const struct fetch_answer *);
 /* Whether a new request may be started now. */
 bool harvest_may_start(const struct harvest *);
 /* Give waiting work a chance: the one door for starting requests. */

@@ -297,6 +297,29 @@ waited(void *cookie)
 
 /* --- the request ---------------------------------------------------------- */
 
+/* Refused before anybody has read it, as IIS does: to others than itself it
+ * names no substatus. */
+static bool
+url_refused(const struct mock_options *o, const char *target,
+    struct mock_resp *r)
+{
+	const char *query = strchr(target, '?');
+	size_t n = strlen(target);
+
+	if (o->url_error == MOCK_URL_404_15)
+		n = query != NULL ? strlen(query + 1) : 0;
+	if (o->url_max == 0 || n <= o->url_max)
+		return (false);
+	if (o->url_error == MOCK_URL_414)
+		mock_resp_html(r, 414, "Request-URI Too Large");
+	else if (o->url_error == MOCK_URL_400)
+		mock_resp_html(r, 400, "Bad Request - Invalid URL");
+	else
+		mock_resp_html(r, 404,
+		    "404 - File or directory not found.");
+	return (true);
+}
+
 static void
 conn_answer(struct mock_conn *c)
 {
@@ -309,7 +332,9 @@ conn_answer(struct mock_conn *c)
 	mock_resp_init(&c->resp);
 	if (s->idle != NULL)
 		loop_timer_set(s->idle, s->opt->idle_ms * 1000);
-	if (mock_req_target(&c->req, c->req.target) != 0)
+	if (url_refused(s->opt, c->req.target, &c->resp))
+		c->resp.route = "url";
+	else if (mock_req_target(&c->req, c->req.target) != 0)
 		mock_resp_html(&c->resp, 400, "Bad Request - Invalid URL");
 	else if (mock_route(&c->req, &c->resp))
 		delay_us = (c->resp.delay_ms + s->opt->latency_ms) * 1000;

@@ -20,6 +20,7 @@
 #include "base/text.h"
 #include "base/ticks.h"
 #include "mock/mock_fault.h"
+#include "mock/mock_http.h"
 #include "mock/mock_options.h"
 
 enum type { FLAG, UINT, HUGE_UINT, REAL, TEXT, TIME, SPAN, CALL };
@@ -40,6 +41,7 @@ struct option {
 
 static int set_density(struct mock_options *, const char *, struct err *);
 static int set_mix(struct mock_options *, const char *, struct err *);
+static int set_url_error(struct mock_options *, const char *, struct err *);
 static int set_count(struct mock_options *, const char *, struct err *);
 static int set_fault(struct mock_options *, const char *, struct err *);
 static int set_rate(struct mock_options *, const char *, struct err *);
@@ -110,6 +112,10 @@ static const struct option OPTIONS[] = {
 	    "close connections above so many; 0: no limit" },
 	{ "max-count", "N", UINT, AT(max_count), 1, 2e6, "150000", NULL,
 	    "MaxReturnedItemsPerCall: a maxCount above it gets status 400" },
+	{ "url-max", "N", UINT, AT(url_max), 0, MOCK_HEAD_MAX, "0", NULL,
+	    "refuse longer URLs; 0: only those that HTTP.sys refuses" },
+	{ "url-error", "414|404.15|404.14|400", CALL, 0, 0, 0, "414",
+	    set_url_error, "how it does so; 404.15: longer query strings" },
 	{ "page-limit", "N", UINT, AT(page_limit), 0, 2e6, "0", NULL,
 	    "answer at most N items whatever maxCount says; 0: off" },
 	{ "rate-limit", "N[/TIME]", CALL, 0, 0, 0, "0", set_rate,
@@ -172,6 +178,22 @@ set_mix(struct mock_options *o, const char *value, struct err *e)
 	else
 		return (err_set(e, ERR_USAGE, "neither full nor plain"));
 	return (0);
+}
+
+static int
+set_url_error(struct mock_options *o, const char *value, struct err *e)
+{
+	static const char *const words[] = { [MOCK_URL_414] = "414",
+	    [MOCK_URL_404_15] = "404.15", [MOCK_URL_404_14] = "404.14",
+	    [MOCK_URL_400] = "400" };
+	unsigned i;
+
+	for (i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (strcmp(value, words[i]) == 0) {
+			o->url_error = (enum mock_url_error)i;
+			return (0);
+		}
+	return (err_set(e, ERR_USAGE, "not 414, 404.15, 404.14 or 400"));
 }
 
 static int

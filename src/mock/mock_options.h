@@ -17,6 +17,11 @@ struct err;
 
 enum mock_mix { MOCK_MIX_FULL, MOCK_MIX_PLAIN };
 
+/* By a server that says so; by IIS, of the query string and of the whole;
+ * by HTTP.sys. */
+enum mock_url_error { MOCK_URL_414, MOCK_URL_404_15, MOCK_URL_404_14,
+    MOCK_URL_400 };
+
 struct mock_options {
 	/* the data: what the truth depends on */
 	uint32_t tags;
@@ -49,6 +54,8 @@ struct mock_options {
 	uint32_t collapse;		/* in flight before it slows; 0: off */
 	uint32_t connections;		/* 0: any */
 	uint32_t max_count;		/* 400 above */
+	uint32_t url_max;		/* characters; 0: any */
+	enum mock_url_error url_error;	/* how a longer one is refused */
 	uint32_t page_limit;		/* silently fewer; 0: off */
 	uint32_t rate_limit;		/* requests in a window; 0: off */
 	int64_t rate_window_ms;

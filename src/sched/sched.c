@@ -187,6 +187,21 @@ sched_learn_cap(struct sched *s, uint32_t item_cap)
 		s->p.item_cap = item_cap;
 }
 
+void
+sched_learn_url(struct sched *s, uint32_t url_max)
+{
+	MAGIC_CHECK(s, SCHED_MAGIC);
+	if (url_max < s->p.url_max)
+		s->p.url_max = url_max;
+}
+
+uint32_t
+sched_url_max(const struct sched *s)
+{
+	MAGIC_CHECK(s, SCHED_MAGIC);
+	return (s->p.url_max);
+}
+
 bool
 sched_done(const struct sched *s)
 {

@@ -112,6 +112,10 @@ void sched_failed(struct sched *, struct sched_request *, enum sched_why,
     int code);
 /* The server named a smaller cap of items per call. */
 void sched_learn_cap(struct sched *, uint32_t item_cap);
+/* Another sched has learnt by SCHED_URL how long a target may be; and what
+ * this one knows of it. */
+void sched_learn_url(struct sched *, uint32_t url_max);
+uint32_t sched_url_max(const struct sched *);
 
 bool sched_done(const struct sched *);	/* nothing wanted, none in flight */
 /* Streams set aside so far, in order of their failing: 1 and filled in. */

@@ -327,7 +327,7 @@ failed_url(struct sched *s, struct set *q, int code)
 	}
 	if (url * 3 / 4 < s->p.url_max)
 		s->p.url_max = (uint32_t)(url * 3 / 4);
-	set_split(s, q);
+	set_unpack(s, q);
 }
 
 /* The guilty one may be known by now; else it is in one of the halves. */

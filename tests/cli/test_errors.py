@@ -72,6 +72,48 @@ def test_html_instead_of_json():
             expect(s, 69, ["HTML"])
 
 
+def test_short_urls():
+    """A server that takes short URLs only, however it says so: what it takes
+    is learnt once, by all groups, and nothing is missing at the end."""
+    for error, n in (("414", 700), ("404.15", 900), ("404.14", 450),
+                     ("400", 450), ("404.15", 350)):
+        data = ["--tags", 80, "--rate", "0.1"]
+        with Mock(*data) as whole, Mock(
+                *data, "--url-max", n, "--url-error", error) as m, \
+                Site(whole.url, fetch=FEW, size=20) as s:
+            s.garner("discover")
+            s.url = m.url
+            s.write(fetch=FEW, size=20)
+            s.garner("harvest", "--table", "pi_timeseries")
+            s.garner("compact")
+            check_silver(m, s, A, B, ["pi_timeseries"],
+                         "%s above %d" % (error, n))
+            stats = m.stats()
+            refused = stats["status"][error[:3]]
+            print("%s above %d: %d of %d refused"
+                  % (error, n, refused, stats["requests"]["total"]))
+            assert 1 <= refused <= 25, refused
+
+
+def test_one_url_is_too_long():
+    """No stream can be asked for: each is named with the reason. No list:
+    what is there is not told, and nothing is taken for gone."""
+    with Mock("--tags", 3) as whole, Mock(
+            "--tags", 3, "--url-max", 150, "--url-error", "404.14") as m, \
+            Site(whole.url, fetch=FEW) as s:
+        s.garner("discover")
+        s.url = m.url
+        s.write(fetch=FEW)
+        r = s.garner("harvest", "--table", "pi_timeseries", status=1)
+        assert r.stderr.count("404 Not Found") == 3, r.stderr
+        expect(s, 66, ["404", "/dataservers"], "discover")
+        s.url = whole.url
+        s.write(fetch=FEW)
+        s.garner("harvest", "--table", "pi_timeseries", "--retry-failed")
+        s.garner("compact")
+        check_silver(m, s, A, B, ["pi_timeseries"])
+
+
 def test_faults_pass():
     """A burst of every fault, then silver equals the truth."""
     for fault in ("500", "503", "429", "cut", "reset", "html",
