@@ -33,6 +33,7 @@ const struct cli_command *const cli_commands[] = {
 	&cmd_cat,
 	&cmd_status,
 	&cmd_gaps,
+	&cmd_explain,
 	&cmd_verify,
 	&cmd_config,
 	NULL,

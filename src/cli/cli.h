@@ -51,6 +51,7 @@ extern const struct cli_command cmd_check;
 extern const struct cli_command cmd_compact;
 extern const struct cli_command cmd_config;
 extern const struct cli_command cmd_discover;
+extern const struct cli_command cmd_explain;
 extern const struct cli_command cmd_gaps;
 extern const struct cli_command cmd_harvest;
 extern const struct cli_command cmd_init;
@@ -150,6 +151,9 @@ int app_report_failures(const struct app *);
 struct harvest_range;
 int app_range(const struct app *, int64_t now, int64_t wanted_now,
     struct harvest_range *, struct err *);
+/* What the configuration alone wants. */
+int app_wanted(const struct app *, int64_t wanted_now,
+    struct harvest_range *, struct err *);
 int app_range_empty(const struct harvest_range *, struct err *);
 /* <data>/silver/<source>/<table>; caller frees. */
 char *app_silver_dir(const struct app *, const char *table);
@@ -184,6 +188,10 @@ int app_streams_each(const struct app *, const struct source_table *,
     struct buf *out, struct err *);
 /* Was the catalogue the table is read by ever walked? A walk: itself. */
 int app_walked(const struct app *, const struct source_table *, bool *,
+    struct err *);
+/* The server's clock as the last harvest found it, and as it must be now;
+ * ours, when there was none. */
+int app_clocks(const struct app *, int64_t *noted, int64_t *now,
     struct err *);
 /* Why [a, b) of the stream is not covered: a word for programs. */
 const char *app_gap_word(const struct ledger_stream *, const struct range *);

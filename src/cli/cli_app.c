@@ -438,6 +438,29 @@ get_group(const struct cli *cli, uint32_t *group, struct err *e)
 	return (0);
 }
 
+static int
+get_wanted(const struct app *app, const char *key, int64_t now, int64_t *out,
+    struct err *e)
+{
+
+	if (ticks_parse_human(conf_text(app->conf, key), now, out) == 0)
+		return (0);
+	return (err_set(e, ERR_CONFIG, "%s: %s is no time",
+	    conf_file(app->conf), key));
+}
+
+int
+app_wanted(const struct app *app, int64_t now, struct harvest_range *r,
+    struct err *e)
+{
+	int rc;
+
+	memset(r, 0, sizeof(*r));
+	if ((rc = get_wanted(app, "harvest.from", now, &r->from, e)) != 0)
+		return (rc);
+	return (get_wanted(app, "harvest.to", now, &r->to, e));
+}
+
 /* By an option, or by the configuration. */
 static int
 get_end(const struct app *app, const char *option, const char *key,
@@ -445,15 +468,12 @@ get_end(const struct app *app, const char *option, const char *key,
 {
 	const char *text = cli_get(app->cli, option);
 
-	if (text != NULL && ticks_parse_human(text, now, out) != 0)
-		return (err_set(e, ERR_USAGE, "--%s \"%s\": no time; e.g. "
-		    "2026-03-01, 2026-03-01T06:00:00Z, * or *-8h", option,
-		    text));
-	if (text == NULL &&
-	    ticks_parse_human(conf_text(app->conf, key), wanted_now, out) != 0)
-		return (err_set(e, ERR_CONFIG, "%s: %s is no time",
-		    conf_file(app->conf), key));
-	return (0);
+	if (text == NULL)
+		return (get_wanted(app, key, wanted_now, out, e));
+	if (ticks_parse_human(text, now, out) == 0)
+		return (0);
+	return (err_set(e, ERR_USAGE, "--%s \"%s\": no time; e.g. 2026-03-01, "
+	    "2026-03-01T06:00:00Z, * or *-8h", option, text));
 }
 
 int

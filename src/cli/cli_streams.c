@@ -20,6 +20,7 @@
 #include "harvest/harvest.h"
 #include "ledger/ledger.h"
 #include "source/source.h"
+#include "sys/sys.h"
 
 /* Objects read at a time. */
 #define PIECE 1000u
@@ -154,6 +155,25 @@ app_walked(const struct app *app, const struct source_table *t, bool *walked,
 	return (rc);
 }
 
+/* --- when ------------------------------------------------------------------ */
+
+int
+app_clocks(const struct app *app, int64_t *noted, int64_t *now, struct err *e)
+{
+	struct ledger_txn *txn;
+	int64_t ours;
+	int rc;
+
+	*noted = *now = app->sys->now_ticks(app->sys->cookie);
+	if ((rc = ledger_read_begin(app->ledger, &txn, e)) != 0)
+		return (rc);
+	rc = harvest_clock_noted(txn, noted, &ours, e);
+	ledger_read_end(txn);
+	if (rc == 0)
+		*now += *noted - ours;
+	return (rc == ERR_NOTFOUND ? 0 : rc);
+}
+
 /* --- why ----------------------------------------------------------------- */
 
 const char *
@@ -180,9 +200,12 @@ app_gap_text(const struct ledger_stream *s, const struct range *gap,
 
 	for (; *p != '\0'; p++)
 		buf_u8(out, *p == '_' ? ' ' : (uint8_t)*p);
-	if (s->fail_code != 0)
-		buf_printf(out, ": %s, %s", err_text(s->fail_code),
-		    ticks_text_s(s->fail_at, at));
+	if (s->fail_code == 0)
+		return;
+	buf_printf(out, ": %s, %s", err_text(s->fail_code),
+	    ticks_text_s(s->fail_at, at));
+	if (s->why[0] != '\0')
+		buf_printf(out, ": %s", s->why);
 }
 
 const char *

@@ -21,7 +21,6 @@
 #include "harvest/harvest.h"
 #include "ledger/ledger.h"
 #include "source/source.h"
-#include "sys/sys.h"
 
 static const struct cli_option options[] = {
 	{ "table", 0, "LIST", "only these tables, separated by commas" },
@@ -97,6 +96,7 @@ range_json(struct job *j, const struct app_stream *s, const struct range *r)
 	buf_printf(out, ",\"reason\":\"%s\"", word);
 	if (s->state->fail_code != 0) {
 		put_str(out, "error", err_text(s->state->fail_code));
+		put_str(out, "why", s->state->why);
 		put_time(out, "failed_at", s->state->fail_at);
 	}
 	buf_puts(out, "}\n");
@@ -257,24 +257,6 @@ print_table(struct job *j, const struct source_table *t, struct err *e)
 
 /* --- the range ----------------------------------------------------------- */
 
-/* The server's clock at the last run, and as it must be now. */
-static int
-clocks(const struct app *app, int64_t *noted, int64_t *now, struct err *e)
-{
-	struct ledger_txn *txn;
-	int64_t ours;
-	int rc;
-
-	*noted = *now = app->sys->now_ticks(app->sys->cookie);
-	if ((rc = ledger_read_begin(app->ledger, &txn, e)) != 0)
-		return (rc);
-	rc = harvest_clock_noted(txn, noted, &ours, e);
-	ledger_read_end(txn);
-	if (rc == 0)
-		*now += *noted - ours;
-	return (rc == ERR_NOTFOUND ? 0 : rc);
-}
-
 static int
 get_options(struct job *j, struct err *e)
 {
@@ -282,7 +264,7 @@ get_options(struct job *j, struct err *e)
 	int64_t noted, now;
 	int rc;
 
-	if ((rc = clocks(j->app, &noted, &now, e)) != 0 ||
+	if ((rc = app_clocks(j->app, &noted, &now, e)) != 0 ||
 	    (rc = app_range(j->app, now, noted, &j->range, e)) != 0)
 		return (rc);
 	if (cli_get(cli, "to") == NULL && j->range.to > noted)
