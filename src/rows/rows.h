@@ -197,6 +197,14 @@ void rows_cell_text(const struct rows *, uint32_t c, uint32_t i,
 void rows_cell_json(const struct rows *, uint32_t c, uint32_t i,
     struct buf *);
 
+/*
+ * What rows [from, from + n) say, all columns of them, in a word: the sum of
+ * a hash of each, so that the digest of a range is the sum of its parts',
+ * modulo 2^64. The same cells give the same on any machine and whatever the
+ * dictionaries; 0 for no rows.
+ */
+uint64_t rows_digest(const struct rows *, uint32_t from, uint32_t n);
+
 /* Asserts the invariants: codes below dict.n, booleans 0/1, required set. */
 void rows_check(const struct rows *);
 

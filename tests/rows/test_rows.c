@@ -53,6 +53,60 @@ fill(struct rows *r, uint32_t n)
 	}
 }
 
+/* The parts add up, dictionaries do not count, each cell does. */
+static void
+test_digest(void **state)
+{
+	struct rows_schema *s = schema();
+	struct rows *r = rows_new(s), *other = rows_new(s);
+	uint64_t whole, none;
+	uint32_t i;
+
+	(void)state;
+	fill(r, 1000);
+	whole = rows_digest(r, 0, 1000);
+	assert_true(rows_digest(r, 0, 0) == 0);
+	for (i = 0; i <= 1000; i += 100)
+		assert_true(rows_digest(r, 0, i) + rows_digest(r, i, 1000 - i)
+		    == whole);
+
+	(void)rows_intern(other, 0, "not used", 8);
+	fill(other, 1000);
+	assert_true(rows_digest(other, 0, 1000) == whole);
+
+	rows_set_f64(other, 2, 500, 7e9);
+	assert_true(rows_digest(other, 0, 1000) != whole);
+	rows_set_f64(other, 2, 500, 500 / 4.0);
+	assert_true(rows_digest(other, 0, 1000) == whole);
+	rows_set_str(other, 0, 3, "another", 7);
+	assert_true(rows_digest(other, 0, 1000) != whole);
+	rows_set_str(other, 0, 3, "thing 3", 7);
+	rows_set_str(other, 6, 3, "", 0);
+	assert_true(rows_digest(other, 0, 1000) != whole);
+	rows_drop(other, 3, 1);
+	assert_true(rows_digest(other, 0, 999) + rows_digest(r, 3, 1) ==
+	    whole);
+
+	/* null, false, 0 and 0.0 are four things */
+	rows_clear(r);
+	for (i = 0; i < 5; i++) {
+		(void)rows_add(r);
+		rows_set_str(r, 0, i, "x", 1);
+	}
+	rows_set_f64(r, 2, 1, 0);
+	rows_set_bool(r, 3, 2, false);
+	rows_set_i32(r, 4, 3, 0);
+	rows_set_i64(r, 5, 4, 0);
+	none = rows_digest(r, 0, 1);
+	for (i = 1; i < 5; i++) {
+		assert_true(rows_digest(r, i, 1) != none);
+		assert_true(rows_digest(r, i, 1) != rows_digest(r, i - 1, 1));
+	}
+	rows_free(r);
+	rows_free(other);
+	rows_schema_free(s);
+}
+
 static void
 test_rows_add_drop(void **state)
 {
@@ -265,6 +319,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_digest),
 		cmocka_unit_test(test_rows_add_drop),
 		cmocka_unit_test(test_rows_dict),
 		cmocka_unit_test(test_rows_copier),
