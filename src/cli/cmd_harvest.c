@@ -66,7 +66,8 @@ print_stats(const struct cli *cli, const struct harvest_stats *s)
 
 	if (cli->json) {
 		printf("{\"streams\":%llu,\"streams_failed\":%llu,"
-		    "\"ties_unread\":%llu,\"values\":%llu,\"rows\":%llu,"
+		    "\"ties_unread\":%llu,\"values\":%llu,"
+		    "\"values_unchanged\":%llu,\"rows\":%llu,"
 		    "\"requests\":%llu,\"retries\":%llu,\"wire_bytes\":%llu,"
 		    "\"journal_bytes\":%llu,\"commits\":%llu,"
 		    "\"seconds\":%.3f}\n",
@@ -74,6 +75,7 @@ print_stats(const struct cli *cli, const struct harvest_stats *s)
 		    (unsigned long long)s->streams_failed,
 		    (unsigned long long)s->ties,
 		    (unsigned long long)s->values,
+		    (unsigned long long)s->unchanged,
 		    (unsigned long long)s->rows,
 		    (unsigned long long)s->requests,
 		    (unsigned long long)s->retries,
@@ -87,6 +89,9 @@ print_stats(const struct cli *cli, const struct harvest_stats *s)
 	    text_count_human(s->streams, b, sizeof(b)), seconds,
 	    text_count_human(seconds > 0 ?
 	    (uint64_t)((double)s->values / seconds) : 0, c, sizeof(c)));
+	if (s->unchanged > 0)
+		printf("%s values were read again and are as they were\n",
+		    text_count_human(s->unchanged, a, sizeof(a)));
 	if (s->rows > 0)
 		printf("%s rows of other tables\n",
 		    text_count_human(s->rows, a, sizeof(a)));

@@ -45,6 +45,7 @@ struct harvest_stats {
 	uint64_t wire_bytes;
 	uint64_t values;	/* rows of series committed */
 	uint64_t rows;		/* rows of other tables committed */
+	uint64_t unchanged;	/* values read again and not kept again */
 	uint64_t journal_bytes;
 	uint64_t commits;
 	uint64_t streams;	/* that were to be read */

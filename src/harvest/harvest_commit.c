@@ -325,7 +325,7 @@ commit_ledger(struct ledger_txn *txn, void *cookie, struct err *e)
 	struct ledger_group g;
 	int rc;
 
-	if ((rc = harvest_learn(txn, w->table->name, b, e)) != 0)
+	if ((rc = harvest_learn(txn, w, b, e)) != 0)
 		return (rc);
 	if (w->snapshot && w->table->is_parent &&
 	    (rc = put_objects(txn, w, b->rows, e)) != 0)

@@ -33,6 +33,8 @@
 /* Failures kept for the report; the rest is counted. */
 #define HARVEST_FAILURES_MAX 1000
 
+#define HARVEST_DIGEST_MASK ((1ull << LEDGER_DIGEST_BITS) - 1)
+
 struct loop;
 struct loop_timer;
 
@@ -49,6 +51,8 @@ struct harvest_cover {
 	uint64_t key;		/* journal_cover_key() of the object */
 	double per_second;	/* < 0: unknown */
 	int64_t last;		/* ticks of the newest value, TICKS_NONE */
+	bool cell;		/* `digest` is that of its rows */
+	uint64_t digest;	/* below 2^LEDGER_DIGEST_BITS */
 	int32_t fail_code;	/* set aside for, or 0 */
 	bool mute;		/* it was set aside in this run: what is good
 				 * here does not take that back */
@@ -102,7 +106,7 @@ void harvest_covers_clear(struct harvest_batch *);
 int harvest_forgive(struct ledger_txn *, const struct harvest *,
     const struct source_table *catalogue, uint32_t id, struct err *);
 /* In the ledger's transaction of a commit, after harvest_cover_write(). */
-int harvest_learn(struct ledger_txn *, const char *table,
+int harvest_learn(struct ledger_txn *, const struct harvest_writer *,
     const struct harvest_batch *, struct err *);
 /* On a worker: the cover block of a batch whose rows were appended, if it
  * proves something. Sorts its covers. */
@@ -210,7 +214,16 @@ void harvest_budget_free(struct harvest *);
 void harvest_note_tick(struct harvest *);
 void harvest_note_end(struct harvest *);
 
-/* harvest_want.c: note the server's now for those who look later. */
+/*
+ * harvest_want.c. Cells, in which what is read again is compared: their
+ * length, ticks, or 0 when nothing is; the one that holds t begins at; and
+ * the beginning of those of a range's tail, TICKS_MAX when there are none.
+ */
+int64_t harvest_cell_len(const struct harvest *);
+int64_t harvest_cell_floor(int64_t t, int64_t len);
+int64_t harvest_cells_from(const struct harvest *,
+    const struct harvest_range *);
+/* Note the server's now for those who look later. */
 int harvest_clock_note(struct harvest *, struct err *);
 
 bool harvest_walk_poke(struct harvest *);	/* false: nothing to start */

@@ -111,8 +111,93 @@ learn_failure(struct ledger_stream *s, const struct harvest_cover *c,
 	(void)snprintf(s->why, sizeof(s->why), "%s", reason(c->why));
 }
 
+/* --- cells --------------------------------------------------------------- */
+
+/* Those that [a, b) changes are no longer what the journal holds. */
 static void
-learn_one(struct ledger_stream *s, const struct harvest_cover *c, int64_t at)
+cells_remove(struct ledger_stream *s, int64_t a, int64_t b)
+{
+	unsigned i, n = 0;
+
+	for (i = 0; i < s->ncells; i++)
+		if (s->cells[i].b <= a || b <= s->cells[i].a)
+			s->cells[n++] = s->cells[i];
+	s->ncells = n;
+}
+
+/* Parts of one cell, read one after the other, become one. */
+static bool
+joins(const struct ledger_cell *x, const struct ledger_cell *y, int64_t len)
+{
+
+	return (x->b == y->a && x->values <= UINT32_MAX - y->values &&
+	    harvest_cell_floor(x->a, len) ==
+	    harvest_cell_floor(y->b - 1, len));
+}
+
+static void
+cell_join(struct ledger_stream *s, unsigned i)
+{
+	struct ledger_cell *x = &s->cells[i];
+
+	x->b = x[1].b;
+	x->values += x[1].values;
+	x->digest = (x->digest + x[1].digest) & HARVEST_DIGEST_MASK;
+	s->ncells--;
+	memmove(x + 1, x + 2, (s->ncells - i - 1) * sizeof(*x));
+}
+
+/* In its place; the oldest makes room. */
+static void
+cells_add(struct ledger_stream *s, const struct ledger_cell *k, int64_t len)
+{
+	unsigned i;
+
+	for (i = 0; i < s->ncells && s->cells[i].a < k->a; i++)
+		continue;
+	if (i > 0 && joins(&s->cells[i - 1], k, len)) {
+		i--;
+		s->cells[i].b = k->b;
+		s->cells[i].values += k->values;
+		s->cells[i].digest = (s->cells[i].digest + k->digest) &
+		    HARVEST_DIGEST_MASK;
+	} else {
+		if (s->ncells == LEDGER_CELLS) {
+			if (i == 0)
+				return;
+			s->ncells--;
+			i--;
+			memmove(s->cells, s->cells + 1,
+			    s->ncells * sizeof(*k));
+		}
+		memmove(s->cells + i + 1, s->cells + i,
+		    (s->ncells - i) * sizeof(*k));
+		s->cells[i] = *k;
+		s->ncells++;
+	}
+	if (i + 1 < s->ncells && joins(&s->cells[i], &s->cells[i + 1], len))
+		cell_join(s, i);
+}
+
+static void
+learn_cell(struct ledger_stream *s, const struct harvest_cover *c,
+    int64_t len)
+{
+	struct ledger_cell k = { .a = c->a, .b = c->b, .values = c->values,
+		.digest = c->digest };
+
+	if (c->a >= c->b)
+		return;
+	cells_remove(s, c->a, c->b);
+	if (c->cell && len > 0)
+		cells_add(s, &k, len);
+}
+
+/* --- a batch ------------------------------------------------------------- */
+
+static void
+learn_one(struct ledger_stream *s, const struct harvest_cover *c, int64_t at,
+    int64_t cell_len)
 {
 
 	if (c->fail_code != 0) {
@@ -120,6 +205,7 @@ learn_one(struct ledger_stream *s, const struct harvest_cover *c, int64_t at)
 		return;
 	}
 	ranges_add(&s->covered, c->a, c->b);
+	learn_cell(s, c, cell_len);
 	s->values += c->values;
 	if (c->per_second >= 0)
 		s->per_second = c->per_second;
@@ -136,9 +222,11 @@ learn_one(struct ledger_stream *s, const struct harvest_cover *c, int64_t at)
 }
 
 int
-harvest_learn(struct ledger_txn *txn, const char *table,
+harvest_learn(struct ledger_txn *txn, const struct harvest_writer *w,
     const struct harvest_batch *b, struct err *e)
 {
+	const int64_t cell_len = harvest_cell_len(w->h);
+	const char *table = w->table->name;
 	const struct harvest_cover *c;
 	struct ledger_stream s;
 	size_t i = 0;
@@ -151,7 +239,7 @@ harvest_learn(struct ledger_txn *txn, const char *table,
 		rc = ledger_stream_get(txn, table, id, &s, e);
 		for (; i < b->ncovers && b->covers[i].id == id; i++) {
 			c = &b->covers[i];
-			learn_one(&s, c, b->ingested);
+			learn_one(&s, c, b->ingested, cell_len);
 		}
 		if (rc == 0)
 			rc = ledger_stream_put(txn, table, id, &s, e);

@@ -117,6 +117,8 @@ group_get(struct harvest_series *s, uint32_t number)
 	p.url_base = source_series_base_len(s->table, h->opt.base);
 	p.window_max = h->opt.window_max;
 	p.density = 0.1;
+	p.grain = s->cell_len;
+	p.grain_from = s->cells_from;
 	g->sched = sched_new(&p);
 	return (g);
 }
@@ -133,6 +135,21 @@ held(const struct plan *p, const struct ledger_object *o)
 	    s->fail_code, s->why[0] != '\0' ? s->why :
 	    err_text(s->fail_code));
 	return (true);
+}
+
+/* A cell that the tail begins in is read whole, or could not be compared. */
+static void
+widen(struct plan *p)
+{
+	const int64_t tail = p->range->to - p->series->h->opt.reread;
+	const struct ledger_cell *k;
+	unsigned i;
+
+	for (i = 0; i < p->state.ncells; i++) {
+		k = &p->state.cells[i];
+		if (k->a < tail && tail < k->b && k->a >= p->range->from)
+			ranges_add(&p->missing, k->a, tail);
+	}
 }
 
 /* Wanted: the range minus what is covered, the tail always again. */
@@ -157,6 +174,7 @@ plan_stream(const struct ledger_object *o, void *cookie)
 	h->stats.streams++;
 	harvest_wanted(&p->state.covered, p->range, h->opt.reread,
 	    &p->missing);
+	widen(p);
 	if (p->missing.n == 0 || held(p, o))
 		return (0);
 
@@ -229,6 +247,8 @@ harvest_series_run(struct harvest *h, const struct source_table *t,
 	s.table = t;
 	s.arena = arena_new();
 	s.answer_mean = ANSWER_BYTES_GUESS;
+	s.cells_from = harvest_cells_from(h, range);
+	s.cell_len = harvest_cell_len(h);
 	rc = plan_streams(&s, range, e);
 	if (rc == 0) {
 		h->series = &s;

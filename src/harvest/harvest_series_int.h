@@ -52,6 +52,9 @@ struct harvest_series {
 	struct group *groups;
 	uint32_t ngroups;
 	uint32_t turn;			/* group to ask first */
+	int64_t cells_from;		/* what is read from here on is kept
+					 * in cells, to be compared */
+	int64_t cell_len;
 	struct ask *asks;		/* in flight */
 	size_t answer_mean;		/* bytes, moving average */
 	bool answered;			/* in this run, some of it well */

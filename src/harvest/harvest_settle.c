@@ -2,6 +2,11 @@
  * What a usable answer proves. Its rows are in the open batch of the group
  * already; they are judged stream by stream, and what is not proven complete
  * is taken out again.
+ *
+ * The newest part of what is read is cut into cells (fixed stretches of
+ * time), of which the ledger keeps number and digest of the rows. A cell
+ * that is read again and found as it was is taken out as well, and proves
+ * nothing new; one that changed is kept whole.
  */
 
 #include "config.h"
@@ -44,41 +49,209 @@ report_ties(struct group *g, uint32_t index, int64_t at)
 	    text);
 }
 
+/* --- what was read before ------------------------------------------------ */
+
+/* What the ledger knows of the streams of an answer, while it is settled. */
+struct known {
+	struct ledger_txn *txn;		/* NULL: nothing is compared */
+	struct ledger_stream state;	/* of the stream at hand */
+};
+
+static void
+known_begin(struct known *n, const struct ask *k)
+{
+	struct harvest_series *s = k->group->series;
+	struct err e = ERR_INIT;
+
+	n->txn = NULL;
+	ledger_stream_init(&n->state);
+	if (k->q.b > s->cells_from &&
+	    ledger_read_begin(s->h->ledger, &n->txn, &e) != 0)
+		harvest_fail(s->h, &e);
+}
+
+static void
+known_end(struct known *n)
+{
+
+	if (n->txn != NULL)
+		ledger_read_end(n->txn);
+	ledger_stream_fini(&n->state);
+}
+
+/* The cells of a stream that may be trusted and lie within [a, b). What is
+ * not covered is not in the journal any more, whatever a cell says. */
+static void
+known_get(struct known *n, struct harvest_series *s, uint32_t id, int64_t a,
+    int64_t b)
+{
+	struct ledger_stream *st = &n->state;
+	struct err e = ERR_INIT;
+	unsigned i, kept = 0;
+
+	if (ledger_stream_get(n->txn, s->table->name, id, st, &e) != 0) {
+		harvest_fail(s->h, &e);
+		return;
+	}
+	for (i = 0; i < st->ncells; i++)
+		if (st->cells[i].a >= a && st->cells[i].b <= b &&
+		    ranges_contains(&st->covered, st->cells[i].a,
+		    st->cells[i].b))
+			st->cells[kept++] = st->cells[i];
+	st->ncells = kept;
+}
+
+/* --- one stream's part of an answer -------------------------------------- */
+
+/* A stretch of it: a cell read before, or new. */
+struct part {
+	int64_t a, b;
+	const struct ledger_cell *before;
+	bool cell;			/* to be kept as one */
+};
+
+/* Tail and grid give up to ten (of a tail of a few seconds), and each cell of
+ * before may cut one in three. */
+#define PARTS_MAX (12 + 2 * LEDGER_CELLS)
+
+static void
+part_from(const struct harvest_series *s, const struct known *n, int64_t a,
+    int64_t cut, struct part *p)
+{
+	const struct ledger_cell *k;
+	unsigned i;
+
+	p->a = a;
+	p->b = cut;
+	p->before = NULL;
+	p->cell = a >= s->cells_from;
+	for (i = 0; i < n->state.ncells; i++) {
+		k = &n->state.cells[i];
+		if (k->a == a) {
+			p->b = k->b;
+			p->before = k;
+			p->cell = true;
+			return;
+		}
+		if (k->a > a && k->a < p->b)
+			p->b = k->a;
+	}
+	if (a < s->cells_from && s->cells_from < p->b)
+		p->b = s->cells_from;
+	if (a >= s->cells_from &&
+	    harvest_cell_floor(a, s->cell_len) + s->cell_len < p->b)
+		p->b = harvest_cell_floor(a, s->cell_len) + s->cell_len;
+}
+
+/* The rows of a stream while its parts are judged, newest first. */
+struct run {
+	struct rows *rows;
+	uint32_t from;			/* first of the stream */
+	uint32_t n;			/* of parts not yet judged */
+	uint32_t same;			/* right behind them, to be dropped */
+};
+
+static void
+run_drop(struct run *u)
+{
+
+	if (u->same > 0)
+		rows_drop(u->rows, u->from + u->n, u->same);
+	u->same = 0;
+}
+
+/* Whether there is something new. */
+static bool
+settle_part(struct ask *k, const struct harvest_cover *like,
+    const struct part *p, struct run *u)
+{
+	struct harvest_series *s = k->group->series;
+	const uint32_t col = (uint32_t)s->table->cursor;
+	uint32_t first, n;
+	struct harvest_cover c = *like;
+
+	first = rows_until(u->rows, col, u->from, u->n, p->a);
+	n = u->n - first;
+	c.cell = p->cell;
+	if (p->cell)
+		c.digest = rows_digest(u->rows, u->from + first, n) &
+		    HARVEST_DIGEST_MASK;
+	if (p->before != NULL && p->before->values == n &&
+	    (n == 0 || p->before->digest == c.digest)) {
+		s->h->stats.unchanged += n;
+		u->same += n;
+		u->n = first;
+		return (false);
+	}
+	run_drop(u);
+	u->n = first;
+	c.a = p->a;
+	c.b = p->b;
+	c.values = n;
+	if (n > 0)
+		c.last = u->rows->v[col].i64[u->from + first + n - 1];
+	harvest_cover_add(k->group->writer, &c);
+	return (true);
+}
+
+/* Rows [from, from + n) are all of [a, cut): keep what is new of them. */
+static void
+settle_rows(struct ask *k, struct known *known, const struct harvest_cover
+    *like, int64_t cut, struct run *u)
+{
+	struct harvest_series *s = k->group->series;
+	struct part parts[PARTS_MAX];
+	size_t i, n = 0;
+	bool news = false;
+	int64_t a;
+
+	known->state.ncells = 0;
+	if (known->txn != NULL)
+		known_get(known, s, like->id, k->q.a, cut);
+	for (a = k->q.a; a < cut; a = parts[n++].b) {
+		MUST(n < PARTS_MAX);
+		part_from(s, known, a, cut, &parts[n]);
+	}
+	for (i = n; i-- > 0;)
+		news = settle_part(k, like, &parts[i], u) || news;
+	run_drop(u);
+	/* That it was read is worth knowing though nothing was new. */
+	if (!news)
+		harvest_cover_add(k->group->writer, like);
+}
+
 /* Judge stream number i of the answer. */
 static void
-settle_stream(struct ask *k, uint32_t i)
+settle_stream(struct ask *k, struct known *known, uint32_t i)
 {
 	struct group *g = k->group;
 	struct harvest_series *s = g->series;
 	struct source_page *p = &k->pages[i];
-	struct rows *r = harvest_open_rows(g->writer);
+	struct run u = { harvest_open_rows(g->writer), p->row_from, 0, 0 };
 	struct harvest_cover c;
 	enum sched_verdict v;
-	uint32_t keep = 0, index = k->q.ids[i];
+	uint32_t index = k->q.ids[i];
 	int64_t cut = k->q.a;
 
 	v = sched_verdict(g->sched, &k->q, i, &cut);
 	if (v != SCHED_AGAIN && p->row_n > 0)
-		keep = rows_until(r, (uint32_t)s->table->cursor, p->row_from,
-		    p->row_n, cut);
-	if (keep < p->row_n)
-		rows_drop(r, p->row_from + keep, p->row_n - keep);
+		u.n = rows_until(u.rows, (uint32_t)s->table->cursor,
+		    p->row_from, p->row_n, cut);
+	if (u.n < p->row_n)
+		rows_drop(u.rows, p->row_from + u.n, p->row_n - u.n);
 	if (v == SCHED_AGAIN)
 		return;
 	s->streams[index].tries = 0;
 	harvest_cover_init(&c, s->streams[index].id,
 	    s->streams[index].s.key);
-	c.a = k->q.a;
-	c.b = cut;
-	c.values = keep;
 	c.per_second = sched_density(g->sched, index);
 	c.mute = s->streams[index].aside;
-	if (keep > 0)
-		c.last = r->v[s->table->cursor].i64[p->row_from + keep - 1];
-	harvest_cover_add(g->writer, &c);
+	settle_rows(k, known, &c, cut, &u);
 	if (v == SCHED_TIES)
 		report_ties(g, index, cut - 1);
 }
+
+/* --- an answer ----------------------------------------------------------- */
 
 static int
 by_row(const void *a, const void *b, void *cookie)
@@ -96,6 +269,7 @@ void
 harvest_settle(struct ask *k)
 {
 	struct group *g = k->group;
+	struct known known;
 	uint32_t i, *order;
 
 	for (i = 0; i < k->q.n; i++)
@@ -106,8 +280,10 @@ harvest_settle(struct ask *k)
 	for (i = 0; i < k->q.n; i++)
 		order[i] = i;
 	qsort_r(order, k->q.n, sizeof(order[0]), by_row, k->pages);
+	known_begin(&known, k);
 	for (i = k->q.n; i-- > 0;)
-		settle_stream(k, order[i]);
+		settle_stream(k, &known, order[i]);
+	known_end(&known);
 	free(order);
 	harvest_batch_touch(g->writer);
 	sched_finish(g->sched, &k->q);

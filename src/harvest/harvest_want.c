@@ -18,6 +18,9 @@
 #include "sys/sys.h"
 
 #define CLOCK_NOTE "clock"
+/* Cells in a tail: one that changed is written whole, each costs some ten
+ * bytes of state. */
+#define CELLS 4
 
 void
 harvest_wanted(const struct ranges *covered, const struct harvest_range *r,
@@ -28,6 +31,34 @@ harvest_wanted(const struct ranges *covered, const struct harvest_range *r,
 	if (tail > 0)
 		ranges_add(out, r->to - tail > r->from ? r->to - tail :
 		    r->from, r->to);
+}
+
+int64_t
+harvest_cell_len(const struct harvest *h)
+{
+	int64_t s = h->opt.reread / CELLS / TICKS_PER_S;
+
+	if (h->opt.reread <= 0)
+		return (0);
+	return ((s > 0 ? s : 1) * TICKS_PER_S);
+}
+
+int64_t
+harvest_cell_floor(int64_t t, int64_t len)
+{
+	int64_t rest = t % len;
+
+	return (t - (rest < 0 ? rest + len : rest));
+}
+
+int64_t
+harvest_cells_from(const struct harvest *h, const struct harvest_range *r)
+{
+	int64_t len = harvest_cell_len(h);
+
+	if (len == 0)
+		return (TICKS_MAX);
+	return (harvest_cell_floor(r->to - h->opt.reread, len));
 }
 
 uint32_t

@@ -44,6 +44,13 @@ struct sched_params {
 	uint32_t url_base;	/* of it, without the streams */
 	int64_t window_max;	/* ticks */
 	double density;		/* values/s of a stream never seen */
+	/*
+	 * From here on (TICKS_MAX: nowhere) windows begin at multiples of
+	 * the grain, where a stream's density allows it in half of what the
+	 * server gives a call: for those who compare what was read before.
+	 */
+	int64_t grain_from;
+	int64_t grain;		/* ticks; 0: none */
 };
 
 struct sched *sched_new(const struct sched_params *);

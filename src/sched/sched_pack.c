@@ -425,6 +425,38 @@ window_len(const struct sched *s, const struct piece *p)
 	return (len < p->b - p->a ? len : p->b - p->a);
 }
 
+static int64_t
+grain_floor(int64_t t, int64_t grain)
+{
+	int64_t rest = t % grain;
+
+	return (t - (rest < 0 ? rest + grain : rest));
+}
+
+/* Where a window of so long at the new end of a piece begins: at a grain. */
+static int64_t
+window_start(const struct sched *s, const struct piece *p, int64_t len)
+{
+	const struct stream *st = &s->streams[p->stream];
+	int64_t a = p->b - len, at;
+
+	if (s->p.grain <= 0 || a == p->a || p->b <= s->p.grain_from)
+		return (a);
+	at = grain_floor(a, s->p.grain);
+	if (at == a)
+		return (a);
+	if (at + s->p.grain < p->b)
+		return (at + s->p.grain);
+	/* Shorter than a grain: all of it, when it may be had at once. */
+	if (at < p->a)
+		at = p->a;
+	if (st->seconds <= 0 || st->window_max < p->b - at ||
+	    stream_density(s, st) * seconds(p->b - at) >
+	    (double)s->p.item_cap / 2)
+		return (a);
+	return (at);
+}
+
 /* --- packing ------------------------------------------------------------- */
 
 struct pack {
@@ -510,8 +542,8 @@ pack_fresh(struct sched *s, const struct piece *p)
 	int64_t len;
 
 	len = window_len(s, p);
-	k.a = p->count_min > 0 ? p->a : p->b - len;
-	k.b = k.a + len;
+	k.a = p->count_min > 0 ? p->a : window_start(s, p, len);
+	k.b = p->count_min > 0 ? p->a + len : p->b;
 	k.url = s->p.url_base;
 	pack_take(s, &k);
 	while ((p = piece_peek(s)) != NULL && pack_fits(s, &k, p))

@@ -157,9 +157,9 @@ def test_late_events_in_the_tail():
 
 
 def test_two_groups_read_the_same():
-    """A stream that moved to another group is read again by it: one row, of
-    the newest ingestion."""
-    with Mock("--tags", 30) as m, Site(m.url, size=10, reread="1h") as s:
+    """A stream that moved to another group is read again by it, where nothing
+    is known to be unchanged: one row, of the newest ingestion."""
+    with Mock("--tags", 30) as m, Site(m.url, size=10, reread="20m") as s:
         run(s)
         s.write(size=7, reread="1h")
         run(s)
@@ -169,7 +169,7 @@ def test_two_groups_read_the_same():
         assert by_group == {1, 2, 3, 4, 5}, by_group
         newest = min(r["ingestion_timestamp"] for r in rows)
         bronze = s.cat("pi_timeseries", "--bronze")
-        assert len(bronze) > len(rows) * 1.9
+        assert len(bronze) > len(rows) * 1.6
         assert newest > "2020"
 
 

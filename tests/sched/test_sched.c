@@ -169,6 +169,10 @@ world_params(struct world *w, int64_t span)
 	    between(w, 50 + w->url_each, 2000);
 	w->faults = chance(w, 50) ? 0 : between(w, 1, 60);
 	w->smaller = chance(w, 50) ? 0 : between(w, 1, 20);
+	if (chance(w, 30)) {
+		w->p.grain = span / between(w, 1, 40) + 1;
+		w->p.grain_from = (int64_t)rng_below(&w->rng, (uint64_t)span);
+	}
 }
 
 static void
@@ -728,6 +732,58 @@ test_live_first(void **state)
 	sched_free(s);
 }
 
+/* Windows of the tail begin at full hours, those before wherever. */
+static void
+test_grain(void **state)
+{
+	static const struct {
+		double density;
+		bool aligned;
+	} cases[] = { { 0.001, true }, { 0.7, true }, { 5, true },
+	    { 15, true }, { 40, false } };
+	const int64_t hour = 3600 * TICKS_PER_S, end = 100 * hour + 12345;
+	struct sched_params p = usual;
+	struct sched_request q;
+	struct ranges wanted;
+	struct sched *s;
+	bool aligned, before;
+	int64_t cut;
+	uint32_t n;
+	size_t i;
+
+	(void)state;
+	p.grain = hour;
+	p.grain_from = 90 * hour;
+	p.window_max = 30 * hour + 1;
+	ranges_init(&wanted);
+	ranges_add(&wanted, 77, end);
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		s = sched_new(&p);
+		sched_add(s, 1, 39, cases[i].density, &wanted);
+		aligned = true;
+		before = false;
+		while (sched_next(s, &q) == 1) {
+			if (q.b > p.grain_from)
+				aligned = aligned && q.a % hour == 0;
+			else
+				before = before || q.a % hour != 0;
+			assert_true(q.b == end || q.a < q.b);
+			n = (uint32_t)(cases[i].density *
+			    (double)((q.b - q.a) / TICKS_PER_S));
+			assert_true(n < q.max_count);
+			sched_count(s, &q, 0, n, q.a, q.b - 1);
+			assert_int_equal(sched_verdict(s, &q, 0, &cut),
+			    SCHED_KEEP);
+			sched_finish(s, &q);
+		}
+		assert_true(sched_done(s));
+		assert_true(before);
+		assert_int_equal(aligned, cases[i].aligned);
+		sched_free(s);
+	}
+	ranges_fini(&wanted);
+}
+
 /* 45 streams, one refused: found by bisection, in few requests. */
 static void
 test_guilty(void **state)
@@ -911,6 +967,7 @@ main(void)
 		cmocka_unit_test(test_verdict_stands),
 		cmocka_unit_test(test_order_and_packing),
 		cmocka_unit_test(test_live_first),
+		cmocka_unit_test(test_grain),
 		cmocka_unit_test(test_guilty),
 		cmocka_unit_test(test_smaller_ends),
 		cmocka_unit_test(test_burst),

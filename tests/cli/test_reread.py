@@ -1,0 +1,129 @@
+"""What is read again: the same adds nothing to the journal, what changed is
+kept, and silver is always the truth of now."""
+
+import glob
+import json
+import os
+
+from harness import Mock, Site, check_silver, main
+
+A, B = "2026-03-01T11:00:00Z", "2026-03-01T12:00:00Z"
+SERIES = ["pi_timeseries"]
+CALM = "fetch: {retry_base: 10ms}\n"
+
+
+def journal(s, table="pi_timeseries"):
+    """Bytes of the table's segments."""
+    n = 0
+    for path in glob.glob(os.path.join(s.data, "bronze/pi", table, "*/*.gj")):
+        with open(path, "rb") as f:
+            n += len(f.read().rstrip(b"\0"))
+    assert n > 0
+    return n
+
+
+def harvest(s, *args):
+    return json.loads(s.garner("harvest", "--table", "pi_timeseries",
+                               "--json", *args).stdout)
+
+
+def check(m, s, b=B, what=""):
+    s.garner("compact")
+    return check_silver(m, s, A, b, SERIES, what)
+
+
+def test_nothing_new():
+    """Readings of an unchanged source add not a byte, whatever the sizes of
+    windows, pages and tail."""
+    for reread, more in (("30m", ""), ("1h", "  target_items: 300\n"),
+                         ("7m", "  page_items: 2000\n"), ("3h", "")):
+        with Mock("--tags", 30, log=True) as m, \
+                Site(m.url, reread=reread, harvest=more) as s:
+            first = harvest(s)
+            assert first["values_unchanged"] == 0, first
+            n = journal(s)
+            for _ in range(2):
+                since = len(m.requests())
+                r = harvest(s)
+                assert r["values"] == 0, (reread, more, r)
+                assert r["values_unchanged"] > 500, r
+                assert journal(s) == n, (reread, more)
+                assert any("recorded" in x["target"]
+                           for x in m.requests()[since:])
+            check(m, s, what=reread + more)
+
+
+def test_as_time_goes_by():
+    """Minute by minute: each value is kept once."""
+    with Mock("--tags", 30, "--late", "0") as m, \
+            Site(m.url, reread="20m") as s:
+        kept = harvest(s)["values"]
+        for minute in range(1, 25, 3):
+            b = "2026-03-01T12:%02d:%02d.25Z" % (minute, minute * 2)
+            m.set_now(b)
+            r = harvest(s)
+            kept += r["values"]
+            assert r["values_unchanged"] > 300, r
+        # those just at the end of a reading belong to the next
+        want = len(m.truth("pi_timeseries", A, b))
+        assert kept == want, (kept, want)
+        check(m, s, b)
+
+
+def test_late_values():
+    """Late values come in, cell by cell, and only those cells are kept
+    again."""
+    with Mock("--tags", 30, "--late", "0.02", "--late-max", "30m") as m, \
+            Site(m.url, reread="1h") as s:
+        first = harvest(s)
+        for minute in (10, 20, 31, 47):
+            b = "2026-03-01T12:%02d:00Z" % minute
+            m.set_now(b)
+            r = harvest(s)
+            assert r["values"] > 0 and r["values_unchanged"] > 0, r
+            check(m, s, b, "at minute %d" % minute)
+        assert first["values"] > 3000, first
+
+
+def test_one_late_event():
+    """One value more in one cell of one stream: exactly that cell is kept."""
+    with Mock("--tags", 10, "--mix", "plain", "--ties", "1", "--late",
+              "0.0005", "--late-max", "2h") as m, \
+            Site(m.url, reread="1h") as s:
+        harvest(s)
+        seen = {(r["tag_webid"], r["timestamp"])
+                for r in m.truth("pi_timeseries", A, B)}
+        found = 0
+        for minute in range(1, 30):
+            m.set_now("2026-03-01T12:%02d:00Z" % minute)
+            rows = m.truth("pi_timeseries", A, B)
+            new = [r for r in rows
+                   if (r["tag_webid"], r["timestamp"]) not in seen]
+            seen |= {(r["tag_webid"], r["timestamp"]) for r in new}
+            # the hour is full: only late values can change it
+            n = harvest(s, "--to", B)["values"]
+            cells = {(r["tag_webid"], int(r["timestamp"][14:16]) // 15)
+                     for r in new}
+            want = sum((r["tag_webid"], int(r["timestamp"][14:16]) // 15)
+                       in cells for r in rows)
+            assert n == want, (minute, n, want, new)
+            found += len(new)
+        assert found > 2, "nothing came late"
+        check(m, s)
+
+
+def test_tail_longer_or_shorter():
+    """Another tail has other cells: nothing is lost, and after one reading
+    nothing is added either."""
+    with Mock("--tags", 20) as m, Site(m.url, reread="30m") as s:
+        harvest(s)
+        for reread in ("11m", "50m", "0s", "30m"):
+            s.write(reread=reread)
+            harvest(s)
+            n = journal(s)
+            harvest(s)
+            assert journal(s) == n, reread
+            check(m, s, what=reread)
+
+
+main(globals())
