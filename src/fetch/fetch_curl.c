@@ -1,8 +1,8 @@
 /*
- * The transport of the program: transfers on libcurl's easy handles. What
- * waits for their sockets and timers is fetch_hub.c.
- *
- * Easy handles are set up once and pooled; a transfer sets what is its own.
+ * The transport of the program. Which of two ways a transfer goes is decided
+ * once for an origin: over a connection of ours (fetch_conn.c), or through
+ * libcurl, which is what this file has: a transfer takes a wire from the
+ * pool and sets what is its own.
  */
 #include "config.h"
 
@@ -22,11 +22,6 @@
 #include "loop/loop.h"
 
 #define CURL_MAGIC 0x4355524cu
-#define WIRE_MAGIC 0x57495245u
-/* Read at once from a socket. */
-#define READ_BYTES 65536L
-/* Between looks for a free descriptor. */
-#define AGAIN_US 50000
 /* An answer's memory is made at once when its length is told, up to this. */
 #define AHEAD_MAX (4u << 20)
 
@@ -48,7 +43,8 @@ static size_t
 on_body(char *p, size_t size, size_t n, void *cookie)
 {
 	struct wire *w = cookie;
-	struct buf *in = &w->t->in;
+	struct fetch_transfer *t = w->owner;
+	struct buf *in = &t->in;
 	curl_off_t told = 0;
 
 	n *= size;
@@ -73,7 +69,6 @@ static size_t
 on_header(char *p, size_t size, size_t n, void *cookie)
 {
 	struct wire *w = cookie;
-
 	size_t len;
 
 	n *= size;
@@ -84,8 +79,17 @@ on_header(char *p, size_t size, size_t n, void *cookie)
 	}
 	for (len = n; len > 0 && (p[len - 1] == '\r' || p[len - 1] == '\n');)
 		len--;
-	fetch_quota_header(w->c->quotas, w->c->quotas_n, p, len, w->t);
+	fetch_quota_header(w->c->quotas, w->c->quotas_n, p, len, w->owner);
 	return (n);
+}
+
+void
+fetch_curl_options(CURL *h, struct wire *w)
+{
+	curl_easy_setopt(h, CURLOPT_WRITEFUNCTION, on_body);
+	curl_easy_setopt(h, CURLOPT_WRITEDATA, w);
+	curl_easy_setopt(h, CURLOPT_HEADERFUNCTION, on_header);
+	curl_easy_setopt(h, CURLOPT_HEADERDATA, w);
 }
 
 /* --- results ----------------------------------------------------------- */
@@ -103,8 +107,8 @@ is_json(CURL *easy)
 	return ((n >= 4 && strncasecmp(type + n - 4, "json", 4) == 0));
 }
 
-static void
-collect(struct wire *w, struct fetch_transfer *t, CURLcode rc)
+void
+fetch_curl_collect(struct wire *w, struct fetch_transfer *t, CURLcode rc)
 {
 	curl_off_t total = 0, first = 0, connect = 0, body = 0, after = 0;
 	long status = 0, header = 0, connects = 0, version = 0;
@@ -134,110 +138,7 @@ collect(struct wire *w, struct fetch_transfer *t, CURLcode rc)
 		fetch_hubs_serial(w->c->hubs);
 }
 
-/* --- wires --------------------------------------------------------------- */
-
-static void
-wire_tls(struct wire *w)
-{
-	const struct transport *c = w->c;
-	CURL *h = w->easy;
-
-	curl_easy_setopt(h, CURLOPT_SSLVERSION,
-	    (long)CURL_SSLVERSION_TLSv1_2);
-	if (c->ca_file != NULL)
-		curl_easy_setopt(h, CURLOPT_CAINFO, c->ca_file);
-	if (c->cert_file != NULL) {
-		curl_easy_setopt(h, CURLOPT_SSLCERT, c->cert_file);
-		curl_easy_setopt(h, CURLOPT_SSLKEY, c->key_file != NULL ?
-		    c->key_file : c->cert_file);
-		/* without any, OpenSSL would ask at the terminal */
-		curl_easy_setopt(h, CURLOPT_KEYPASSWD,
-		    c->key_password != NULL ? c->key_password : "");
-	}
-	if (c->unverified) {
-		curl_easy_setopt(h, CURLOPT_SSL_VERIFYPEER, 0L);
-		curl_easy_setopt(h, CURLOPT_SSL_VERIFYHOST, 0L);
-	}
-}
-
-/* Of the proxy as of the origin: TLS from 1.2 on, one authority. */
-static void
-wire_proxy_tls(struct wire *w)
-{
-	const struct transport *c = w->c;
-	CURL *h = w->easy;
-
-	curl_easy_setopt(h, CURLOPT_PROXY_SSLVERSION,
-	    (long)CURL_SSLVERSION_TLSv1_2);
-	if (c->ca_file != NULL)
-		curl_easy_setopt(h, CURLOPT_PROXY_CAINFO, c->ca_file);
-	if (c->unverified) {
-		curl_easy_setopt(h, CURLOPT_PROXY_SSL_VERIFYPEER, 0L);
-		curl_easy_setopt(h, CURLOPT_PROXY_SSL_VERIFYHOST, 0L);
-	}
-}
-
-static void
-wire_proxy(struct wire *w)
-{
-	const struct transport *c = w->c;
-	CURL *h = w->easy;
-
-	wire_proxy_tls(w);
-	/* the answer to CONNECT is none of the origin's */
-	curl_easy_setopt(h, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
-	if (c->proxy == NULL && fetch_origin_loopback(c->origin))
-		curl_easy_setopt(h, CURLOPT_PROXY, "");
-	if (c->proxy == NULL)
-		return;
-	curl_easy_setopt(h, CURLOPT_PROXY, c->proxy);
-	curl_easy_setopt(h, CURLOPT_NOPROXY, "");
-	if (c->proxy_user != NULL) {
-		curl_easy_setopt(h, CURLOPT_PROXYAUTH, (long)CURLAUTH_BASIC);
-		curl_easy_setopt(h, CURLOPT_PROXYUSERNAME, c->proxy_user);
-		curl_easy_setopt(h, CURLOPT_PROXYPASSWORD,
-		    c->proxy_password != NULL ? c->proxy_password : "");
-	}
-}
-
-static void
-wire_options(struct wire *w)
-{
-	struct transport *c = w->c;
-	CURL *h = w->easy;
-
-	curl_easy_setopt(h, CURLOPT_PRIVATE, w);
-	curl_easy_setopt(h, CURLOPT_URL, c->origin);
-	curl_easy_setopt(h, CURLOPT_ERRORBUFFER, w->words);
-	curl_easy_setopt(h, CURLOPT_WRITEFUNCTION, on_body);
-	curl_easy_setopt(h, CURLOPT_WRITEDATA, w);
-	curl_easy_setopt(h, CURLOPT_HEADERFUNCTION, on_header);
-	curl_easy_setopt(h, CURLOPT_HEADERDATA, w);
-	curl_easy_setopt(h, CURLOPT_NOSIGNAL, 1L);
-	curl_easy_setopt(h, CURLOPT_PROTOCOLS_STR, "http,https");
-	curl_easy_setopt(h, CURLOPT_FOLLOWLOCATION, 0L);
-	curl_easy_setopt(h, CURLOPT_PATH_AS_IS, 1L);
-	curl_easy_setopt(h, CURLOPT_TCP_KEEPALIVE, 1L);
-	curl_easy_setopt(h, CURLOPT_BUFFERSIZE, READ_BYTES);
-	curl_easy_setopt(h, CURLOPT_CONNECTTIMEOUT_MS, c->connect_timeout_ms);
-	curl_easy_setopt(h, CURLOPT_TIMEOUT_MS, c->timeout_ms);
-	if (c->low_speed_s > 0) {
-		curl_easy_setopt(h, CURLOPT_LOW_SPEED_LIMIT, 1L);
-		curl_easy_setopt(h, CURLOPT_LOW_SPEED_TIME, c->low_speed_s);
-	}
-	if (c->user_agent != NULL)
-		curl_easy_setopt(h, CURLOPT_USERAGENT, c->user_agent);
-	if (c->compressed)
-		curl_easy_setopt(h, CURLOPT_ACCEPT_ENCODING, "");
-	curl_easy_setopt(h, CURLOPT_HTTP_VERSION, c->http2 ?
-	    (long)CURL_HTTP_VERSION_2TLS : (long)CURL_HTTP_VERSION_1_1);
-	/* One handshake tells whether one connection serves all. Over plain
-	 * http nothing does: transfers would wait for each other's end. */
-	if (fetch_hubs_multiplex(c->hubs))
-		curl_easy_setopt(h, CURLOPT_PIPEWAIT, 1L);
-	wire_tls(w);
-	wire_proxy(w);
-}
+/* --- transfers ----------------------------------------------------------- */
 
 /* One method only, so that it goes with the first request. Set again when
  * there are others than this handle had last. */
@@ -261,95 +162,60 @@ wire_credentials(struct wire *w, const struct fetch_credentials *x)
 	    x->password != NULL ? x->password : "");
 }
 
-static struct wire *
-wire_get(struct transport *c)
-{
-	struct wire *w;
-
-	if ((w = c->pool) != NULL) {
-		c->pool = w->next;
-		w->next = NULL;
-		return (w);
-	}
-	w = must_calloc(1, sizeof(*w));
-	w->magic = WIRE_MAGIC;
-	w->c = c;
-	if ((w->easy = curl_easy_init()) == NULL ||
-	    (w->hub = fetch_hub_join(c->hubs, w->easy)) == NULL) {
-		curl_easy_cleanup(w->easy);
-		free(w);
-		return (NULL);
-	}
-	w->all = c->wires;
-	c->wires = w;
-	wire_options(w);
-	return (w);
-}
-
 static void
-wire_rest(struct wire *w)
+wire_request(struct wire *w, const struct fetch_transfer *t)
 {
-	if (w->waits)
-		TAILQ_REMOVE(&w->c->waiting, w, link);
+	const struct transport *c = w->c;
+	bool post = strcmp(t->method, "POST") == 0;
+	CURL *h = w->easy;
+
+	if (t->credentials != NULL)
+		wire_credentials(w, t->credentials);
+	if (c->direct)
+		curl_easy_setopt(h, CURLOPT_REQUEST_TARGET,
+		    t->url + strlen(c->origin));
 	else
-		fetch_hub_remove(w->hub, w->easy);
-	w->waits = false;
-	if (w->t != NULL)
-		w->t->handle = NULL;
-	w->t = NULL;
-	w->next = w->c->pool;
-	w->c->pool = w;
-}
-
-/* The process has no descriptor left: that is no fault of the server's, and
- * passes when another transfer ends. False when that took too long. */
-static bool
-wire_waits(struct wire *w, CURLcode rc)
-{
-	struct transport *c = w->c;
-
-	if ((rc != CURLE_COULDNT_CONNECT && rc != CURLE_COULDNT_RESOLVE_HOST) ||
-	    loop_now_us(c->loop) - w->since_us > c->timeout_ms * 1000 ||
-	    !fetch_hub_full())
-		return (false);
-	fetch_hub_remove(w->hub, w->easy);
-	w->waits = true;
-	TAILQ_INSERT_TAIL(&c->waiting, w, link);
-	if (!loop_timer_pending(c->again))
-		loop_timer_set(c->again, AGAIN_US);
-	return (true);
-}
-
-static void
-on_again(void *cookie)
-{
-	struct transport *c = cookie;
-	struct wire *w;
-
-	MAGIC_CHECK(c, CURL_MAGIC);
-	while ((w = TAILQ_FIRST(&c->waiting)) != NULL) {
-		TAILQ_REMOVE(&c->waiting, w, link);
-		w->waits = false;
-		MUST(fetch_hub_add(w->hub, w->easy) == CURLM_OK);
-	}
-}
-
-static void
-on_over(CURL *easy, CURLcode rc)
-{
-	struct fetch_transfer *t;
-	struct wire *w;
-	char *private;
-
-	curl_easy_getinfo(easy, CURLINFO_PRIVATE, &private);
-	w = (struct wire *)(void *)private;
-	MAGIC_CHECK(w, WIRE_MAGIC);
-	if (rc != CURLE_OK && wire_waits(w, rc))
+		curl_easy_setopt(h, CURLOPT_URL, t->url);
+	curl_easy_setopt(h, CURLOPT_HTTPHEADER, !post ? c->headers :
+	    t->content_type == NULL ? c->headers_json : c->headers_form);
+	if (!post) {
+		curl_easy_setopt(h, CURLOPT_HTTPGET, 1L);
 		return;
-	t = w->t;
-	collect(w, t, rc);
-	wire_rest(w);
+	}
+	curl_easy_setopt(h, CURLOPT_POST, 1L);
+	curl_easy_setopt(h, CURLOPT_POSTFIELDSIZE_LARGE,
+	    (curl_off_t)t->body_len);
+	curl_easy_setopt(h, CURLOPT_POSTFIELDS, t->body != NULL ? t->body :
+	    "");
+}
+
+static void
+on_over(struct wire *w, CURLcode rc)
+{
+	struct fetch_transfer *t = w->owner;
+
+	fetch_curl_collect(w, t, rc);
+	t->handle = NULL;
+	fetch_wire_rest(w);
 	t->finished(t);
+}
+
+int
+fetch_curl_start(struct transport *c, struct fetch_transfer *t)
+{
+	struct wire *w;
+
+	if ((w = fetch_wire_get(c, t, on_over)) == NULL)
+		return (ERR_NOMEM);
+	wire_request(w, t);
+	/* It may have made connections before the way was known. */
+	curl_easy_setopt(w->easy, CURLOPT_CONNECT_ONLY, 0L);
+	t->handle = w;
+	if (fetch_wire_go(w))
+		return (0);
+	t->handle = NULL;
+	fetch_wire_rest(w);
+	return (ERR_INTERNAL);
 }
 
 /* --- the table of functions ---------------------------------------------- */
@@ -358,40 +224,11 @@ static int
 transport_start(void *cookie, struct fetch_transfer *t)
 {
 	struct transport *c = cookie;
-	struct wire *w;
-	bool post = strcmp(t->method, "POST") == 0;
 
 	MAGIC_CHECK(c, CURL_MAGIC);
-	MUST(post || strcmp(t->method, "GET") == 0);
-	if ((w = wire_get(c)) == NULL)
-		return (ERR_NOMEM);
-	w->t = t;
-	w->since_us = loop_now_us(c->loop);
-	w->header_bytes = 0;
-	w->too_big = w->swollen = false;
-	w->words[0] = '\0';
-	if (t->credentials != NULL)
-		wire_credentials(w, t->credentials);
-	t->handle = w;
-	if (c->direct)
-		curl_easy_setopt(w->easy, CURLOPT_REQUEST_TARGET,
-		    t->url + strlen(c->origin));
-	else
-		curl_easy_setopt(w->easy, CURLOPT_URL, t->url);
-	curl_easy_setopt(w->easy, CURLOPT_HTTPHEADER, !post ? c->headers :
-	    t->content_type == NULL ? c->headers_json : c->headers_form);
-	if (post) {
-		curl_easy_setopt(w->easy, CURLOPT_POST, 1L);
-		curl_easy_setopt(w->easy, CURLOPT_POSTFIELDSIZE_LARGE,
-		    (curl_off_t)t->body_len);
-		curl_easy_setopt(w->easy, CURLOPT_POSTFIELDS,
-		    t->body != NULL ? t->body : "");
-	} else
-		curl_easy_setopt(w->easy, CURLOPT_HTTPGET, 1L);
-	if (fetch_hub_add(w->hub, w->easy) == CURLM_OK)
-		return (0);
-	wire_rest(w);
-	return (ERR_INTERNAL);
+	MUST(strcmp(t->method, "POST") == 0 || strcmp(t->method, "GET") == 0);
+	return (c->way == WAY_CURL ? fetch_curl_start(c, t) :
+	    fetch_conn_start(c->conns, t));
 }
 
 static void
@@ -401,27 +238,20 @@ transport_stop(void *cookie, struct fetch_transfer *t)
 	struct wire *w = t->handle;
 
 	MAGIC_CHECK(c, CURL_MAGIC);
-	if (w == NULL)
+	if (t->handle == NULL || fetch_conn_stop(t))
 		return;
-	MAGIC_CHECK(w, WIRE_MAGIC);
-	wire_rest(w);
+	t->handle = NULL;
+	fetch_wire_rest(w);
 }
 
 static void
 transport_free(void *cookie)
 {
 	struct transport *c = cookie;
-	struct wire *w;
 
 	MAGIC_CHECK(c, CURL_MAGIC);
-	while ((w = c->wires) != NULL) {
-		c->wires = w->all;
-		if (w->t != NULL)
-			wire_rest(w);
-		curl_easy_cleanup(w->easy);
-		w->magic = 0;
-		free(w);
-	}
+	fetch_conns_free(c->conns);
+	fetch_wires_free(c);
 	fetch_hubs_free(c->hubs);
 	loop_timer_free(c->again);
 	curl_slist_free_all(c->headers);
@@ -478,7 +308,7 @@ is_direct(const struct fetch_options *o)
 	if (fetch_origin_https(o->origin))
 		return (true);
 	if (o->proxy != NULL)
-		return (false);
+		return (o->proxy[0] == '\0');
 	return (fetch_origin_loopback(o->origin) ||
 	    (getenv("http_proxy") == NULL && getenv("all_proxy") == NULL &&
 	    getenv("ALL_PROXY") == NULL));
@@ -501,7 +331,7 @@ transport_new(struct loop *loop, const struct fetch_options *o,
 	c = must_calloc(1, sizeof(*c));
 	c->magic = CURL_MAGIC;
 	c->loop = loop;
-	c->again = loop_timer_new(loop, on_again, c);
+	c->again = loop_timer_new(loop, fetch_wire_again, c);
 	TAILQ_INIT(&c->waiting);
 	c->origin = must_strdup(o->origin);
 	c->user_agent = copy(o->user_agent);
@@ -528,8 +358,10 @@ transport_new(struct loop *loop, const struct fetch_options *o,
 	c->headers_json = headers_new("Content-Type: application/json");
 	c->headers_form = headers_new("Content-Type: " FETCH_FORM);
 	c->hubs = fetch_hubs_new(loop, c->in_flight, o->http2 &&
-	    fetch_origin_https(o->origin), on_over);
+	    fetch_origin_https(o->origin), fetch_wire_over);
 	MUST(c->hubs != NULL);
+	c->way = fetch_conn_way(c, o);
+	c->conns = fetch_conns_new(c);
 	*out = (struct fetch_transport){
 		.cookie = c, .start = transport_start,
 		.stop = transport_stop, .free = transport_free,

@@ -40,6 +40,7 @@ struct sock {
 	struct loop_io *io;
 	bool ours;			/* we hear when it is closed */
 	bool idle;			/* not wanted now */
+	bool kept;			/* not to be closed */
 };
 
 struct fetch_hubs {
@@ -117,9 +118,17 @@ on_close(void *cookie, curl_socket_t fd)
 {
 	struct fetch_hubs *s = cookie;
 
+	bool kept = sock_at(s, fd)->kept;
+
 	MAGIC_CHECK(s, HUBS_MAGIC);
 	sock_forget(sock_at(s, fd));
-	return (close(fd));
+	return (kept ? 0 : close(fd));
+}
+
+void
+fetch_hubs_keep(struct fetch_hubs *s, int fd)
+{
+	sock_at(s, fd)->kept = true;
 }
 
 unsigned

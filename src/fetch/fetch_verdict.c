@@ -58,6 +58,18 @@ explain_connect(struct wire *w, struct fetch_transfer *t)
 	reason(t, "cannot connect to %s: %s", peer(w->c), text);
 }
 
+int
+fetch_verdict_late(const struct transport *c, struct fetch_transfer *t,
+    bool slow)
+{
+	if (slow)
+		reason(t, "no data for %ld s", c->low_speed_s);
+	else
+		reason(t, "not finished within %g s",
+		    (double)c->timeout_ms / 1000);
+	return (ERR_TIMEOUT);
+}
+
 static int
 explain_timeout(struct wire *w, struct fetch_transfer *t)
 {
@@ -67,12 +79,10 @@ explain_timeout(struct wire *w, struct fetch_transfer *t)
 		t->origin_fault = true;
 		reason(t, "cannot connect to %s: no answer within %g s",
 		    peer(c), (double)c->connect_timeout_ms / 1000);
-	} else if (strstr(w->words, "too slow") != NULL)
-		reason(t, "no data for %ld s", c->low_speed_s);
-	else
-		reason(t, "not finished within %g s",
-		    (double)c->timeout_ms / 1000);
-	return (ERR_TIMEOUT);
+		return (ERR_TIMEOUT);
+	}
+	return (fetch_verdict_late(c, t,
+	    strstr(w->words, "too slow") != NULL));
 }
 
 /* libcurl's words, escaped: parts of them come from the other side. */
@@ -90,8 +100,8 @@ explain_words(struct wire *w, struct fetch_transfer *t, CURLcode rc,
 	buf_fini(&text);
 }
 
-static int
-explain_tls(struct wire *w, struct fetch_transfer *t, CURLcode rc)
+int
+fetch_verdict_tls(struct wire *w, struct fetch_transfer *t, CURLcode rc)
 {
 	bool cut = rc == CURLE_GOT_NOTHING || rc == CURLE_RECV_ERROR ||
 	    rc == CURLE_SEND_ERROR;
@@ -128,6 +138,29 @@ tls_new(const struct wire *w)
 	return (fetch_origin_https(w->c->origin) && connects > 0 && header == 0);
 }
 
+int
+fetch_verdict_cut(struct fetch_transfer *t, bool begun, int64_t told,
+    uint64_t got, const char *words)
+{
+	struct buf text;
+
+	if (told >= 0) {
+		reason(t, "the connection was closed after %llu of %lld "
+		    "bytes", (unsigned long long)got, (long long)told);
+	} else if (words != NULL) {
+		buf_init(&text, 4096);
+		fetch_put_words(&text, words, strlen(words), 120);
+		reason(t, "the connection was cut: %s", buf_str(&text));
+		buf_fini(&text);
+	} else if (begun)
+		reason(t, "the connection was closed in the middle of the "
+		    "answer");
+	else
+		reason(t, "the server closed the connection without an "
+		    "answer");
+	return (ERR_CONNECT);
+}
+
 static int
 explain_cut(struct wire *w, struct fetch_transfer *t, CURLcode rc)
 {
@@ -135,15 +168,38 @@ explain_cut(struct wire *w, struct fetch_transfer *t, CURLcode rc)
 
 	curl_easy_getinfo(w->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &told);
 	curl_easy_getinfo(w->easy, CURLINFO_SIZE_DOWNLOAD_T, &got);
-	if (rc == CURLE_GOT_NOTHING)
-		reason(t, "the server closed the connection without an "
-		    "answer");
-	else if (told >= 0)
-		reason(t, "the connection was closed after %lld of %lld "
-		    "bytes", (long long)got, (long long)told);
-	else
-		explain_words(w, t, rc, "");
+	if (rc == CURLE_GOT_NOTHING || told >= 0)
+		return (fetch_verdict_cut(t, false, rc == CURLE_GOT_NOTHING ?
+		    -1 : told, (uint64_t)got, NULL));
+	explain_words(w, t, rc, "");
 	return (ERR_CONNECT);
+}
+
+int
+fetch_verdict_swollen(const struct transport *c, struct fetch_transfer *t)
+{
+	reason(t, "the answer decompresses to more than %u times its size",
+	    c->ratio_max);
+	return (ERR_LIMIT);
+}
+
+int
+fetch_verdict_large(const struct transport *c, struct fetch_transfer *t,
+    bool headers)
+{
+	if (headers)
+		reason(t, "the answer's headers are larger than %u bytes",
+		    FETCH_HEADER_MAX);
+	else
+		reason(t, "the answer is larger than %zu bytes", c->body_max);
+	return (ERR_LIMIT);
+}
+
+int
+fetch_verdict_bad(struct fetch_transfer *t, const char *why)
+{
+	reason(t, "%s", why);
+	return (ERR_ANSWER);
 }
 
 static int
@@ -154,15 +210,9 @@ explain_stop(struct wire *w, struct fetch_transfer *t)
 		return (ERR_NOMEM);
 	}
 	if (w->swollen)
-		reason(t, "the answer decompresses to more than %u times its "
-		    "size", w->c->ratio_max);
-	else if (w->header_bytes > FETCH_HEADER_MAX)
-		reason(t, "the answer's headers are larger than %u bytes",
-		    FETCH_HEADER_MAX);
-	else
-		reason(t, "the answer is larger than %zu bytes",
-		    w->c->body_max);
-	return (ERR_LIMIT);
+		return (fetch_verdict_swollen(w->c, t));
+	return (fetch_verdict_large(w->c, t,
+	    w->header_bytes > FETCH_HEADER_MAX));
 }
 
 /* What the proxy said instead of the origin; 0: nothing. */
@@ -223,12 +273,12 @@ fetch_verdict(struct wire *w, struct fetch_transfer *t, CURLcode rc)
 	case CURLE_SSL_INVALIDCERTSTATUS:
 	case CURLE_SSL_PINNEDPUBKEYNOTMATCH:
 	case CURLE_USE_SSL_FAILED:
-		return (explain_tls(w, t, rc));
+		return (fetch_verdict_tls(w, t, rc));
 	case CURLE_GOT_NOTHING:
 	case CURLE_RECV_ERROR:
 	case CURLE_SEND_ERROR:
 		if (tls_new(w))
-			return (explain_tls(w, t, rc));
+			return (fetch_verdict_tls(w, t, rc));
 		return (explain_cut(w, t, rc));
 	case CURLE_PARTIAL_FILE:
 		return (explain_cut(w, t, rc));
