@@ -83,6 +83,21 @@ static const struct page {
 	    (const char *)items_gz, sizeof(items_gz), KEEP },
 	{ "/notgzip", "200 OK\r\nContent-Encoding: gzip\r\n"
 	    "Content-Length: 12", "{\"Items\":[]}", 0, KEEP },
+	{ "/brotli", "200 OK\r\nContent-Encoding: br\r\n"
+	    "Content-Length: 12", "{\"Items\":[]}", 0, KEEP },
+	{ "/cutgzip", "200 OK\r\nContent-Encoding: gzip\r\n"
+	    "Content-Length: 300", (const char *)items_gz, 300, KEEP },
+	{ "/hint", "103 Early Hints\r\nLink: </x>\r\n\r\nHTTP/1.1 200 OK\r\n"
+	    "Content-Length: 2", "[]", 0, KEEP },
+	{ "/whole", "200 OK\r\nContent-Type: text/json;x", "[1]", 0, CLOSE },
+	{ "/lengths", "200 OK\r\nContent-Length: 2\r\nContent-Length: 3",
+	    "[]", 0, KEEP },
+	{ "/both", "200 OK\r\nContent-Length: 2\r\n"
+	    "Transfer-Encoding: chunked", "2\r\n[]\r\n0\r\n\r\n", 0, KEEP },
+	{ "/folded", "200 OK\r\nX: a\r\n b\r\nContent-Length: 2", "[]", 0,
+	    KEEP },
+	{ "/extra", "200 OK\r\nContent-Length: 2", "[]HTTP/1.1 200 OK\r\n"
+	    "Content-Length: 1\r\n\r\n0", 0, KEEP },
 	{ "/html", "200 OK\r\nContent-Type: text/html\r\nContent-Length: 4",
 	    "<p/>", 0, KEEP },
 	{ "/early", "200 OK\r\nContent-Type: application/json\r\n"
@@ -139,6 +154,7 @@ struct server {
 	unsigned port;
 	unsigned accepted;
 	unsigned requests;
+	size_t sunk;		/* bytes of a body that goes nowhere */
 	char last[4096];	/* the last request, as received */
 };
 
@@ -149,6 +165,7 @@ struct conn {
 	int fd;
 	char in[8192];
 	size_t n;
+	size_t sink;		/* bytes to come of such a body */
 };
 
 static void
@@ -237,6 +254,36 @@ request_len(struct conn *c)
 	return (body <= c->n ? body : 0);
 }
 
+/* The head of POST /sink has come: how much follows. */
+static void
+begin_sink(struct conn *c)
+{
+	const char *end, *p;
+
+	c->in[c->n] = '\0';
+	if (strncmp(c->in, "POST /sink ", 11) != 0 ||
+	    (end = strstr(c->in, "\r\n\r\n")) == NULL)
+		return;
+	p = strstr(c->in, "Content-Length: ");
+	assert_true(p != NULL && p < end);
+	c->sink = strtoul(p + 16, NULL, 10) + (size_t)(end + 4 - c->in);
+	c->server->sunk -= (size_t)(end + 4 - c->in);
+}
+
+static void
+sink(struct conn *c)
+{
+	static const char ok[] = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n"
+	    "\r\n[]";
+
+	assert_true(c->n <= c->sink);
+	c->sink -= c->n;
+	c->server->sunk += c->n;
+	c->n = 0;
+	if (c->sink == 0)
+		put(c, ok, sizeof(ok) - 1);
+}
+
 static void
 on_conn(void *cookie, int fd, int what)
 {
@@ -254,6 +301,12 @@ on_conn(void *cookie, int fd, int what)
 		return;
 	}
 	c->n += (size_t)r;
+	if (c->sink == 0)
+		begin_sink(c);
+	if (c->sink > 0) {
+		sink(c);
+		return;
+	}
 	while (after == KEEP && (len = request_len(c)) > 0) {
 		s->requests++;
 		snprintf(s->last, sizeof(s->last), "%.*s", (int)len, c->in);
@@ -391,6 +444,23 @@ get(struct world *w, const char *target)
 	assert_int_equal(w->told, w->wanted);
 }
 
+static void
+on_waited(void *cookie)
+{
+	loop_stop(((struct world *)cookie)->loop);
+}
+
+/* For what goes through the kernel to arrive. */
+static void
+turn(struct world *w)
+{
+	struct loop_timer *timer = loop_timer_new(w->loop, on_waited, w);
+
+	loop_timer_set(timer, 1000);
+	loop_run(w->loop);
+	loop_timer_free(timer);
+}
+
 /* --- tests --------------------------------------------------------------- */
 
 static void
@@ -431,6 +501,18 @@ test_answers(void **state)
 		{ "/reset", ERR_CONNECT, 0, false, NULL, NULL },
 		{ "/rubbish", ERR_ANSWER, 0, false,
 		    "GET /rubbish: the answer is not HTTP", NULL },
+		{ "/brotli", ERR_ANSWER, 200, false, "GET /brotli: the answer "
+		    "is compressed in a way that was not asked for", "" },
+		{ "/cutgzip", ERR_ANSWER, 200, false, "GET /cutgzip: the "
+		    "compressed answer is cut short", NULL },
+		{ "/hint", 0, 200, false, "", "[]" },
+		{ "/whole", 0, 200, true, "", "[1]" },
+		{ "/lengths", ERR_ANSWER, 200, false,
+		    "GET /lengths: the answer tells two lengths", "" },
+		{ "/both", ERR_ANSWER, 200, false, "GET /both: the answer "
+		    "tells a length and has chunks", "" },
+		{ "/folded", ERR_ANSWER, 200, false,
+		    "GET /folded: the answer has a folded header", "" },
 		{ "/large", ERR_LIMIT, 200, false,
 		    "GET /large: the answer is larger than 20000 bytes",
 		    NULL },
@@ -643,6 +725,84 @@ test_closed_between(void **state)
 	world_fini(&w);
 }
 
+/* Once more, over a connection that is new, and not a third time. */
+static void
+test_closed_again(void **state)
+{
+	struct world w;
+
+	(void)state;
+	world_init(&w, usual);
+	get(&w, "/ok");
+	get(&w, "/none");
+	assert_int_equal(w.last.err.code, ERR_CONNECT);
+	assert_string_equal(w.last.err.text, "GET /none: the server closed "
+	    "the connection without an answer");
+	assert_int_equal(w.server.requests, 3);
+	assert_int_equal(w.server.accepted, 2);
+	/* after a byte of the answer nothing is repeated */
+	get(&w, "/ok");
+	get(&w, "/early");
+	assert_int_equal(w.server.requests, 5);
+	world_fini(&w);
+}
+
+/* What was sent unasked is the answer to nothing. */
+static void
+test_unasked(void **state)
+{
+	static const char forged[] = "HTTP/1.1 200 OK\r\n"
+	    "Content-Length: 6\r\n\r\nforged";
+	struct world w;
+
+	(void)state;
+	world_init(&w, usual);
+	get(&w, "/extra");
+	assert_int_equal(w.last.err.code, 0);
+	assert_string_equal(w.last.body, "[]");
+	get(&w, "/ok");
+	assert_string_equal(w.last.body, "{\"Items\":[]}");
+	assert_int_equal(w.server.accepted, 2);
+	put(w.server.conns, forged, sizeof(forged) - 1);
+	while (w.server.conns != NULL)
+		turn(&w);
+	get(&w, "/ok");
+	assert_string_equal(w.last.body, "{\"Items\":[]}");
+	assert_int_equal(w.server.accepted, 3);
+	world_fini(&w);
+}
+
+/* A request that the socket does not take at once, and an answer that is
+ * read in parts. */
+static void
+test_large(void **state)
+{
+	struct fetch_request r = { .method = "POST", .target = "/sink",
+	    .body_len = 12u << 20 };
+	struct fetch_options o = usual;
+	struct world w;
+	char *body = malloc(r.body_len);
+	size_t i;
+
+	(void)state;
+	o.body_max = 40000;
+	world_init(&w, o);
+	get(&w, "/large");
+	assert_int_equal(w.last.err.code, 0);
+	assert_int_equal(w.last.len, 30000);
+	for (i = 0; i < w.last.len; i++)
+		assert_int_equal(w.last.body[i], 'x');
+	memset(body, 'y', r.body_len);
+	r.body = body;
+	w.wanted++;
+	fetch_start(w.f, &r, on_done, &w);
+	loop_run(w.loop);
+	assert_int_equal(w.last.err.code, 0);
+	assert_int_equal(w.server.sunk, r.body_len);
+	free(body);
+	world_fini(&w);
+}
+
 static void
 test_refused(void **state)
 {
@@ -795,6 +955,9 @@ main(void)
 		cmocka_unit_test(test_basic),
 		cmocka_unit_test(test_keep_alive),
 		cmocka_unit_test(test_closed_between),
+		cmocka_unit_test(test_closed_again),
+		cmocka_unit_test(test_unasked),
+		cmocka_unit_test(test_large),
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_timeouts),
 		cmocka_unit_test(test_retry_after),
