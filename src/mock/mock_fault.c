@@ -236,6 +236,16 @@ add_lines(struct mock_faults *fs, const char *text, size_t len,
 	return (0);
 }
 
+/* What takes long is made before anybody waits for it. */
+static void
+prepare(struct mock_faults *fs)
+{
+	for (size_t i = 0; i < fs->n; i++)
+		if (fs->fault[i].kind->prepare != NULL &&
+		    fs->payload.len == 0)
+			fs->fault[i].kind->prepare(&fs->payload);
+}
+
 int
 mock_faults_set(struct mock_faults *fs, const char *text, size_t len,
     struct err *e)
@@ -250,6 +260,7 @@ mock_faults_set(struct mock_faults *fs, const char *text, size_t len,
 	fs->fault = fresh.fault;
 	fs->n = fresh.n;
 	fs->begun_us = 0;
+	prepare(fs);
 	return (0);
 }
 
@@ -282,8 +293,10 @@ mock_faults_new(const struct mock_options *opt, struct err *e)
 			err_wrap(e, "--fault %s", opt->fault[i]);
 	if (rc == 0 && opt->fault_file != NULL)
 		rc = add_file(fs, opt->fault_file, e);
-	if (rc == 0)
+	if (rc == 0) {
+		prepare(fs);
 		return (fs);
+	}
 	mock_faults_free(fs);
 	return (NULL);
 }
@@ -364,8 +377,6 @@ mock_faults_due(struct mock_faults *fs, const struct mock_req *req,
 		copy = arena_alloc(req->arena, sizeof(*copy));
 		*copy = *f;
 		copy->payload = &fs->payload;
-		if (f->kind->prepare != NULL && fs->payload.len == 0)
-			f->kind->prepare(&fs->payload);
 		return (copy);
 	}
 	return (NULL);
