@@ -85,6 +85,7 @@ harvest_ask_cancel(struct harvest_series *s)
 		sched_failed(k->group->sched, &k->q, SCHED_RETURN, 0);
 		ask_unlink(k);
 	}
+	harvest_doubt_cancel(s);
 }
 
 /* --- answers that cannot ------------------------------------------------- */
@@ -162,6 +163,8 @@ refused(struct ask *k, struct fetch_answer *a)
 	if (k->q.n == 1)
 		k->group->series->streams[k->q.ids[0]].why =
 		    arena_strdup(k->group->series->arena, a->err.text);
+	if (k->q.n == 1 && a->status == 403)
+		harvest_doubt_add(k->group->series, &k->q, &a->err);
 	if (!a->json || a->status < 400)
 		a->err.code = ERR_SERVER;
 	return (SCHED_GUILTY);
@@ -269,6 +272,15 @@ report_failures(struct group *g)
 	}
 }
 
+void
+harvest_ask_report(struct harvest_series *s)
+{
+	uint32_t i;
+
+	for (i = 0; i < s->ngroups; i++)
+		report_failures(&s->groups[i]);
+}
+
 /* --- any answer ---------------------------------------------------------- */
 
 static void
@@ -310,6 +322,7 @@ on_answer(void *cookie, struct fetch_answer *a)
 			learn_url(g);
 	}
 	ask_unlink(k);
-	report_failures(g);
+	if (!harvest_doubt_holds(s))
+		harvest_ask_report(s);
 	harvest_poke(h);
 }

@@ -47,7 +47,9 @@ harvest_series_poke(struct harvest *h)
 	struct sched_request q;
 	struct group *g;
 
-	if (s == NULL || (g = newest_group(s)) == NULL)
+	/* What is asked while the door may be closed is asked in vain. */
+	if (s == NULL || s->doubt.job != NULL ||
+	    (g = newest_group(s)) == NULL)
 		return (false);
 	MUST(sched_next(g->sched, &q) == 1);
 	s->turn = ((uint32_t)(g - s->groups) + 1) % s->ngroups;
@@ -63,7 +65,7 @@ harvest_series_idle(const struct harvest *h)
 
 	if (s == NULL)
 		return (true);
-	if (s->asks != NULL)
+	if (s->asks != NULL || s->doubt.job != NULL)
 		return (false);
 	if (h->stopping || h->fatal.code != 0)
 		return (true);
@@ -175,7 +177,10 @@ plan_stream(const struct ledger_object *o, void *cookie)
 	harvest_wanted(&p->state.covered, p->range, h->opt.reread,
 	    &p->missing);
 	widen(p);
-	if (p->missing.n == 0 || held(p, o))
+	if (p->missing.n > 0 && held(p, o))
+		return (0);
+	s->known++;
+	if (p->missing.n == 0)
 		return (0);
 
 	if (s->nstreams == s->streams_cap) {

@@ -6,6 +6,7 @@
  *
  *	harvest_series.c	what to cover; groups take turns
  *	harvest_ask.c		a request, and answers that cannot be used
+ *	harvest_doubt.c		are streams refused, or are we?
  *	harvest_settle.c	answers that can: what they prove
  */
 
@@ -58,12 +59,32 @@ struct harvest_series {
 	struct ask *asks;		/* in flight */
 	size_t answer_mean;		/* bytes, moving average */
 	bool answered;			/* in this run, some of it well */
+	uint32_t known;			/* streams in the range, but those
+					 * that are not asked any more */
+	struct {			/* harvest_doubt.c */
+		uint32_t refused;	/* streams alone, by 403 */
+		bool over;
+		struct err err;		/* the last of them */
+		int64_t a, b;		/* window to ask others for */
+		struct fetch_job *job;
+		unsigned probes;	/* refused as well */
+	} doubt;
 };
 
 /* harvest_ask.c: send what sched wants of this group. */
 void harvest_ask_send(struct group *, const struct sched_request *);
 /* Take all that is in flight back. */
 void harvest_ask_cancel(struct harvest_series *);
+
+/* Set aside the streams that failed. */
+void harvest_ask_report(struct harvest_series *);
+
+/* harvest_doubt.c: a stream alone was refused by 403. */
+void harvest_doubt_add(struct harvest_series *, const struct sched_request *,
+    const struct err *);
+/* May streams not be set aside yet? When all are refused, the run fails. */
+bool harvest_doubt_holds(struct harvest_series *);
+void harvest_doubt_cancel(struct harvest_series *);
 
 /* harvest_settle.c: keep of a usable answer what it proves. */
 void harvest_settle(struct ask *);

@@ -6,7 +6,8 @@
  * to the table's batch, for frames with the coverage they prove.
  *
  * A parent that is refused (403, 404, 410...) is reported and gives no rows;
- * any other failure ends the run, and nothing of the walk is committed.
+ * any other failure, and 403 for all parents, ends the run, and nothing of
+ * the walk is committed.
  */
 
 #include "config.h"
@@ -46,7 +47,9 @@ struct harvest_walk {
 	struct harvest_writer *writer;
 	struct unit *units;
 	struct unit **tail;
+	unsigned nunits;
 	unsigned left;			/* not UNIT_DONE */
+	unsigned forbidden;		/* by 403 */
 	bool abandoned;
 };
 
@@ -72,6 +75,7 @@ unit_add(struct harvest_walk *w, uint32_t id, const char *key,
 		u->at.count = w->h->opt.item_cap;
 	*w->tail = u;
 	w->tail = &u->next;
+	w->nunits++;
 	w->left++;
 	return (u);
 }
@@ -168,7 +172,11 @@ unit_refused(struct unit *u, struct fetch_answer *a)
 	case ERR_GONE:
 	case ERR_REQUEST:
 	case ERR_UNSUPPORTED:
-		if (u->id != 0) {
+		/* All of them: it is we who are refused, and what we may
+		 * not see is not gone. */
+		w->forbidden += a->err.code == ERR_FORBIDDEN;
+		if (u->id != 0 && (w->forbidden < w->nunits ||
+		    w->table->kind != SOURCE_WALK)) {
 			harvest_report_add(h, w->table->name, u->name,
 			    a->err.code, a->err.text);
 			if (w->table->kind == SOURCE_WALK) {

@@ -92,7 +92,7 @@ def test_many():
     """A site that closed its doors: a few names and a number."""
     with Mock("--tags", 60) as m, Site(m.url, fetch=QUICK) as s:
         s.garner("discover")
-        m.faults("recorded:403")
+        m.faults("recorded:410")
         for _ in range(2):
             r = s.garner("harvest", status=1)
             lines = [x for x in r.stderr.splitlines() if " warn: " in x]

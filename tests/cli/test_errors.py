@@ -2,6 +2,7 @@
 nothing is lost: a plain rerun afterwards gives the truth."""
 
 import os
+import re
 import shutil
 import signal
 import socket
@@ -64,6 +65,56 @@ def test_403():
     with Mock("--tags", 5, "--fault", "*:403:count=1000") as m:
         with Site(m.url, fetch=FEW) as s:
             expect(s, 77, ["403"])
+
+
+def test_403_for_all_streams():
+    """One line, soon; no stream is set aside for it, and when we are let in
+    again everything is read."""
+    for tags in (1, 5, 300):
+        with Mock("--tags", tags, "--rate", "0.1") as m, \
+                Site(m.url, fetch=FEW, size=100) as s:
+            s.garner("discover")
+            m.faults("recorded:403")
+            before = m.stats()["requests"]["total"]
+            expect(s, 77, ["403", "no stream may be read"])
+            asked = m.stats()["requests"]["total"] - before
+            print("%d requests for %d tags" % (asked, tags))
+            assert asked < 150, asked
+            m.faults()
+            s.garner("harvest")
+            s.garner("compact")
+            check_silver(m, s, A, B, ["pi_points", "pi_timeseries"])
+
+
+def test_403_for_an_area():
+    """All but a few streams: these are read."""
+    with Mock("--tags", 30, "--rate", "0.1", log=True) as m, \
+            Site(m.url, size=100, fetch="fetch: {tries: 2, in_flight: 1}\n") as s:
+        s.garner("discover")
+        ids = [p["webid"] for p in m.truth("pi_points", A, B)]
+        m.faults(*["recorded:403:if=%s" % x for x in ids if x != ids[15]])
+        r = s.garner("harvest", status=1)
+        # others were asked before this was clear
+        probes = [q for q in m.requests()
+                  if re.search(r"maxCount=1(&|$)", q["target"])]
+        assert probes, m.requests()[-1]
+        assert "29 streams are set aside" in r.stdout, r.stdout
+        m.faults()
+        s.garner("harvest", "--retry-failed")
+        s.garner("compact")
+        check_silver(m, s, A, B, ["pi_timeseries"])
+
+
+def test_403_for_all_lists():
+    """What we may not see is not gone."""
+    with Mock("--tags", 30, "--rate", "0.1") as m, Site(m.url, fetch=FEW) as s:
+        s.garner("discover")
+        m.faults("points:403")
+        expect(s, 77, ["403", "points"], "discover")
+        m.faults()
+        s.garner("harvest")
+        s.garner("compact")
+        check_silver(m, s, A, B, ["pi_points", "pi_timeseries"])
 
 
 def test_html_instead_of_json():
