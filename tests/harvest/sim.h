@@ -40,6 +40,7 @@ struct source;
 struct source_table;
 
 #define SIM_STREAMS 32
+#define SIM_CYCLES_MAX 6
 #define SIM_NEVER INT64_MAX
 
 /* What a seed may do without; names in test_harvest_sim.c. */
@@ -135,6 +136,8 @@ struct sim {
 	int64_t from;			/* wanted from here */
 	int64_t span;			/* events are in [from, from + span) */
 	int64_t reread;
+	uint32_t ncycles;
+	int64_t cycle_at[SIM_CYCLES_MAX];	/* or soon after */
 	/* the server */
 	int64_t unix_zero;		/* its ticks at now_us == 0 */
 	uint32_t cap;			/* MaxReturnedItemsPerCall */

@@ -501,7 +501,7 @@ pass_time(struct run *r, int64_t at)
 	else
 		s->x->now_us += SECOND;
 	skew = sim_between(&s->rng, -s->span, s->span);
-	if (sim_chance(&s->rng, 20) && sim_has(s, SIM_CLOCKS))
+	if (sim_chance(&s->rng, 40) && sim_has(s, SIM_CLOCKS))
 		s->skew = skew;
 }
 
@@ -537,19 +537,20 @@ cycles(struct run *r)
 {
 	struct sim *s = &r->sim;
 	struct plan p;
-	int64_t i, n = sim_between(&s->rng, 1, 5);
+	uint32_t i;
+	bool last;
 
-	if (!sim_has(s, SIM_CYCLES))
-		n = 1;
-	for (i = 1; i <= n; i++) {
-		pass_time(r, s->from + s->span / n * i +
-		    sim_between(&s->rng, 0, s->span / 20));
-		make_plan(r, &p, i == n);
-		if (!known(r) || i == n)
+	for (i = 0; i < s->ncycles; i++) {
+		last = i + 1 == s->ncycles;
+		pass_time(r, s->cycle_at[i]);
+		make_plan(r, &p, last);
+		if (!known(r) || last)
 			p.discovers = true;
+		if (!last && !sim_has(s, SIM_CYCLES))
+			continue;
 		cycle(r, &p);
-		if (sim_chance(&s->rng, 40) || i == n)
-			compaction(r, i == n);
+		if (sim_chance(&s->rng, 40) || last)
+			compaction(r, last);
 	}
 }
 

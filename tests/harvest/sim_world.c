@@ -57,6 +57,7 @@ struct manner {
 	struct rng r;
 	unsigned shape;
 	unsigned late, edits, deletes;	/* percent */
+	bool tail;		/* some in the tail of a cycle */
 	int64_t grain;		/* times are multiples of it */
 	int64_t lateness;
 	uint8_t form;		/* of most values */
@@ -82,13 +83,17 @@ event_add(struct sim *s, struct sim_stream *st, struct manner *m, int64_t t)
 	return (e);
 }
 
-/* Somewhere in time, rather soon than late. */
+/* Somewhere in time, rather soon than late, or soon after a cycle. */
 static int64_t
 after(struct sim *s, struct manner *m, int64_t t)
 {
 	int64_t d = sim_chance(&m->r, 60) ? m->lateness : s->span;
+	int64_t at = t + 1 + (int64_t)rng_below(&m->r, (uint64_t)d + 1);
+	uint32_t i = (uint32_t)rng_below(&m->r, s->ncycles);
+	int64_t then = s->cycle_at[i] + 1 +
+	    (int64_t)rng_below(&m->r, (uint64_t)m->lateness + 1);
 
-	return (t + 1 + (int64_t)rng_below(&m->r, (uint64_t)d + 1));
+	return (sim_chance(&m->r, 50) && then > t ? then : at);
 }
 
 /* What becomes of it: it comes late, is edited (again and again), deleted.
@@ -121,11 +126,24 @@ event_fate(struct sim *s, struct sim_stream *st, struct manner *m)
 		e->died = at;
 }
 
+/* In the tail of a cycle there is most to go wrong. */
+static int64_t
+in_tail(struct sim *s, struct manner *m)
+{
+	uint32_t i = (uint32_t)rng_below(&m->r, s->ncycles);
+	int64_t at = s->cycle_at[i] - s->from -
+	    (int64_t)rng_below(&m->r, (uint64_t)s->reread + 1);
+
+	return (at < 0 ? 0 : at);
+}
+
 static int64_t
 next_time(struct sim *s, struct manner *m, int64_t at, bool first)
 {
 
-	if (first || m->shape <= 1 || sim_chance(&m->r, 8))
+	if (m->tail && sim_chance(&m->r, 40))
+		at = in_tail(s, m);
+	else if (first || m->shape <= 1 || sim_chance(&m->r, 8))
 		at = (int64_t)rng_below(&m->r, (uint64_t)s->span);
 	else if (m->shape == 2)
 		at += sim_between(&m->r, 0, 3);
@@ -196,6 +214,7 @@ make_events(struct sim *s, struct sim_stream *st, struct manner *m)
 	m->grain = grains[rng_below(&m->r, 4)];
 	m->form = (uint8_t)rng_below(&m->r, 4);
 	m->lateness = s->reread + s->reread / 4 + 1;
+	m->tail = sim_chance(&m->r, 40);
 	m->late = sim_chance(&m->r, 40) ? 25 : 0;
 	m->edits = sim_chance(&m->r, 30) ? 15 : 0;
 	m->deletes = sim_chance(&m->r, 30) ? 10 : 0;
@@ -245,6 +264,7 @@ make_time(struct sim *s)
 {
 	struct rng *r = &s->rng;
 	uint64_t what = rng_below(r, 100);
+	uint32_t i;
 
 	s->from = 17721504000000000 +		/* 2026-02-27 */
 	    (int64_t)rng_below(r, TICKS_PER_DAY);
@@ -257,6 +277,10 @@ make_time(struct sim *s)
 	else
 		s->span = sim_between(r, 86400, 3 * 86400);
 	s->span *= TICKS_PER_S;
+	s->ncycles = (uint32_t)sim_between(r, 1, SIM_CYCLES_MAX);
+	for (i = 0; i < s->ncycles; i++)
+		s->cycle_at[i] = s->from + s->span / s->ncycles * (i + 1) +
+		    sim_between(r, 0, s->span / 20);
 	s->reread = sim_chance(r, 10) ? 0 : s->span / sim_between(r, 3, 50);
 	s->unix_zero = s->from - sim_between(r, 0, 10 * TICKS_PER_S);
 }
