@@ -200,11 +200,14 @@ why_failed(struct ask *k, struct fetch_answer *a, bool whole)
 {
 	struct harvest *h = k->group->series->h;
 
+	/* Given up behind a breaker, for what others met; but if others are
+	 * answered and this one failed before, it is the one. */
+	if (a->held && k->q.n == 1 && k->group->series->answered &&
+	    k->group->series->streams[k->q.ids[0]].why != NULL)
+		return (SCHED_GUILTY);
 	if (a->held) {
 		bad(k, &a->err);
-		/* Unless it failed before: the error is of others. */
-		return (k->q.n == 1 && k->group->series->streams[
-		    k->q.ids[0]].tries > 0 ? SCHED_GUILTY : SCHED_RETURN);
+		return (SCHED_RETURN);
 	}
 	switch (a->err.code) {
 	case ERR_AUTH:

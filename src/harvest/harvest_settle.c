@@ -242,6 +242,7 @@ settle_stream(struct ask *k, struct known *known, uint32_t i)
 	if (v == SCHED_AGAIN)
 		return;
 	s->streams[index].tries = 0;
+	s->streams[index].why = NULL;
 	harvest_cover_init(&c, s->streams[index].id,
 	    s->streams[index].s.key);
 	c.per_second = sched_density(g->sched, index);
