@@ -196,8 +196,8 @@ make_sys(struct run *r)
 
 /* --- options -------------------------------------------------------------- */
 
-/* Streams that are answered by 500 open the breaker of the others when
- * these have nothing left to ask. */
+/* Streams that are answered by 500 open the breaker when they alone are
+ * left, and the run may end with it. */
 static bool
 any_500(const struct sim *s)
 {
@@ -243,8 +243,6 @@ make_options(struct run *r)
 	    .breaker_open_max_ms = 8000,
 	    .give_up_ms = sim_between(g, 1000, 30000),
 	    .retry_share = 0.2, .retry_rate = 1, .seed = s->seed };
-	if (any_500(s))
-		r->fopt.breaker_failures = 0;
 	r->copt = (struct compact_options){ .data_dir = s->dir,
 	    .source = SOURCE, .zstd_level = 1,
 	    .memory = sim_chance(g, 30) ? 1 : 4 << 20,
@@ -543,6 +541,8 @@ cycles(struct run *r)
 	for (i = 0; i < s->ncycles; i++) {
 		last = i + 1 == s->ncycles;
 		pass_time(r, s->cycle_at[i]);
+		if (last && any_500(s))
+			r->fopt.breaker_failures = 0;
 		make_plan(r, &p, last);
 		if (!known(r) || last)
 			p.discovers = true;

@@ -219,7 +219,7 @@ put_event(struct answer *a, const struct sim_event *e, bool bad)
 {
 	char text[TICKS_TEXT_MAX];
 	struct buf *out = a->out;
-	bool swap = sim_has(a->s, SIM_ODD) && e->serial % 7 == 0;
+	bool swap = sim_has(a->s, SIM_ODD) && e->serial % 7 == 0 && !bad;
 
 	if (swap) {
 		buf_puts(out, "{\"Value\":");
@@ -230,7 +230,10 @@ put_event(struct answer *a, const struct sim_event *e, bool bad)
 	    e->seven ? ticks_text7(e->t, text) : ticks_text(e->t, text));
 	if (!swap) {
 		buf_puts(out, ",\"Value\":");
-		put_value(out, e);
+		if (bad)	/* whoever takes it has a wrong one */
+			buf_puts(out, "0.25");
+		else
+			put_value(out, e);
 	}
 	buf_printf(out, ",\"Good\":%s", e->serial % 5 ? "true" : "false");
 	if (bad)
