@@ -145,6 +145,24 @@ write_all(const uint8_t *p, size_t n)
 	}
 }
 
+/* Without memory, and so without escapes: what could be harmful becomes a
+ * question mark. */
+static void
+write_plain(enum msg_level level, const char *where, const char *text)
+{
+	char line[TEXT_MAX];
+	size_t i, n;
+
+	(void)snprintf(line, sizeof(line) - 1, "%s: %s: %s: %s",
+	    state.program, level_text(level), where, text);
+	n = strlen(line);
+	for (i = 0; i < n; i++)
+		if (line[i] < 0x20 || line[i] == 0x7f)
+			line[i] = '?';
+	line[n++] = '\n';
+	write_all((const uint8_t *)line, n);
+}
+
 static void __attribute__((format(printf, 3, 0)))
 say(enum msg_level level, const char *where, const char *fmt, va_list ap)
 {
@@ -164,7 +182,10 @@ say(enum msg_level level, const char *where, const char *fmt, va_list ap)
 	pthread_mutex_lock(&state.lock);
 	if (state.before != NULL)
 		state.before(state.cookie);
-	write_all(line.data, line.len);
+	if (line.error == 0)
+		write_all(line.data, line.len);
+	else
+		write_plain(level, where != NULL ? where : "", text);
 	pthread_mutex_unlock(&state.lock);
 	buf_fini(&line);
 	errno = saved;

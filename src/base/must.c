@@ -40,8 +40,8 @@ must_fail(const char *expr, const char *file, int line)
 	abort();
 }
 
-static _Noreturn void
-no_memory(void)
+_Noreturn void
+must_no_memory(void)
 {
 	char text[256];
 	int n;
@@ -58,7 +58,7 @@ must_calloc(size_t n, size_t size)
 	void *p;
 
 	if ((p = calloc(n > 0 ? n : 1, size > 0 ? size : 1)) == NULL)
-		no_memory();
+		must_no_memory();
 	return (p);
 }
 
@@ -69,9 +69,9 @@ must_realloc(void *old, size_t n, size_t size)
 	size_t bytes;
 
 	if (__builtin_mul_overflow(n, size, &bytes))
-		no_memory();
+		must_no_memory();
 	if ((p = realloc(old, bytes > 0 ? bytes : 1)) == NULL)
-		no_memory();
+		must_no_memory();
 	return (p);
 }
 
@@ -103,6 +103,6 @@ must_sprintf(const char *fmt, ...)
 	n = vasprintf(&p, fmt, ap);
 	va_end(ap);
 	if (n < 0)
-		no_memory();
+		must_no_memory();
 	return (p);
 }

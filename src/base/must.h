@@ -23,6 +23,9 @@ _Noreturn void must_fail(const char *expr, const char *file, int line);
  * journal survives it. Sizes that come from outside use malloc and give
  * ERR_NOMEM.
  */
+_Noreturn void must_no_memory(void);
+/* What only memory can keep from coming true. */
+#define MUST_MEMORY(x) ((x) ? (void)0 : must_no_memory())
 void *must_calloc(size_t n, size_t size) __attribute__((malloc));
 void *must_realloc(void *, size_t n, size_t size); /* n * size, checked */
 char *must_strdup(const char *) __attribute__((malloc));

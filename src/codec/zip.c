@@ -30,7 +30,7 @@ zip_new(int level)
 	z = must_calloc(1, sizeof(*z));
 	z->c = ZSTD_createCCtx();
 	z->d = ZSTD_createDCtx();
-	MUST(z->c != NULL && z->d != NULL);
+	MUST_MEMORY(z->c != NULL && z->d != NULL);
 	(void)ZSTD_CCtx_setParameter(z->c, ZSTD_c_compressionLevel, level);
 	(void)ZSTD_CCtx_setParameter(z->c, ZSTD_c_checksumFlag, 1);
 	(void)ZSTD_CCtx_setParameter(z->c, ZSTD_c_contentSizeFlag, 1);

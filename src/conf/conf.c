@@ -188,9 +188,11 @@ conf_load(const char *path, struct conf **out, struct err *e)
 		rc = check_whole(c, e);
 	if (rc != 0) {
 		conf_free(c);
+		if (rc != ERR_NOMEM)
+			rc = ERR_CONFIG;
 		if (e != NULL)
-			e->code = ERR_CONFIG;
-		return (ERR_CONFIG);
+			e->code = rc;
+		return (rc);
 	}
 	anchor_paths(c);
 	*out = c;

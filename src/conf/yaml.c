@@ -7,6 +7,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -74,6 +75,9 @@ next_event(struct parse *p, yaml_event_t *ev)
 	if (yaml_parser_parse(&p->parser, ev))
 		return (0);
 	memset(ev, 0, sizeof(*ev));
+	if (p->parser.error == YAML_MEMORY_ERROR)
+		return (err_sys(p->err, ENOMEM, "cannot read %s",
+		    p->doc->path));
 	return (error_at(p, p->parser.problem_mark,
 	    p->parser.problem != NULL ? p->parser.problem : "bad YAML"));
 }
@@ -295,7 +299,10 @@ yaml_parse(const char *text, size_t len, const char *path,
 	d->path = must_strdup(path);
 	p.doc = d;
 	p.err = e;
-	MUST(yaml_parser_initialize(&p.parser));
+	if (!yaml_parser_initialize(&p.parser)) {
+		yaml_doc_free(d);
+		return (err_sys(e, ENOMEM, "cannot read %s", path));
+	}
 	yaml_parser_set_input_string(&p.parser, (const unsigned char *)text,
 	    len);
 	rc = parse_stream(&p, d);

@@ -359,7 +359,7 @@ transport_new(struct loop *loop, const struct fetch_options *o,
 	c->headers_form = headers_new("Content-Type: " FETCH_FORM);
 	c->hubs = fetch_hubs_new(loop, c->in_flight, o->http2 &&
 	    fetch_origin_https(o->origin), fetch_wire_over);
-	MUST(c->hubs != NULL);
+	MUST_MEMORY(c->hubs != NULL);
 	c->way = fetch_conn_way(c, o);
 	c->conns = fetch_conns_new(c);
 	*out = (struct fetch_transport){

@@ -112,7 +112,7 @@ percent(const char *s)
 
 	buf_init(&b, FORM_MAX);
 	text_percent(&b, s, strlen(s));
-	MUST(b.error == 0);
+	MUST_MEMORY(b.error == 0);
 	out = must_strdup(buf_str(&b));
 	explicit_bzero(b.data, b.len);
 	buf_fini(&b);
@@ -217,7 +217,7 @@ fetch_token_buy(struct fetch_token *k, char *secret)
 	}
 	form_put(&k->form, "scope", k->scope);
 	form_put(&k->form, "audience", k->audience);
-	MUST(k->form.error == 0);
+	MUST_MEMORY(k->form.error == 0);
 	q.body = buf_str(&k->form);
 	q.body_len = k->form.len;
 	k->job = fetch_start(k->endpoint, &q, on_answer, k);

@@ -69,7 +69,7 @@ harvest_ask_send(struct group *g, const struct sched_request *q)
 	buf_init(&target, 1 << 20);
 	source_series_target(s->table, h->opt.base, k->streams, q->n, q->a,
 	    q->b, q->max_count, &target);
-	MUST(target.error == 0);
+	MUST_MEMORY(target.error == 0);
 	req.target = buf_str(&target);
 	k->job = fetch_start(h->fetch, &req, on_answer, k);
 	buf_fini(&target);

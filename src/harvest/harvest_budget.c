@@ -117,7 +117,7 @@ write_spent(struct ledger_txn *txn, void *cookie, struct err *e)
 	pace_add_spent(&t->sum, &t->from, &t->to);
 	buf_init(&b, BUDGET_BYTES - 1);
 	put_spent(&b, origin, &t->sum);
-	MUST(b.error == 0);
+	MUST_MEMORY(b.error == 0);
 	rc = ledger_note_put(txn, BUDGET_NOTE, buf_str(&b), e);
 	buf_fini(&b);
 	return (rc);

@@ -259,7 +259,7 @@ unit_ask(struct unit *u)
 
 	buf_init(&target, 1 << 16);
 	source_walk_target(u->walk->table, h->opt.base, &u->at, &target);
-	MUST(target.error == 0);
+	MUST_MEMORY(target.error == 0);
 	q.target = buf_str(&target);
 	u->state = UNIT_ASKED;
 	u->job = fetch_start(h->fetch, &q, on_page, u);

@@ -81,7 +81,7 @@ event_make(struct loop *loop, evutil_socket_t fd, short what,
 
 	MAGIC_CHECK(loop, LOOP_MAGIC);
 	ev = event_new(loop->base, fd, what, fn, cookie);
-	MUST(ev != NULL);
+	MUST_MEMORY(ev != NULL);
 	return (ev);
 }
 
@@ -91,14 +91,14 @@ loop_new(unsigned workers)
 	struct loop *loop = must_calloc(1, sizeof(*loop));
 	struct event_config *conf = event_config_new();
 
-	MUST(conf != NULL);
+	MUST_MEMORY(conf != NULL);
 	event_config_set_flag(conf, EVENT_BASE_FLAG_EPOLL_USE_CHANGELIST);
 	/* All use is from one thread: workers only write to a descriptor. */
 	event_config_set_flag(conf, EVENT_BASE_FLAG_NOLOCK);
 	loop->magic = LOOP_MAGIC;
 	loop->base = event_base_new_with_config(conf);
 	event_config_free(conf);
-	MUST(loop->base != NULL);
+	MUST_MEMORY(loop->base != NULL);
 	TAILQ_INIT(&loop->due);
 	TAILQ_INIT(&loop->next);
 	loop->turn = 1;
@@ -299,7 +299,7 @@ loop_io_set(struct loop_io *io, int what)
 	event_del(io->ev);
 	event_assign(io->ev, io->loop->base, io->fd, ev, io_ready, io);
 	if (what != 0)
-		MUST(event_add(io->ev, NULL) == 0);
+		MUST_MEMORY(event_add(io->ev, NULL) == 0);
 	io->what = what;
 }
 
@@ -352,7 +352,7 @@ loop_timer_set(struct loop_timer *timer, int64_t after_us)
 	}
 	tv.tv_sec = (time_t)(after_us / 1000000);
 	tv.tv_usec = (suseconds_t)(after_us % 1000000);
-	MUST(event_add(timer->ev, &tv) == 0);
+	MUST_MEMORY(event_add(timer->ev, &tv) == 0);
 }
 
 void
@@ -391,7 +391,7 @@ loop_defer(struct loop *loop, loop_fn *fn, void *cookie)
 	d->fn = fn;
 	d->cookie = cookie;
 	if (loop->defer_head == NULL)
-		MUST(event_add(loop->defer_ev, &at_once) == 0);
+		MUST_MEMORY(event_add(loop->defer_ev, &at_once) == 0);
 	*loop->defer_tail = d;
 	loop->defer_tail = &d->next;
 }
@@ -421,7 +421,7 @@ defer_run(evutil_socket_t fd, short what, void *cookie)
 	if (loop->defer_head == NULL)
 		loop->defer_tail = tail;
 	loop->defer_head = list;
-	MUST(event_add(loop->defer_ev, &at_once) == 0);
+	MUST_MEMORY(event_add(loop->defer_ev, &at_once) == 0);
 }
 
 /* --- signals -------------------------------------------------------------- */
@@ -446,7 +446,7 @@ loop_signal_new(struct loop *loop, int signo, loop_fn *fn, void *cookie)
 	sig->cookie = cookie;
 	sig->ev = event_make(loop, signo, EV_SIGNAL | EV_PERSIST,
 	    signal_ready, sig);
-	MUST(event_add(sig->ev, NULL) == 0);
+	MUST_MEMORY(event_add(sig->ev, NULL) == 0);
 	return (sig);
 }
 

@@ -223,7 +223,7 @@ pool_inline(evutil_socket_t fd, short what, void *cookie)
 	pool_ended(p, t);
 	finish(p, list_take(&p->ended));
 	if (p->pending != 0)
-		MUST(event_add(p->ev, &at_once) == 0);
+		MUST_MEMORY(event_add(p->ev, &at_once) == 0);
 }
 
 void
@@ -241,7 +241,8 @@ loop_work(struct loop *loop, unsigned lane, loop_fn *work, loop_fn *done,
 	t->cookie = cookie;
 	t->lane = lane;
 	if (p->pending++ == 0)
-		MUST(event_add(p->ev, p->workers == 0 ? &at_once : NULL) == 0);
+		MUST_MEMORY(event_add(p->ev, p->workers == 0 ? &at_once :
+		    NULL) == 0);
 	pthread_mutex_lock(&p->mutex);
 	pool_put(p, t);
 	pthread_cond_signal(&p->wake);
@@ -264,7 +265,7 @@ start_threads(struct loop_pool *p)
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	for (unsigned i = 0; i < p->workers; i++)
-		MUST(pthread_create(&p->threads[i], NULL, worker, p) == 0);
+		MUST_MEMORY(pthread_create(&p->threads[i], NULL, worker, p) == 0);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
@@ -283,14 +284,14 @@ loop_pool_new(struct loop *loop, unsigned workers)
 	p->fd = -1;
 	if (workers == 0) {
 		p->ev = event_new(loop->base, -1, 0, pool_inline, p);
-		MUST(p->ev != NULL);
+		MUST_MEMORY(p->ev != NULL);
 		return (p);
 	}
 	p->fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	MUST(p->fd != -1);
 	p->ev = event_new(loop->base, p->fd, EV_READ | EV_PERSIST,
 	    pool_wakeup, p);
-	MUST(p->ev != NULL);
+	MUST_MEMORY(p->ev != NULL);
 	start_threads(p);
 	return (p);
 }

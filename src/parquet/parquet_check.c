@@ -294,7 +294,7 @@ hash_file(const struct sys *sys, int fd, uint64_t bytes, uint64_t *hash,
 	size_t n;
 	int rc = 0;
 
-	MUST(state != NULL);
+	MUST_MEMORY(state != NULL);
 	window = must_calloc(1, HASH_BYTES);
 	(void)XXH3_64bits_reset(state);
 	for (at = 0; at < bytes && rc == 0; at += n) {

@@ -319,10 +319,10 @@ parquet_column_append(struct parquet_column *c, struct parquet_scratch *s,
 		rc = take(c, s, v, from, n, &done, e);
 		if (rc != 0)
 			return (rc);
-		if (c->vals.error != 0 || c->def.error != 0 ||
-		    c->rep.error != 0)
-			return (err_set(e, ERR_LIMIT, "column %s: page too "
-			    "large", c->col->name));
+		if ((rc = c->vals.error) != 0 || (rc = c->def.error) != 0 ||
+		    (rc = c->rep.error) != 0)
+			return (err_set(e, rc, "column %s: no room for a "
+			    "page", c->col->name));
 		c->page_rows += done;
 		from += done;
 		n -= done;

@@ -121,7 +121,7 @@ writer_new(const struct sys *sys, const char *path,
 	w->sys = sys;
 	w->path = must_strdup(path);
 	w->fd = -1;
-	MUST((w->hash = XXH3_createState()) != NULL);
+	MUST_MEMORY((w->hash = XXH3_createState()) != NULL);
 	(void)XXH3_64bits_reset(w->hash);
 	w->schema = rows_schema_dup(schema);
 	w->group_rows = o != NULL && o->group_rows > 0 ? o->group_rows :
@@ -370,7 +370,7 @@ write_footer(struct parquet_writer *w, struct err *e)
 	buf_u32le(&b, (uint32_t)(b.len - at));
 	buf_puts(&b, PARQUET_MAGIC);
 	if ((rc = b.error) != 0)
-		err_set(e, rc, "the footer is too large");
+		err_set(e, rc, "no room for the footer");
 	else
 		rc = put(w, b.data, b.len, e);
 	buf_fini(&b);

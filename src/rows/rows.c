@@ -99,7 +99,7 @@ rows_add(struct rows *r)
 	uint32_t c, i = r->n;
 
 	if (i == r->cap && rows_reserve(r, 1) != 0)
-		must_fail("memory for a row", __FILE__, __LINE__);
+		must_no_memory();
 	for (c = 0; c < r->schema->ncols; c++)
 		r->v[c].valid[i] = 0;
 	r->n++;
