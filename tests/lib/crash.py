@@ -10,6 +10,7 @@ import tempfile
 from harness import BUILD, GARNER, Site
 
 CALLS = os.path.join(BUILD, "tests/crash/crash_calls.so")
+MALLOC = os.path.join(BUILD, "tests/crash/crash_malloc.so")
 SHM = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 
 
