@@ -124,7 +124,8 @@ int harvest_run(struct harvest *, const struct source_table *const *,
 
 /*
  * What of [r->from, r->to) is to be asked for, given what is covered: what is
- * not, and the last `tail` ticks always again (0: only what is not covered).
+ * not, and always again what was not `tail` ticks old when it was last read
+ * (0: only what is not covered).
  * r->to is no later than the server's now.
  */
 void harvest_wanted(const struct ranges *covered,

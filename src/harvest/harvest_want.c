@@ -27,10 +27,17 @@ harvest_wanted(const struct ranges *covered, const struct harvest_range *r,
     int64_t tail, struct ranges *out)
 {
 
+	int64_t end = r->to;
+
 	ranges_missing(covered, r->from, r->to, out);
-	if (tail > 0)
-		ranges_add(out, r->to - tail > r->from ? r->to - tail :
-		    r->from, r->to);
+	if (tail <= 0)
+		return;
+	/* What was the tail when it was last read is still open: runs may
+	 * be further apart than the tail is long. */
+	if (covered->n > 0 && covered->r[covered->n - 1].b < end)
+		end = covered->r[covered->n - 1].b;
+	end -= tail;
+	ranges_add(out, end > r->from ? end : r->from, r->to);
 }
 
 int64_t
