@@ -348,6 +348,17 @@ put_integer(const struct source_op *op, struct rows *r, uint32_t row,
 	return (put_text(op, r, row, digits, (size_t)n));
 }
 
+/* Name and code, as far as they are there, fit the columns for them. */
+static bool
+is_state(yyjson_val *name, yyjson_val *code)
+{
+	int64_t n;
+
+	return ((name == NULL || yyjson_is_null(name) ||
+	    yyjson_is_str(name)) && (code == NULL ||
+	    yyjson_is_null(code) || as_i64(code, &n)));
+}
+
 /* {Name, Value, IsSystem}, {Errors}, or an object nobody has told us of. */
 static int
 put_object(const struct source_op *op, struct rows *r, uint32_t row,
@@ -365,7 +376,7 @@ put_object(const struct source_op *op, struct rows *r, uint32_t row,
 	}
 	name = yyjson_obj_get(v, "Name");
 	code = yyjson_obj_get(v, "Value");
-	if (name == NULL && code == NULL) {
+	if ((name == NULL && code == NULL) || !is_state(name, code)) {
 		if (op->col_text < 0)
 			return (0);
 		return (set_json(r, (uint32_t)op->col_text, row, v, scratch));

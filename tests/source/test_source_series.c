@@ -113,6 +113,18 @@ static const struct {
 	    "null 'Bad' 307 true" },
 	{ "'Value':{'Name':null,'Value':2,'IsSystem':false}",
 	    "null null 2 false" },
+	{ "'Value':{'Name':'Half','Value':'7','IsSystem':false}",
+	    "null 'Half' 7 false" },
+	/* no code that a number could hold: kept whole, as text */
+	{ "'Value':{'Name':'Half','Value':1.5}",
+	    "null '{\\'Name\\':\\'Half\\',\\'Value\\':1.5}' null null" },
+	{ "'Value':{'Name':'Far','Value':9223372036854775808}",
+	    "null '{\\'Name\\':\\'Far\\',\\'Value\\':"
+	    "9223372036854775808}' null null" },
+	{ "'Value':{'Name':'Odd','Value':'on'}",
+	    "null '{\\'Name\\':\\'Odd\\',\\'Value\\':\\'on\\'}' null null" },
+	{ "'Value':{'Name':{'de':'An'},'Value':1}",
+	    "null '{\\'Name\\':{\\'de\\':\\'An\\'},\\'Value\\':1}' null null" },
 	{ "'Value':{'Errors':['no','such']}", "null 'no; such' null null" },
 	{ "'Value':{'Errors':[]}", "null '' null null" },
 	{ "'Value':[1,'a',null]", "null '[1,\\'a\\',null]' null null" },
