@@ -82,6 +82,12 @@ must_strdup(const char *s)
 }
 
 char *
+must_strdup_if(const char *s)
+{
+	return (s == NULL ? NULL : must_strdup(s));
+}
+
+char *
 must_strndup(const char *s, size_t max)
 {
 	size_t n = strnlen(s, max);

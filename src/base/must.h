@@ -29,6 +29,7 @@ _Noreturn void must_no_memory(void);
 void *must_calloc(size_t n, size_t size) __attribute__((malloc));
 void *must_realloc(void *, size_t n, size_t size); /* n * size, checked */
 char *must_strdup(const char *) __attribute__((malloc));
+char *must_strdup_if(const char *) __attribute__((malloc));	/* or NULL */
 char *must_strndup(const char *, size_t) __attribute__((malloc));
 char *must_sprintf(const char *fmt, ...)
     __attribute__((malloc, format(printf, 1, 2)));

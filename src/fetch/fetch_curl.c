@@ -293,12 +293,6 @@ headers_new(const char *type_line)
 	return (list);
 }
 
-static char *
-copy(const char *s)
-{
-	return (s == NULL ? NULL : must_strdup(s));
-}
-
 /* A request target of our own, beside a URL that stays, spares libcurl to
  * take apart and print again what may be thousands of characters; a proxy
  * of plain http has to be given the URL. */
@@ -334,14 +328,14 @@ transport_new(struct loop *loop, const struct fetch_options *o,
 	c->again = loop_timer_new(loop, fetch_wire_again, c);
 	TAILQ_INIT(&c->waiting);
 	c->origin = must_strdup(o->origin);
-	c->user_agent = copy(o->user_agent);
-	c->ca_file = copy(o->ca_file);
-	c->cert_file = copy(o->cert_file);
-	c->key_file = copy(o->key_file);
-	c->key_password = copy(o->key_password);
-	c->proxy = copy(o->proxy);
-	c->proxy_user = copy(o->proxy_user);
-	c->proxy_password = copy(o->proxy_password);
+	c->user_agent = must_strdup_if(o->user_agent);
+	c->ca_file = must_strdup_if(o->ca_file);
+	c->cert_file = must_strdup_if(o->cert_file);
+	c->key_file = must_strdup_if(o->key_file);
+	c->key_password = must_strdup_if(o->key_password);
+	c->proxy = must_strdup_if(o->proxy);
+	c->proxy_user = must_strdup_if(o->proxy_user);
+	c->proxy_password = must_strdup_if(o->proxy_password);
 	c->unverified = o->tls_unverified;
 	c->connect_timeout_ms = clamp_ms(o->connect_timeout_ms);
 	c->timeout_ms = clamp_ms(o->timeout_ms);

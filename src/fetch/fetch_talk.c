@@ -77,12 +77,6 @@ wipe(struct buf *b)
 	buf_fini(b);
 }
 
-static char *
-copy(const char *s)
-{
-	return (s == NULL ? NULL : must_strdup(s));
-}
-
 void
 fetch_talk_forget(struct conns *s)
 {
@@ -131,8 +125,8 @@ fetch_talk_credentials(struct conns *s, const struct fetch_credentials *x)
 	mine = s->credentials = must_calloc(1, sizeof(*mine));
 	*mine = (struct fetch_credentials){
 		.generation = x->generation, .kind = x->kind,
-		.user = copy(x->user), .password = copy(x->password),
-		.token = copy(x->token),
+		.user = must_strdup_if(x->user), .password = must_strdup_if(x->password),
+		.token = must_strdup_if(x->token),
 	};
 	buf_puts(b, "Authorization: ");
 	if (x->kind == FETCH_AUTH_BEARER) {

@@ -225,12 +225,6 @@ fetch_token_buy(struct fetch_token *k, char *secret)
 
 /* --- making one ---------------------------------------------------------- */
 
-static char *
-copy(const char *s)
-{
-	return (s == NULL ? NULL : must_strdup(s));
-}
-
 /* What differs from the origin's: all of its pace, and the credentials. */
 static void
 endpoint_options(struct fetch_options *n, const char *origin)
@@ -291,8 +285,8 @@ fetch_token_new(struct loop *loop, const struct fetch_options *o,
 	k->done = done;
 	k->cookie = cookie;
 	k->client_id = must_strdup(o->client_id);
-	k->scope = copy(o->scope);
-	k->audience = copy(o->audience);
+	k->scope = must_strdup_if(o->scope);
+	k->audience = must_strdup_if(o->audience);
 	k->in_body = o->client_in_body;
 	buf_init(&k->form, FORM_MAX);
 	*out = NULL;
