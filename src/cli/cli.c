@@ -34,6 +34,7 @@ const struct cli_command *const cli_commands[] = {
 	&cmd_status,
 	&cmd_gaps,
 	&cmd_explain,
+	&cmd_quarantine,
 	&cmd_verify,
 	&cmd_config,
 	NULL,

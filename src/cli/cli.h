@@ -55,6 +55,7 @@ extern const struct cli_command cmd_explain;
 extern const struct cli_command cmd_gaps;
 extern const struct cli_command cmd_harvest;
 extern const struct cli_command cmd_init;
+extern const struct cli_command cmd_quarantine;
 extern const struct cli_command cmd_status;
 extern const struct cli_command cmd_verify;
 

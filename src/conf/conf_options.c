@@ -99,6 +99,8 @@ static const struct conf_option options[] = {
 	    "", "oldest an uncommitted row gets" },
 	{ "harvest.memory", CONF_SIZE, "16MiB", MIB, 1024 * 1024 * MIB, NULL,
 	    "", "answers and uncommitted rows held" },
+	{ "harvest.quarantine", CONF_SIZE, "64MiB", 0, 1024 * 1024 * MIB,
+	    NULL, "", "unusable answers kept, 0: none" },
 	{ "harvest.workers", CONF_INT, "1", 0, 16, NULL, "threads",
 	    "for compression and sync, 0: none" },
 

@@ -274,3 +274,11 @@ fetch_free(struct fetch *f)
 	if (!f->in_turn)
 		fetch_destroy(f);
 }
+
+void
+fetch_conceal(const struct fetch *f, char *text, size_t len)
+{
+
+	if (f->auth.hide != NULL && len > 0)
+		f->auth.hide(f->auth.cookie, text, len);
+}

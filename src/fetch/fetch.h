@@ -231,6 +231,10 @@ void fetch_pace(const struct fetch *, struct pace_state *);
 void fetch_get_spent(struct fetch *, struct pace_spent *);
 void fetch_set_spent(struct fetch *, const struct pace_spent *);
 
+/* Overwrite our credentials in text that came from the server and is to be
+ * kept: a good answer is not searched for them unless asked. */
+void fetch_conceal(const struct fetch *, char *text, size_t len);
+
 /* How many jobs more are worth starting now: what can be sent at once, and
  * a few that wait for those in flight to end. */
 unsigned fetch_room(const struct fetch *);

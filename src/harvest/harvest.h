@@ -76,6 +76,7 @@ struct harvest_options {
 	/* Told about every 100 ms and at the end; on the loop's thread. */
 	void (*progress)(void *cookie, const struct harvest_stats *);
 	void *cookie;
+	uint64_t quarantine;		/* bytes kept of bad answers, 0: none */
 };
 
 /*
@@ -102,6 +103,9 @@ struct harvest_range {
 	int64_t from, to;	/* ticks; to is cut to the server's now */
 	uint32_t group;		/* only this one; 0: all. Series only. */
 	bool retry_failed;	/* ask streams that were refused again */
+	/* Only objects it says yes to; NULL: all. Series only. */
+	bool (*only)(void *cookie, const char *key);
+	void *only_cookie;
 };
 
 /*
@@ -137,6 +141,43 @@ uint32_t harvest_group_first(uint32_t group, uint32_t group_size);
 /* The server's now of the last run, and ours at that time; ERR_NOTFOUND
  * when there was none. */
 int harvest_clock_noted(struct ledger_txn *, int64_t *server, int64_t *ours,
+    struct err *);
+
+/*
+ * Answers that could not be used (harvest_kept.c): the newest of each stream,
+ * in a file of its own below <data>/quarantine, written by the engine when
+ * it gives the stream up. Bounded in number and bytes: the oldest go. Our
+ * credentials are overwritten in them.
+ */
+#define HARVEST_KEPT_ID 16		/* hexadecimal digits */
+
+struct harvest_kept {
+	char id[HARVEST_KEPT_ID + 1];
+	int64_t at;			/* ticks, ours */
+	const char *source;
+	const char *table;
+	const char *stream;		/* name; "" when it is of several */
+	const char *key;		/* of the object, or "" */
+	int64_t a, b;			/* window asked for, or TICKS_NONE */
+	const char *target;		/* of the request */
+	int status;
+	const char *code;		/* err_text() */
+	const char *reason;
+	uint64_t len;			/* of the body as it came */
+	uint64_t kept;			/* bytes of it that were kept */
+	uint64_t stored;		/* bytes of the file */
+};
+
+typedef int harvest_kept_fn(const struct harvest_kept *, void *cookie,
+    struct err *);
+/* All of a data folder, oldest first; fn's non-zero return stops and is
+ * returned. A file that is no such thing is told in a warning. */
+int harvest_kept_each(const struct sys *, const char *data,
+    harvest_kept_fn *, void *cookie, struct err *);
+/* What was kept of a body, appended; ERR_NOTFOUND, ERR_CORRUPT. */
+int harvest_kept_body(const struct sys *, const char *data, const char *id,
+    struct buf *, struct err *);
+int harvest_kept_drop(const struct sys *, const char *data, const char *id,
     struct err *);
 
 void harvest_get_stats(const struct harvest *, struct harvest_stats *);

@@ -284,6 +284,56 @@ harvest_ask_report(struct harvest_series *s)
 		report_failures(&s->groups[i]);
 }
 
+/* --- quarantine ---------------------------------------------------------- */
+
+/* Will the stream, or the run, be given up if this cannot be used? */
+static bool
+is_last_try(const struct ask *k)
+{
+	const struct harvest_series *s = k->group->series;
+
+	return (s->h->fails + 1 >= HARVEST_FAILS_MAX || (k->q.n == 1 &&
+	    s->streams[k->q.ids[0]].tries + 1 >= s->h->opt.tries));
+}
+
+/* An answer it is, but no refusal, and its only stream was given up for it,
+ * or the run was. */
+static bool
+is_to_keep(const struct ask *k, const struct fetch_answer *a,
+    enum sched_why why)
+{
+
+	return (a->status != 0 &&
+	    (a->err.code == ERR_ANSWER || a->err.code == ERR_SERVER) &&
+	    (k->group->series->h->fatal.code != 0 ||
+	    (k->q.n == 1 && why == SCHED_GUILTY)));
+}
+
+static void
+quarantine(struct ask *k, const struct fetch_answer *a,
+    struct harvest_copy *copy)
+{
+	struct harvest_series *s = k->group->series;
+	const struct source_stream *one = k->streams[0];
+	struct harvest_bad bad = { .table = s->table->name, .a = k->q.a,
+	    .b = k->q.b, .status = a->status, .code = a->err.code,
+	    .reason = a->err.text };
+	struct buf target;
+
+	if (!k->answered)
+		harvest_copy_take(s->h, copy, a);
+	if (k->q.n == 1) {
+		bad.stream = one->name;
+		bad.key = one->key;
+	}
+	buf_init(&target, 1 << 20);
+	source_series_target(s->table, s->h->opt.base, k->streams, k->q.n,
+	    k->q.a, k->q.b, k->q.max_count, &target);
+	bad.target = buf_str(&target);
+	harvest_quarantine(s->h, &bad, copy);
+	buf_fini(&target);
+}
+
 /* --- any answer ---------------------------------------------------------- */
 
 static void
@@ -293,6 +343,7 @@ on_answer(void *cookie, struct fetch_answer *a)
 	struct group *g;
 	struct harvest_series *s;
 	struct harvest *h;
+	struct harvest_copy copy = { NULL, 0, 0 };
 	enum sched_why why;
 	bool whole = true;
 	int rc;
@@ -306,6 +357,8 @@ on_answer(void *cookie, struct fetch_answer *a)
 	if (rc == 0) {
 		k->answered = true;
 		whole = json_whole(a->body, a->len);
+		if (is_last_try(k))
+			harvest_copy_take(h, &copy, a);
 		s->answer_mean = (s->answer_mean * 7 + a->len) / 8;
 		rc = source_series_decode(s->table, k->streams, k->q.n, k->q.a,
 		    k->q.b, a->body, a->len, harvest_open_rows(g->writer), k->pages,
@@ -323,7 +376,10 @@ on_answer(void *cookie, struct fetch_answer *a)
 		sched_failed(g->sched, &k->q, why, a->err.code);
 		if (why == SCHED_URL)
 			learn_url(g);
+		if (is_to_keep(k, a, why))
+			quarantine(k, a, &copy);
 	}
+	harvest_copy_free(&copy);
 	ask_unlink(k);
 	if (!harvest_doubt_holds(s))
 		harvest_ask_report(s);

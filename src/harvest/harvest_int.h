@@ -13,6 +13,8 @@
  *	harvest_walk.c		walks and frames: pages of a list
  *	harvest_series.c	series: windows of streams; with
  *				harvest_ask.c, harvest_settle.c
+ *	harvest_quarantine.c	bad answers on their way to a file
+ *	harvest_kept.c		files of bad answers
  *	harvest_want.c		what is wanted and not yet covered
  *	harvest_note.c		how the exchange goes, for those outside
  */
@@ -161,6 +163,8 @@ struct harvest {
 	struct err fatal;		/* code != 0: the run ends */
 	unsigned fails;			/* in a row */
 	size_t answer_bytes;		/* estimated, of requests in flight */
+	unsigned keeping;		/* bad answers being written */
+	bool keeping_failed;		/* and that was told */
 	bool noting;			/* a note is being written */
 	int64_t noted_us;		/* the last one */
 	uint64_t noted_opened;
@@ -209,6 +213,40 @@ int harvest_budget_begin(struct harvest *, const struct fetch_options *,
 void harvest_budget_tick(struct harvest *);
 void harvest_budget_end(struct harvest *);
 void harvest_budget_free(struct harvest *);
+
+/*
+ * harvest_quarantine.c: keep an answer that could not be used. Decoding
+ * destroys a body, so whoever may give up on an answer takes a copy before.
+ */
+struct harvest_bad {
+	const char *table;
+	const char *stream;		/* or NULL: several */
+	const char *key;		/* or NULL */
+	int64_t a, b;			/* or both TICKS_NONE */
+	const char *target;
+	int status;
+	int code;
+	const char *reason;
+};
+struct harvest_copy {
+	char *body;			/* NULL: none */
+	size_t len;			/* of the copy */
+	size_t whole;			/* of the answer */
+};
+void harvest_copy_take(const struct harvest *, struct harvest_copy *,
+    const struct fetch_answer *);
+void harvest_copy_free(struct harvest_copy *);
+/* Takes the copy's body over. Written by a worker. */
+void harvest_quarantine(struct harvest *, const struct harvest_bad *,
+    struct harvest_copy *);
+
+/* harvest_kept.c: write a file, and let the oldest go. */
+int harvest_kept_write(const struct sys *, const char *data,
+    const struct harvest_kept *, const char *body, uint64_t bytes_max,
+    struct err *);
+/* The id of a stream's entry. */
+void harvest_kept_id(const char *source, const char *table, const char *key,
+    char *id);
 
 /* harvest_note.c: now and then, and at the end of a run; on a worker. */
 void harvest_note_tick(struct harvest *);

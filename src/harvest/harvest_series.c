@@ -166,6 +166,9 @@ plan_stream(const struct ledger_object *o, void *cookie)
 	uint32_t number = harvest_group(o->id, h->opt.group_size);
 	int rc;
 
+	if (p->range->only != NULL &&
+	    !p->range->only(p->range->only_cookie, o->key))
+		return (0);
 	if (o->gone || (p->range->group != 0 && p->range->group != number))
 		return (0);
 	ranges_clear(&p->state.covered);

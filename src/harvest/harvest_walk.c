@@ -218,8 +218,30 @@ unit_decode(struct unit *u, struct fetch_answer *a, uint32_t *items)
 }
 
 static void
+quarantine(struct unit *u, const struct fetch_answer *a,
+    struct harvest_copy *copy)
+{
+	struct harvest_walk *w = u->walk;
+	struct harvest_bad bad = { .table = w->table->name, .stream = u->name,
+	    .key = u->key, .a = TICKS_NONE, .b = TICKS_NONE,
+	    .status = a->status, .code = a->err.code, .reason = a->err.text };
+	struct buf target;
+
+	if (w->table->kind == SOURCE_FRAMES) {
+		bad.a = u->at.a;
+		bad.b = u->at.b;
+	}
+	buf_init(&target, 1 << 16);
+	source_walk_target(w->table, w->h->opt.base, &u->at, &target);
+	bad.target = buf_str(&target);
+	harvest_quarantine(w->h, &bad, copy);
+	buf_fini(&target);
+}
+
+static void
 on_page(void *cookie, struct fetch_answer *a)
 {
+	struct harvest_copy copy = { NULL, 0, 0 };
 	struct unit *u = cookie;
 	struct harvest *h;
 	uint32_t items = 0;
@@ -228,11 +250,14 @@ on_page(void *cookie, struct fetch_answer *a)
 	h = u->walk->h;
 	u->job = NULL;
 	u->state = UNIT_READY;
+	if (a->err.code == 0 && u->tries + 1 >= h->opt.tries)
+		harvest_copy_take(h, &copy, a);
 	if (a->err.code != 0) {
 		if (!learn_cap(u, a))
 			unit_refused(u, a);
 	} else if (unit_decode(u, a, &items) != 0) {
 		if (++u->tries >= h->opt.tries) {
+			quarantine(u, a, &copy);
 			err_wrap(&a->err, "%s%s%s", u->walk->table->name,
 			    u->name != NULL ? ": " : "",
 			    u->name != NULL ? u->name : "");
@@ -246,6 +271,7 @@ on_page(void *cookie, struct fetch_answer *a)
 		else
 			u->at.start += items;
 	}
+	harvest_copy_free(&copy);
 	harvest_poke(h);
 }
 
