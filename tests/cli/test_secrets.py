@@ -124,7 +124,8 @@ def test_nowhere():
                 run("harvest")
             m.faults()
             for cmd in (["check"], ["config", "--json"], ["status"],
-                        ["status", "--json"], ["compact"], ["harvest"]):
+                        ["status", "--json"], ["compact"],
+                        ["harvest", "--retry-failed"]):
                 assert run(*cmd) == 0, (name, cmd, run.said)
             check_nowhere(run, [CANARY], secret)
 
