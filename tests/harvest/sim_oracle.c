@@ -153,15 +153,27 @@ check_coverage(struct sim *s, struct sim_stream *st,
 	    "%s is neither covered nor set aside", st->name);
 }
 
+/* What is younger was read when it was younger than the tail. */
+static int64_t
+tail_from(const struct sim *s, const struct sim_stream *st,
+    const struct sim_cycle *c)
+{
+	int64_t end = c->to;
+
+	if (st->before.n > 0 && st->before.r[st->before.n - 1].b < end)
+		end = st->before.r[st->before.n - 1].b;
+	return (s->reread > 0 ? end - s->reread : c->to);
+}
+
 /* Between two cycles only what is wanted again may change. */
 static void
 stream_cycle(struct sim *s, struct sim_stream *st, struct sim_cycle *c,
     struct said *x)
 {
 	bool complete = c->whole && st->id != 0 && !st->failed, again;
+	int64_t t, tail = tail_from(s, st, c);
 	struct sim_key *k;
 	uint32_t i;
-	int64_t t;
 
 	check_coverage(s, st, c, complete);
 	for (i = 0; i < st->nk && c->to != TICKS_NONE; i++) {
@@ -172,7 +184,7 @@ stream_cycle(struct sim *s, struct sim_stream *st, struct sim_cycle *c,
 		if (!covers(&st->after, t))
 			continue;
 		said(s, st, k, c, x);
-		again = !covers(&st->before, t) || t >= c->to - s->reread;
+		again = !covers(&st->before, t) || t >= tail;
 		key_update(st, k, x, !covers(&st->before, t) ||
 		    (complete && again));
 		if (complete && again && x->least >= s->cap_ours)
