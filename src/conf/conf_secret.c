@@ -18,12 +18,13 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/base_limits.h"
 #include "base/err.h"
 #include "base/must.h"
 #include "conf/conf.h"
 
-#define SECRET_MAX 8192
-#define COMMAND_SECONDS 10
+#define SECRET_MAX BOUND_SECRET
+#define COMMAND_SECONDS BOUND_SECRET_S
 
 /* Up to the first line end, NULL when that is nothing; wipes the rest. */
 static char *

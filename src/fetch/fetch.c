@@ -169,7 +169,7 @@ fetch_room(const struct fetch *f)
 	fetch_stats(f, &s);
 	pace_get_state(f->pace, &p);
 	/* A few wait, so that an end finds its successor at the door. */
-	most = p.limit + p.limit / 8 + 1;
+	most = p.limit + p.limit / BOUND_QUEUE_PART + 1;
 	there = s.in_flight + s.queued;
 	return (there < most ? most - there : 0);
 }

@@ -8,15 +8,16 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
+#include "base/base_limits.h"
 #include "base/hash.h"
 #include "fetch/fetch.h"
 
 /* Zero bytes after a body: the JSON reader may parse it in place. */
 #define FETCH_PADDING 16
 /* Of one answer, in total. */
-#define FETCH_HEADER_MAX (256u << 10)
+#define FETCH_HEADER_MAX BOUND_HEADERS
 /* The ratio of decompression is looked at from so many bytes on. */
-#define FETCH_RATIO_FROM (1u << 20)
+#define FETCH_RATIO_FROM BOUND_RATIO_FROM
 /* Of a target in a message. */
 #define FETCH_TARGET_SHOWN 120
 

@@ -21,7 +21,7 @@
 #include "loop/loop.h"
 
 /* A quota is waited for a day at most, whatever the server says. */
-#define QUOTA_WAIT_MAX_MS INT64_C(86400000)
+#define QUOTA_WAIT_MAX_MS (BOUND_QUOTA_WAIT_S * INT64_C(1000))
 #define QUOTA_NUMBER_MAX INT64_C(1000000000000)
 
 enum step { STEP_AGAIN, STEP_WAIT, STEP_DONE };

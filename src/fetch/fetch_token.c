@@ -24,7 +24,6 @@
 /* Of a server that does not tell (RFC 6749, section 5.1). */
 #define LIFE_S 3600
 #define LIFE_MAX_S (365 * 86400)
-#define TOKEN_BODY_MAX 65536
 #define FORM_MAX 65536
 
 struct fetch_token {
@@ -243,7 +242,7 @@ endpoint_options(struct fetch_options *n, const char *origin)
 	n->breaker_ratio = 0;
 	n->give_up_ms = 0;
 	n->retry_share = n->retry_rate = 0;
-	n->body_max = TOKEN_BODY_MAX;
+	n->body_max = BOUND_TOKEN_BODY;
 }
 
 static int

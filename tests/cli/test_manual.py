@@ -79,6 +79,40 @@ def test_configuration_keys():
     assert found == keys, found ^ keys
 
 
+def number(text):
+    """64KiB, 1d, 10s, 200."""
+    n, unit = re.fullmatch(r"(\d+)([A-Za-z]*)", text).groups()
+    return int(n) * {"": 1, "KiB": 1 << 10, "MiB": 1 << 20, "s": 1, "m": 60,
+                     "d": 86400}[unit]
+
+
+def test_bounds():
+    """Those of base_limits.h, in its order, are those of the manual; the
+    defaults of options are those in force; fixed ones are the numbers."""
+    import json
+    from harness import Site
+    with open(os.path.join(SRC, "src/base/base_limits.h"),
+              encoding="utf-8") as f:
+        rows = re.findall(r"(?m)^#define BOUND_\w+ (.*?)\s*"
+                          r"/\* ([a-z_.]+|fixed: \w+) \*/$", f.read())
+    with Site("http://127.0.0.1:1/piwebapi", fetch="", harvest="") as s:
+        out = json.loads(s.garner("config", "--json").stdout)
+    default = {o["option"]: str(o["value"]) for o in out["options"]}
+    want = []
+    for value, what in rows:
+        if what.startswith("fixed: "):
+            told = what.split(": ")[1]
+            expr = re.sub(r"(\d+)[uL]\b", r"\1", value)
+            assert eval(expr) == number(told), (value, what)
+            want.append(("-", told))
+        else:
+            assert value == '"%s"' % default[what], (value, default[what])
+            want.append(("Ic " + what, value.strip('"')))
+    part = text("garner.yaml.5").split(".Sh BOUNDS")[1].split(".Sh ")[0]
+    found = re.findall(r"(?m)^\.It .* Ta (-|Ic [a-z_.]+) Ta (\w+)$", part)
+    assert len(want) > 20 and found == want, set(found) ^ set(want)
+
+
 def test_exit_statuses():
     page = text("garner.1")
     part = page[page.index("EXIT STATUS"):]
