@@ -468,6 +468,44 @@ file_size(const struct ledger *l, uint64_t *size, struct err *e)
 }
 
 static int
+start_env(struct ledger *l, size_t size, struct err *e)
+{
+	int rc;
+
+	if ((rc = mdb_env_create(&l->env)) != 0)
+		return (ledger_mdb_error(e, rc, "create"));
+	(void)mdb_env_set_maxreaders(l->env, READERS_MAX);
+	(void)mdb_env_set_mapsize(l->env, size);
+	rc = mdb_env_open(l->env, l->path, MDB_NOTLS | (l->readonly ?
+	    MDB_RDONLY : 0), 0640);
+	return (rc == 0 ? 0 : ledger_mdb_error(e, rc, l->path));
+}
+
+/* Reading a page that the file has not would be the end of the process. */
+static int
+check_length(struct ledger *l, size_t size, struct err *e)
+{
+	MDB_envinfo info;
+	struct stat stf;
+	MDB_stat st;
+	int fd, rc;
+
+	(void)mdb_env_info(l->env, &info);	/* first: files only grow */
+	(void)mdb_env_stat(l->env, &st);
+	if ((rc = mdb_env_get_fd(l->env, &fd)) != 0)
+		return (ledger_mdb_error(e, rc, l->path));
+	if (fstat(fd, &stf) != 0)
+		return (err_sys(e, errno, "%s", l->path));
+	if ((uint64_t)stf.st_size / st.ms_psize > info.me_last_pgno)
+		return (0);
+	mdb_env_close(l->env);
+	l->env = NULL;
+	if ((rc = ledger_probe(l->path, size, e)) != 0)
+		return (rc);
+	return (start_env(l, size, e));
+}
+
+static int
 open_env(struct ledger *l, struct err *e)
 {
 	uint64_t bytes, size = MAP_FIRST;
@@ -479,14 +517,9 @@ open_env(struct ledger *l, struct err *e)
 		return (no_ledger(l, e));
 	while (size < bytes && size < MAP_MAX)
 		size *= 2;
-	if ((rc = mdb_env_create(&l->env)) != 0)
-		return (ledger_mdb_error(e, rc, "create"));
-	(void)mdb_env_set_maxreaders(l->env, READERS_MAX);
-	(void)mdb_env_set_mapsize(l->env, size);
-	rc = mdb_env_open(l->env, l->path, MDB_NOTLS | (l->readonly ?
-	    MDB_RDONLY : 0), 0640);
-	if (rc != 0)
-		return (ledger_mdb_error(e, rc, l->path));
+	if ((rc = start_env(l, size, e)) != 0 ||
+	    (rc = check_length(l, size, e)) != 0)
+		return (rc);
 	(void)mdb_reader_check(l->env, &dead);
 	return (open_dbi(l, e));
 }

@@ -80,6 +80,9 @@ int ledger_put(struct ledger_txn *, const struct ledger_key *,
  * left half made is for ledger_sweep(), once there is one. */
 int ledger_make(const char *dir, const char *file, struct err *);
 int ledger_sweep(const char *dir, struct err *);
+/* Is all there that is needed of a file shorter than its last page? Its
+ * environment must not be open. ERR_CORRUPT. */
+int ledger_probe(const char *dir, size_t map_bytes, struct err *);
 int ledger_mdb_error(struct err *, int rc, const char *what);
 int ledger_damaged(struct err *, const char *what, const char *table,
     uint64_t id);

@@ -133,6 +133,38 @@ strange_files(void **state)
 	free(data);
 }
 
+/* A file cut at any page is an error with a name, not SIGBUS. */
+static void
+cut_short(void **state)
+{
+	struct place *p = *state;
+	struct ledger *l = place_open(p);
+	struct err e;
+	struct stat st;
+	char path[320];
+	off_t pages;
+	int rc;
+
+	assert_int_equal(write_notes(l, "some", 100, 900), 0);
+	ledger_close(l);
+	(void)snprintf(path, sizeof(path), "%s/data.mdb", p->ledger);
+	assert_int_equal(stat(path, &st), 0);
+	pages = st.st_size / 4096;
+	assert_true(pages > 20);
+	while (--pages >= 2) {
+		assert_int_equal(truncate(path, pages * 4096), 0);
+		e = (struct err)ERR_INIT;
+		rc = ledger_open(p->ledger, pages % 2 == 0, &l, &e);
+		assert_int_equal(rc, ERR_CORRUPT);
+		assert_non_null(strstr(e.text, "data.mdb was cut short"));
+	}
+	/* A whole one is found whole by who looks at short ones. */
+	assert_int_equal(sys_remove_tree(p->ledger, NULL), 0);
+	l = place_open(p);
+	assert_int_equal(ledger_probe(p->ledger, 1 << 20, &e), 0);
+	ledger_close(l);
+}
+
 static int
 put_format(struct ledger_txn *t, void *cookie, struct err *e)
 {
@@ -502,7 +534,8 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(reopen), TEST(strange_files), TEST(format), TEST(notes),
+		TEST(reopen), TEST(strange_files), TEST(cut_short), TEST(format),
+		TEST(notes),
 		TEST(abort_is_whole), TEST(snapshot), TEST(growth),
 		TEST(shared), TEST(killed_writer), TEST(killed_readers),
 		TEST(killed_readers_seen),
