@@ -265,44 +265,28 @@ harvest_batches_idle(const struct harvest *h)
 
 /* --- the commit, on a worker --------------------------------------------- */
 
-static const char *
-cell(const struct rows *r, int col, uint32_t i, char *tmp, size_t size)
-{
-	const char *s;
-	size_t n;
-
-	if (col < 0 || rows_null(r, (uint32_t)col, i))
-		return ("");
-	s = rows_str(r, (uint32_t)col, i, &n);
-	if (n >= size)
-		n = size - 1;
-	memcpy(tmp, s, n);
-	tmp[n] = '\0';
-	return (tmp);
-}
-
 /* The rows of a walk become the objects others are walked by. */
 static int
 put_objects(struct ledger_txn *txn, const struct harvest_writer *w,
     const struct rows *r, struct err *e)
 {
 	const struct source_table *t = w->table;
+	struct source_object row;
 	struct ledger_object o;
 	uint64_t generation, gone;
-	char key[1024], name[1024], kind[128];
 	uint32_t i, id;
 	int rc;
 
 	if ((rc = ledger_walk_begin(txn, t->name, &generation, e)) != 0)
 		return (rc);
 	for (i = 0; i < r->n; i++) {
-		memset(&o, 0, sizeof(o));
-		o.key = cell(r, t->object_key, i, key, sizeof(key));
-		o.name = cell(r, t->object_name, i, name, sizeof(name));
-		o.parent = "";
-		o.kind = cell(r, t->object_kind, i, kind, sizeof(kind));
-		if (o.key[0] == '\0')
+		if (!source_walk_object(t, r, i, &row))
 			continue;
+		memset(&o, 0, sizeof(o));
+		o.key = row.key;
+		o.name = row.name;
+		o.parent = "";
+		o.kind = row.kind;
 		rc = ledger_object_put(txn, t->name, &o, &id, e);
 		if (rc == 0)
 			rc = harvest_forgive(txn, w->h, t, id, e);

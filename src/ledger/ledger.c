@@ -570,6 +570,32 @@ ledger_instance(const struct ledger *l)
 	return (l->instance);
 }
 
+static int
+put_instance(struct ledger_txn *t, void *cookie, struct err *e)
+{
+	const char *instance = cookie;
+	struct ledger_key k;
+
+	ledger_key_name(&k, 'M', "instance");
+	return (ledger_put(t, &k, instance, strlen(instance), e));
+}
+
+int
+ledger_instance_set(struct ledger *l, const char *instance, struct err *e)
+{
+	char text[sizeof(l->instance)];
+	int rc;
+
+	if (strlen(instance) >= sizeof(text))
+		return (err_set(e, ERR_LIMIT, "instance \"%.60s\" is too long",
+		    instance));
+	memset(text, 0, sizeof(text));
+	memcpy(text, instance, strlen(instance));
+	if ((rc = ledger_write(l, put_instance, text, e)) == 0)
+		memcpy(l->instance, text, sizeof(l->instance));
+	return (rc);
+}
+
 MDB_dbi
 ledger_dbi(const struct ledger_txn *t)
 {

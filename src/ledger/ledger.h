@@ -34,6 +34,8 @@ int ledger_open(const char *dir, bool readonly, struct ledger **,
     struct err *);
 void ledger_close(struct ledger *);
 const char *ledger_instance(const struct ledger *);	/* UUID, made once */
+/* For a ledger that is made again: silver knows it by its instance. */
+int ledger_instance_set(struct ledger *, const char *instance, struct err *);
 
 /* Run fn in a write transaction and commit; again after growing the map. A
  * non-zero return of fn aborts and is returned. */

@@ -117,6 +117,15 @@ int source_walk_decode(const struct source_table *,
  * parent of an element by its path), for rows from `first` on. */
 void source_walk_finish(const struct source_table *, struct rows *,
     uint32_t first);
+/* Row i of a walk as an object others are walked by; longer texts are cut.
+ * False: it has no key. */
+struct source_object {
+	char key[1024];
+	char name[1024];
+	char kind[128];
+};
+bool source_walk_object(const struct source_table *, const struct rows *,
+    uint32_t i, struct source_object *);
 
 /* --- series -------------------------------------------------------------- */
 

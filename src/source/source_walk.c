@@ -354,3 +354,40 @@ out:
 	yyjson_doc_free(doc);
 	return (rc);
 }
+
+/* --- objects ------------------------------------------------------------- */
+
+static void
+copy_cell(const struct rows *r, const struct rows_schema *s, int col,
+    uint32_t i, char *to, size_t size)
+{
+	const char *text;
+	size_t n;
+	int c;
+
+	to[0] = '\0';
+	if (col < 0)
+		return;
+	/* Rows of another day's schema may have the column elsewhere. */
+	c = r->schema == s ? col : rows_schema_find(r->schema,
+	    s->cols[col].name);
+	if (c < 0 || r->schema->cols[c].type != ROWS_STRING ||
+	    rows_null(r, (uint32_t)c, i))
+		return;
+	text = rows_str(r, (uint32_t)c, i, &n);
+	if (n >= size)
+		n = size - 1;
+	memcpy(to, text, n);
+	to[n] = '\0';
+}
+
+bool
+source_walk_object(const struct source_table *t, const struct rows *r,
+    uint32_t i, struct source_object *o)
+{
+
+	copy_cell(r, t->schema, t->object_key, i, o->key, sizeof(o->key));
+	copy_cell(r, t->schema, t->object_name, i, o->name, sizeof(o->name));
+	copy_cell(r, t->schema, t->object_kind, i, o->kind, sizeof(o->kind));
+	return (o->key[0] != '\0');
+}
