@@ -36,6 +36,7 @@ const struct cli_command *const cli_commands[] = {
 	&cmd_explain,
 	&cmd_quarantine,
 	&cmd_verify,
+	&cmd_repair,
 	&cmd_config,
 	NULL,
 };

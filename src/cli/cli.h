@@ -56,6 +56,7 @@ extern const struct cli_command cmd_gaps;
 extern const struct cli_command cmd_harvest;
 extern const struct cli_command cmd_init;
 extern const struct cli_command cmd_quarantine;
+extern const struct cli_command cmd_repair;
 extern const struct cli_command cmd_status;
 extern const struct cli_command cmd_verify;
 
@@ -75,6 +76,7 @@ int cli_main(int argc, char **argv);
 
 /* --- the parts a command works with (cli_app.c) --------------------------- */
 
+struct compact_options;
 struct conf;
 struct harvest;
 struct pace_calendar;
@@ -156,6 +158,20 @@ int app_range(const struct app *, int64_t now, int64_t wanted_now,
 int app_wanted(const struct app *, int64_t wanted_now,
     struct harvest_range *, struct err *);
 int app_range_empty(const struct harvest_range *, struct err *);
+/* cli_ledger.c: <data>/ledger; caller frees. */
+char *app_ledger_dir(const struct app *);
+/* Read all of the ledger, before it is opened: is it there, and whole? What
+ * is wrong with it is in `e`, also when 0 is returned. ERR_NOTFOUND: it is
+ * not there, and nothing that it could tell of. */
+enum app_ledger_state {
+	APP_LEDGER_GOOD,
+	APP_LEDGER_MISSING,
+	APP_LEDGER_DAMAGED,
+};
+int app_ledger_probe(const struct app *, enum app_ledger_state *,
+    struct err *);
+/* What the configuration says of compaction; no progress. (cmd_compact.c) */
+void app_compact_options(const struct app *, struct compact_options *);
 /* <data>/silver/<source>/<table>; caller frees. */
 char *app_silver_dir(const struct app *, const char *table);
 

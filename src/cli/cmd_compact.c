@@ -65,6 +65,20 @@ stop_asked(void *cookie)
 	return (app_signal(cookie) != 0);
 }
 
+void
+app_compact_options(const struct app *app, struct compact_options *o)
+{
+	const struct conf *c = app->conf;
+
+	memset(o, 0, sizeof(*o));
+	o->data_dir = app->data;
+	o->source = app->name;
+	o->memory = (size_t)conf_num(c, "compact.memory");
+	o->ties_all = strcmp(conf_text(c, "compact.ties"), "all") == 0;
+	o->zstd_level = (int)conf_num(c, "compact.zstd_level");
+	o->file_rows = (uint32_t)conf_num(c, "compact.file_rows");
+}
+
 static int
 compact(struct app *app, const struct source_table **t, struct err *e)
 {
@@ -74,13 +88,7 @@ compact(struct app *app, const struct source_table **t, struct err *e)
 	bool first = true;
 	int rc = 0;
 
-	memset(&o, 0, sizeof(o));
-	o.data_dir = app->data;
-	o.source = app->name;
-	o.memory = (size_t)conf_num(app->conf, "compact.memory");
-	o.ties_all = strcmp(conf_text(app->conf, "compact.ties"), "all") == 0;
-	o.zstd_level = (int)conf_num(app->conf, "compact.zstd_level");
-	o.file_rows = (uint32_t)conf_num(app->conf, "compact.file_rows");
+	app_compact_options(app, &o);
 	o.rebuild = cli_get(cli, "rebuild") != NULL;
 	o.stop = stop_asked;
 	o.stop_cookie = app;

@@ -1,9 +1,6 @@
 /*
  * garner verify: what is stored against its checksums and against each
  * other. One line a finding; exit status 1 when there are any but notes.
- *
- * LMDB trusts its file: a damaged one may end the process that reads it. So
- * a child of its own reads the whole ledger first.
  */
 
 #include "config.h"
@@ -12,8 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/err.h"
@@ -234,54 +229,6 @@ get_sample(struct job *j, const char *text, struct err *e)
 
 /* --- the ledger ---------------------------------------------------------- */
 
-static int
-read_ledger(const char *dir, struct err *e)
-{
-	struct ledger *l;
-	struct ledger_txn *txn;
-	int rc;
-
-	if ((rc = ledger_open(dir, true, &l, e)) != 0)
-		return (rc);
-	if ((rc = ledger_read_begin(l, &txn, e)) == 0) {
-		rc = ledger_check(txn, e);
-		ledger_read_end(txn);
-	}
-	ledger_close(l);
-	return (rc);
-}
-
-/* Whether a child that reads all of it comes back. */
-static bool
-bears_reading(const char *dir)
-{
-	struct err e = ERR_INIT;
-	int status = 0;
-	pid_t pid;
-
-	(void)fflush(NULL);
-	if ((pid = fork()) < 0)
-		return (true);		/* then we try ourselves */
-	if (pid == 0) {
-		(void)close(STDERR_FILENO);	/* LMDB may complain */
-		(void)read_ledger(dir, &e);
-		_exit(0);
-	}
-	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-		continue;
-	return (!WIFSIGNALED(status));
-}
-
-static bool
-have_journals(const struct app *app)
-{
-	char *dir = must_sprintf("%s/bronze/%s", app->data, app->name);
-	bool have = sys_tree_bytes(dir) > 0;
-
-	free(dir);
-	return (have);
-}
-
 static void
 tell_ledger(struct job *j, const char *dir, const char *kind,
     const char *text)
@@ -304,28 +251,19 @@ tell_ledger(struct job *j, const char *dir, const char *kind,
 static int
 open_ledger(struct job *j, uint64_t *errors, struct err *e)
 {
-	char *dir = must_sprintf("%s/ledger", j->app->data);
-	int rc = 0;
+	enum app_ledger_state state;
+	char *dir = app_ledger_dir(j->app);
+	int rc;
 
 	*errors = 0;
-	if (!bears_reading(dir)) {
-		tell_ledger(j, dir, "ledger.damaged", "reading it ends the "
-		    "process; garner repair makes it again");
+	rc = app_ledger_probe(j->app, &state, e);
+	if (rc == 0 && state == APP_LEDGER_GOOD) {
+		rc = ledger_open(dir, true, &j->app->ledger, e);
+	} else if (rc == 0) {
+		tell_ledger(j, dir, state == APP_LEDGER_MISSING ?
+		    "ledger.missing" : "ledger.damaged", e->text);
 		*errors = 1;
-		goto out;
 	}
-	rc = ledger_open(dir, true, &j->app->ledger, e);
-	if (rc == ERR_NOTFOUND && have_journals(j->app)) {
-		tell_ledger(j, dir, "ledger.missing", "there are journals, "
-		    "but no ledger; garner repair makes it again");
-		*errors = 1;
-		rc = 0;
-	} else if (rc == ERR_CORRUPT) {
-		tell_ledger(j, dir, "ledger.damaged", e->text);
-		*errors = 1;
-		rc = 0;
-	}
-out:
 	free(dir);
 	return (rc);
 }

@@ -110,6 +110,10 @@ int journal_writer_lock(const struct sys *, const char *dir,
  */
 int journal_writer_start(struct journal_writer *, const struct journal_pos *at,
     uint32_t commits_max, uint64_t *cut_bytes, struct err *);
+/* How many commits are whole or in part behind a position, before anything
+ * that is torn. */
+uint32_t journal_commits_behind(const struct sys *, const char *dir,
+    const struct journal_pos *at);
 /* Both, with no limit. */
 int journal_writer_open(const struct sys *, const char *dir,
     const struct journal_pos *at, struct journal_writer **,

@@ -237,8 +237,9 @@ cut_back(struct journal_writer *w, uint64_t *cut, struct err *e)
 }
 
 /* Commits behind the position; what is torn is none. */
-static uint32_t
-commits_behind(const struct journal_writer *w)
+uint32_t
+journal_commits_behind(const struct sys *sys, const char *dir,
+    const struct journal_pos *at)
 {
 	const struct rows_schema *schema;
 	uint8_t last[JOURNAL_BATCH_ID];
@@ -246,8 +247,7 @@ commits_behind(const struct journal_writer *w)
 	struct journal_block k;
 	uint32_t n = 0;
 
-	if (journal_reader_open(w->sys, w->dir, &w->pos, NULL, true, &r,
-	    NULL) != 0)
+	if (journal_reader_open(sys, dir, at, NULL, true, &r, NULL) != 0)
 		return (0);
 	journal_reader_show_covers(r);
 	while (journal_reader_next(r, &k, &schema, NULL) == 1) {
@@ -307,7 +307,9 @@ journal_writer_start(struct journal_writer *w, const struct journal_pos *at,
 
 	MUST(w->fd < 0 && w->pending.len == 0);
 	w->pos = *at;
-	if (commits_max < UINT32_MAX && (n = commits_behind(w)) > commits_max)
+	n = commits_max < UINT32_MAX ? journal_commits_behind(w->sys, w->dir,
+	    at) : 0;
+	if (n > commits_max)
 		return (err_set(e, ERR_CORRUPT, "%s: %u commits lie behind "
 		    "segment %u, offset %llu, where the ledger ends; if it "
 		    "is lost or an older one was put back, run garner repair",

@@ -117,8 +117,8 @@ add_known(const char *table, uint32_t number, const struct ledger_group *lg,
 	return (0);
 }
 
-static int
-read_groups(struct verify *v, struct err *e)
+int
+verify_groups_read(struct verify *v, struct err *e)
 {
 	struct ledger_txn *txn;
 	int rc;
@@ -133,8 +133,8 @@ read_groups(struct verify *v, struct err *e)
 }
 
 /* Journals that are on disk, whether the ledger knows of them or not. */
-static int
-list_groups(struct verify *v, struct err *e)
+int
+verify_groups_list(struct verify *v, struct err *e)
 {
 	uint64_t number;
 	char **names, *dir;
@@ -155,13 +155,15 @@ list_groups(struct verify *v, struct err *e)
 	return (0);
 }
 
-static void
-free_groups(struct verify *v)
+void
+verify_groups_free(struct verify *v)
 {
 	size_t i;
 
-	for (i = 0; i < v->ngroups; i++)
+	for (i = 0; i < v->ngroups; i++) {
+		journal_writer_close(v->groups[i].lock);
 		free(v->groups[i].dir);
+	}
 	free(v->groups);
 	v->groups = NULL;
 	v->ngroups = 0;
@@ -210,8 +212,8 @@ check_table(struct verify *v, struct err *e)
 	int rc;
 
 	verify_cover_init(&v->cover);
-	if ((rc = read_groups(v, e)) == 0 &&
-	    (rc = list_groups(v, e)) == 0)
+	if ((rc = verify_groups_read(v, e)) == 0 &&
+	    (rc = verify_groups_list(v, e)) == 0)
 		rc = check_journals(v, e);
 	if (rc == 0 && v->ledger != NULL && v->table->kind != SOURCE_WALK)
 		rc = verify_cover_check(v, e);
@@ -220,36 +222,11 @@ check_table(struct verify *v, struct err *e)
 	if (rc == 0)
 		rc = verify_silver(v, e);
 	verify_cover_fini(&v->cover);
-	free_groups(v);
+	verify_groups_free(v);
 	return (rc);
 }
 
 /* --- the run ------------------------------------------------------------- */
-
-static int
-check_ledger(struct verify *v, struct err *e)
-{
-	struct err why = ERR_INIT;
-	struct verify_finding f;
-	struct ledger_txn *txn;
-	char *path;
-	int rc;
-
-	if (v->ledger == NULL)
-		return (0);
-	if ((rc = ledger_read_begin(v->ledger, &txn, e)) != 0)
-		return (rc);
-	rc = ledger_check(txn, &why);
-	ledger_read_end(txn);
-	if (rc != ERR_CORRUPT)
-		return (rc == 0 ? 0 : err_set(e, rc, "%s", why.text));
-	path = must_sprintf("%s/ledger/data.mdb", v->opt->data_dir);
-	verify_finding_init(v, &f, VERIFY_ERROR, "ledger.record");
-	f.path = path;
-	verify_tell(v, &f, "%s", why.text);
-	free(path);
-	return (0);
-}
 
 static uint64_t
 bytes_of(const struct verify *v, const struct source_table *t)
@@ -277,12 +254,11 @@ verify_run(const struct sys *sys, struct ledger *ledger,
 	struct verify v = { .sys = sys, .ledger = ledger, .opt = opt,
 	    .result = result };
 	size_t i;
-	int rc;
+	int rc = 0;
 
 	memset(result, 0, sizeof(*result));
 	for (i = 0; tables[i] != NULL; i++)
 		v.bytes_all += bytes_of(&v, tables[i]);
-	rc = check_ledger(&v, e);
 	for (i = 0; tables[i] != NULL && rc == 0; i++) {
 		v.table = tables[i];
 		if ((rc = check_table(&v, e)) != 0 && e != NULL)

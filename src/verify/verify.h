@@ -11,7 +11,8 @@
  *	coverage	what the ledger calls covered is told by cover blocks
  *			of whole batches; their rows lie where they say, in
  *			the number they say, and are the objects they say
- *	ledger		each record decodes; counters equal the journals
+ *	ledger		its counters equal the journals (its records are
+ *			ledger_check()'s)
  *	silver		the Delta log replays without a hole; the files it
  *			names are there, of its size and hash; pages decode,
  *			statistics hold, rows ascend by key, no key is twice;
@@ -86,5 +87,63 @@ struct verify_result {
 int verify_run(const struct sys *, struct ledger *,
     const struct source_table *const *, const struct verify_options *,
     struct verify_result *, struct err *);
+
+/* --- repair --------------------------------------------------------------- */
+
+/* Texts are borrowed for the call. */
+struct verify_action {
+	const char *kind;	/* "journal.hole": in garner-repair(1) */
+	const char *path;	/* or NULL */
+	int64_t offset;		/* or -1 */
+	const char *table;	/* or NULL */
+	int64_t group;		/* or -1 */
+	const char *stream;	/* name, or NULL */
+	int64_t from, to;	/* ticks, or both TICKS_NONE */
+	const char *text;
+};
+
+struct verify_repair_options {
+	const char *data_dir;
+	const char *source;
+	bool apply;		/* false: tell only */
+	void (*action)(void *cookie, const struct verify_action *);
+	void *cookie;
+	uint64_t done;		/* actions told: counted here */
+};
+
+/*
+ * A table's journals made readable up to the ledger's positions, what is
+ * damaged kept in <data>/quarantine/damaged, and coverage that is not proven
+ * any more dropped. ERR_BUSY when a harvest holds one of the journals. Can
+ * be interrupted and run again.
+ */
+int verify_mend(const struct sys *, struct ledger *,
+    const struct source_table *, struct verify_repair_options *,
+    struct err *);
+
+/*
+ * What is to be done about silver of a table: *again when it must be made
+ * again from the journals. A damaged last entry of its log goes to
+ * quarantine, a log that is damaged elsewhere with all of the table.
+ */
+int verify_mend_silver(const struct sys *, struct ledger *,
+    const struct source_table *, struct verify_repair_options *,
+    bool ties_all, bool *again, struct err *);
+
+/* Whether journals hold more than the ledger can have forgotten: it was
+ * lost, or an older one was put back. */
+int verify_is_stale(const struct sys *, struct ledger *,
+    const struct source_table *const *, const struct verify_repair_options *,
+    bool *stale, struct err *);
+
+/*
+ * Make the ledger again from the journals of all these tables (parents
+ * first, NULL terminated), beside the old one, which must not be open, then
+ * in its place; the old one goes to quarantine. `instance` is its name for
+ * silver, NULL: taken from the tables' logs, or new.
+ */
+int verify_rebuild_ledger(const struct sys *,
+    const struct source_table *const *, struct verify_repair_options *,
+    const char *instance, struct err *);
 
 #endif

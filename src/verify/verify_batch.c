@@ -319,6 +319,23 @@ check_keys(struct count *k, const struct verify_group *g,
 	return (0);
 }
 
+/* A walk that is whole; its rows for who wants them. */
+static int
+take_walk(struct verify_group *g, const struct verify_batch *b,
+    const struct journal_block *block, struct err *e)
+{
+	const struct rows *rows[VERIFY_HELD_MAX];
+	uint32_t i;
+
+	g->walk_from = g->batch_from;
+	g->walk_end = block->pos;
+	g->walk_end.offset += block->stored_bytes;
+	for (i = 0; i < b->n; i++)
+		rows[i] = b->held[i].rows;
+	return (g->walk != NULL ? g->walk(g->walk_cookie, rows, b->n, e) :
+	    0);
+}
+
 static int
 judge(struct count *k, struct verify_group *g, struct verify_batch *b,
     const struct journal_block *block, const struct journal_batch *batch)
@@ -327,9 +344,12 @@ judge(struct count *k, struct verify_group *g, struct verify_batch *b,
 	size_t i;
 	int rc;
 
+	g->batches++;
+	g->requests += batch->requests;
+	g->committed = block->ingested;
 	if (batch->walk) {
 		tell_total(k, g, b, block);
-		return (0);
+		return (take_walk(g, b, block, k->err));
 	}
 	if ((rc = check_keys(k, g, block, batch->keys, &good)) != 0 || !good)
 		return (rc);

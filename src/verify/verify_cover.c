@@ -68,8 +68,8 @@ struct look {
 	struct err *err;
 };
 
-static const struct verify_proof *
-proof_of(const struct verify *v, uint32_t id)
+const struct verify_proof *
+verify_proof(const struct verify *v, uint32_t id)
 {
 	static const struct verify_proof none = { { NULL, 0, 0 }, 0 };
 
@@ -80,7 +80,7 @@ static bool
 agrees(const struct verify *v, uint32_t id, const struct ranges *covered,
     uint64_t values)
 {
-	const struct verify_proof *p = proof_of(v, id);
+	const struct verify_proof *p = verify_proof(v, id);
 	size_t i;
 
 	for (i = 0; i < covered->n; i++)
@@ -171,7 +171,7 @@ tell_missing(struct verify *v, const struct doubt *d, const struct range *r)
 static void
 judge(struct verify *v, const struct doubt *d)
 {
-	const struct verify_proof *p = proof_of(v, d->id);
+	const struct verify_proof *p = verify_proof(v, d->id);
 	struct verify_finding f;
 	struct ranges missing;
 	size_t i;

@@ -10,6 +10,9 @@
  *	verify_cover.c		coverage: union, and against the ledger
  *	verify_silver.c		log and files of a table
  *	verify_orphan.c		leftovers
+ *	verify_mend.c		repair: journals and coverage
+ *	verify_mend_silver.c	repair: what to do about silver
+ *	verify_rebuild.c	repair: a ledger from the journals
  */
 
 #include "base/err.h"
@@ -32,6 +35,16 @@ struct verify_group {
 	char *dir;
 	uint64_t rows;			/* counted in the journal */
 	bool hurt;			/* there is damage in it */
+	struct journal_writer *lock;	/* while it is mended, or NULL */
+	/* of the last complete walk in it, {0, 0}: none; and counters */
+	struct journal_pos walk_from, walk_end;
+	struct journal_pos batch_from;	/* where the batch at hand begins */
+	uint64_t batches, requests, bytes;
+	int64_t committed;
+	/* is given the rows of each complete walk, or NULL */
+	int (*walk)(void *cookie, const struct rows *const *, uint32_t n,
+	    struct err *);
+	void *walk_cookie;
 };
 
 /* What journals prove of one object's stream. */
@@ -71,6 +84,11 @@ void verify_progress(struct verify *, uint64_t bytes);
 
 /* --- parts ---------------------------------------------------------------- */
 
+/* What the ledger says of the groups of the table now. */
+int verify_groups_read(struct verify *, struct err *);
+/* Those that have a folder. */
+int verify_groups_list(struct verify *, struct err *);
+void verify_groups_free(struct verify *);
 /* The group of that number, made when missing. */
 struct verify_group *verify_group_add(struct verify *, uint32_t number);
 /* Read [from, to) of a journal; adds to the cover and to g->rows. `deep`:
@@ -105,6 +123,7 @@ int verify_batch_cover(struct verify *, struct verify_group *,
 void verify_batch_end(struct verify *, const struct verify_group *,
     struct verify_batch *);
 
+const struct verify_proof *verify_proof(const struct verify *, uint32_t id);
 void verify_cover_init(struct verify_cover *);
 void verify_cover_fini(struct verify_cover *);
 void verify_cover_add(struct verify_cover *, const struct journal_cover *);
@@ -117,6 +136,24 @@ int verify_orphan_journals(struct verify *, struct err *);
 int verify_orphan_data(struct verify *, const char *dir,
     const struct delta_snapshot *, struct err *);
 int verify_orphan_tmp(struct verify *, struct err *);
+
+/* --- repair --------------------------------------------------------------- */
+
+struct verify_mending {
+	const struct sys *sys;
+	struct verify_repair_options *opt;
+	const struct source_table *table;
+	uint32_t group;			/* at hand */
+};
+
+void verify_action_init(const struct verify_mending *, struct verify_action *,
+    const char *kind);
+void verify_act(struct verify_mending *, struct verify_action *,
+    const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+/* The folder for what is taken out, made; NULL with an error. */
+char *verify_quarantine(const struct verify_mending *, struct err *);
+int verify_mend_journal(struct verify_mending *, const char *dir,
+    const struct journal_pos *to, struct journal_pos *end, struct err *);
 
 char *verify_segment_path(const struct verify_group *, uint32_t segment);
 

@@ -184,8 +184,9 @@ take_cover(struct reading *x, const struct journal_block *k)
 	}
 	if (rc != 0)
 		return (err_set(x->err, rc, "%s", why.text));
-	return (verify_batch_cover(x->v, x->g, x->batch, k, &b, c, n,
-	    x->err));
+	rc = verify_batch_cover(x->v, x->g, x->batch, k, &b, c, n, x->err);
+	x->g->batch_from = journal_reader_pos(x->r);
+	return (rc);
 }
 
 /* Taken out by a repair: told for those who look, no damage. */
@@ -230,6 +231,7 @@ read_all(struct reading *x)
 		if (rc != 0)
 			return (rc);
 		x->v->result->blocks++;
+		x->g->bytes += k.stored_bytes;
 		verify_progress(x->v, k.stored_bytes);
 	}
 }
