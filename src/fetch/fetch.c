@@ -52,6 +52,7 @@ fetch_destroy(struct fetch *f)
 		f->auth.free(f->auth.cookie);
 	pace_free(f->pace);
 	loop_timer_free(f->turn);
+	fetch_jobs_fini(f);
 	for (i = 0; i < f->levels_n; i++)
 		free(f->levels[i]);
 	free(f->levels);
@@ -101,14 +102,11 @@ fetch_start(struct fetch *f, const struct fetch_request *r,
 	MAGIC_CHECK(f, FETCH_MAGIC);
 	MUST(r->method != NULL && r->target != NULL && done != NULL);
 	MUST(r->class < PACE_CLASSES);
-	j = must_calloc(1, sizeof(*j));
-	j->magic = JOB_MAGIC;
-	j->f = f;
+	MUST(strcmp(r->method, "GET") == 0 || strcmp(r->method, "POST") == 0);
+	j = fetch_job_new(f, r->target);
 	j->done = done;
 	j->cookie = cookie;
-	j->method = must_strdup(r->method);
-	j->target = must_strdup(r->target);
-	j->url = must_sprintf("%s%s", f->origin, r->target);
+	j->method = r->method[0] == 'G' ? "GET" : "POST";
 	j->body = r->body;
 	j->body_len = r->body_len;
 	j->content_type = r->content_type;
@@ -230,6 +228,7 @@ fetch_new_on(struct loop *loop, const struct fetch_options *o,
 	}
 	f->turn = loop_timer_new(loop, fetch_turn, f);
 	f->origin = must_strdup(o->origin);
+	f->origin_len = strlen(f->origin);
 	f->pace = pace_of(loop, o);
 	f->body_max = o->body_max;
 	f->tries = o->tries;
@@ -241,6 +240,7 @@ fetch_new_on(struct loop *loop, const struct fetch_options *o,
 	f->quotas_n = o->quotas_n;
 	rng_init(&f->rng, o->seed);
 	TAILQ_INIT(&f->ready);
+	TAILQ_INIT(&f->spare);
 	for (i = 0; i < JOB_STATES; i++)
 		TAILQ_INIT(&f->lists[i]);
 	*out = f;

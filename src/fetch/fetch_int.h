@@ -55,9 +55,9 @@ struct fetch_job {
 	struct fetch *f;
 	fetch_done_fn *done;
 	void *cookie;
-	char *method;
-	char *target;
-	char *url;
+	const char *method;		/* a literal */
+	char *url;			/* whole */
+	const char *target;		/* in url */
 	const char *body;		/* borrowed from the user */
 	size_t body_len;
 	const char *content_type;	/* borrowed, a literal */
@@ -85,7 +85,11 @@ void fetch_job_set_state(struct fetch_job *, enum fetch_job_state);
 /* Steps the job until it waits. */
 void fetch_job_run(struct fetch_job *);
 void fetch_job_ready(struct fetch_job *);
+/* Beyond the origin the rest is the caller's to fill in. */
+struct fetch_job *fetch_job_new(struct fetch *, const char *target);
 void fetch_job_free(struct fetch_job *);
+/* Of those that are at rest. */
+void fetch_jobs_fini(struct fetch *);
 
 /* --- the queue and its door (fetch_queue.c) ------------------------------ */
 
@@ -116,6 +120,7 @@ struct fetch {
 	struct err auth_err;		/* why there are none */
 	struct loop_timer *turn;	/* awake, or the door's time */
 	char *origin;
+	size_t origin_len;
 	struct pace *pace;
 	size_t body_max;
 	unsigned tries;
@@ -131,6 +136,7 @@ struct fetch {
 	struct fetch_job_list lists[JOB_STATES];	/* all but queued */
 	unsigned counts[JOB_STATES];	/* kept by fetch_job_set_state() */
 	struct fetch_job_list ready;
+	struct fetch_job_list spare;	/* freed, to be used again */
 	struct err last[PACE_CLASSES];	/* failure of a try, by class */
 	unsigned last_class;		/* of the latest */
 	const char *spent;		/* what was said to be, a literal */

@@ -99,6 +99,26 @@ fetch_job_set_state(struct fetch_job *j, enum fetch_job_state to)
 		fetch_job_ready(j);
 }
 
+struct fetch_job *
+fetch_job_new(struct fetch *f, const char *target)
+{
+	size_t len = strlen(target) + 1;
+	struct fetch_job *j = TAILQ_FIRST(&f->spare);
+
+	if (j != NULL) {
+		TAILQ_REMOVE(&f->spare, j, link);
+		memset(j, 0, sizeof(*j));
+	} else
+		j = must_calloc(1, sizeof(*j));
+	j->magic = JOB_MAGIC;
+	j->f = f;
+	j->url = must_realloc(NULL, f->origin_len + len, 1);
+	memcpy(j->url, f->origin, f->origin_len);
+	memcpy(j->url + f->origin_len, target, len);
+	j->target = j->url + f->origin_len;
+	return (j);
+}
+
 void
 fetch_job_free(struct fetch_job *j)
 {
@@ -110,11 +130,21 @@ fetch_job_free(struct fetch_job *j)
 		TAILQ_REMOVE(&f->ready, j, ready_link);
 	loop_timer_free(j->timer);
 	buf_fini(&j->t.in);
-	free(j->method);
-	free(j->target);
 	free(j->url);
+	j->url = NULL;
 	j->magic = 0;
-	free(j);
+	TAILQ_INSERT_HEAD(&f->spare, j, link);
+}
+
+void
+fetch_jobs_fini(struct fetch *f)
+{
+	struct fetch_job *j;
+
+	while ((j = TAILQ_FIRST(&f->spare)) != NULL) {
+		TAILQ_REMOVE(&f->spare, j, link);
+		free(j);
+	}
 }
 
 /* --- the steps of a good life -------------------------------------------- */

@@ -236,14 +236,16 @@ fetch_origin_check(const struct fetch_options *o, struct err *e)
 bool
 fetch_target_valid(const char *target)
 {
+	static const bool stops[256] = {
+		[0 ... ' '] = true, ['#'] = true, [0x7f] = true,
+	};
 	const unsigned char *p = (const unsigned char *)target;
 
 	if (*p != '/')
 		return (false);
-	for (; *p != '\0'; p++)
-		if (*p <= ' ' || *p == 0x7f || *p == '#')
-			return (false);
-	return (true);
+	while (!stops[*p])
+		p++;
+	return (*p == '\0');
 }
 
 /* --- secrets ------------------------------------------------------------- */
