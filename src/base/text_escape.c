@@ -118,17 +118,19 @@ void
 text_percent(struct buf *out, const char *p, size_t len)
 {
 	static const char hex[] = "0123456789ABCDEF";
-	size_t i;
+	size_t i, from = 0;
 	uint8_t c;
 
 	for (i = 0; i < len; i++) {
-		c = (uint8_t)p[i];
 		if (unreserved(p[i]))
-			buf_u8(out, c);
-		else
-			buf_put(out, (const char[]){ '%', hex[c >> 4],
-			    hex[c & 15] }, 3);
+			continue;
+		c = (uint8_t)p[i];
+		buf_put(out, p + from, i - from);
+		buf_put(out, (const char[]){ '%', hex[c >> 4], hex[c & 15] },
+		    3);
+		from = i + 1;
 	}
+	buf_put(out, p + from, len - from);
 }
 
 static int
