@@ -346,12 +346,13 @@ transport_new(struct loop *loop, const struct fetch_options *o,
 	c->ratio_max = o->ratio_max;
 	c->in_flight = o->in_flight;
 	c->compressed = o->compressed;
-	c->http2 = o->http2;
+	/* Negotiate authorizes connections, and HTTP/2 cannot bear that. */
+	c->http2 = o->http2 && o->auth != FETCH_AUTH_NEGOTIATE;
 	c->direct = is_direct(o);
 	c->headers = headers_new(NULL);
 	c->headers_json = headers_new("Content-Type: application/json");
 	c->headers_form = headers_new("Content-Type: " FETCH_FORM);
-	c->hubs = fetch_hubs_new(loop, c->in_flight, o->http2 &&
+	c->hubs = fetch_hubs_new(loop, c->in_flight, c->http2 &&
 	    fetch_origin_https(o->origin), fetch_wire_over);
 	MUST_MEMORY(c->hubs != NULL);
 	c->way = fetch_conn_way(c, o);
