@@ -11,6 +11,7 @@ from harness import BUILD, GARNER, Site
 
 CALLS = os.path.join(BUILD, "tests/crash/crash_calls.so")
 MALLOC = os.path.join(BUILD, "tests/crash/crash_malloc.so")
+CLOCK = os.path.join(BUILD, "tests/crash/crash_clock.so")
 SHM = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 
 
