@@ -218,6 +218,12 @@ void app_gap_text(const struct ledger_stream *, const struct range *,
 /* "1h30m", "2d4h", "0.5s"; buffer of 32 is enough. */
 const char *app_duration(int64_t ticks, char *, size_t);
 
+/* cli_reconcile.c: verify --source; *status becomes 1 when something
+ * differs or could not be read. `to` and what is told are filled in. */
+struct harvest_reconcile;
+int app_reconcile(struct app *, const struct source_table *const *,
+    struct harvest_reconcile *, int *status, struct err *);
+
 /* A progress bar on a terminal, a plain line each few seconds otherwise,
  * nothing when quiet. (cli_progress.c) */
 struct app_progress *app_progress_new(const struct cli *, const char *what);

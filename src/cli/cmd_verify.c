@@ -18,6 +18,7 @@
 #include "cli/cli.h"
 #include "codec/json.h"
 #include "conf/conf.h"
+#include "harvest/harvest.h"
 #include "ledger/ledger.h"
 #include "sys/sys.h"
 #include "verify/verify.h"
@@ -28,6 +29,7 @@
 static const struct cli_option options[] = {
 	{ "table", 0, "LIST", "only these tables, separated by commas" },
 	{ "sample", 0, "PART", "read only a part: 10% or 3/30" },
+	{ "source", 0, NULL, "hold what is covered against the server" },
 	{ NULL, 0, NULL, NULL },
 };
 
@@ -298,9 +300,28 @@ verify(struct job *j, const struct source_table *const *tables, int *status,
 	return (0);
 }
 
+/* The sample chooses windows then, not files. */
+static int
+verify_source(struct job *j, const struct source_table *const *tables,
+    int *status, struct err *e)
+{
+	struct harvest_reconcile o;
+	int rc;
+
+	memset(&o, 0, sizeof(o));
+	if ((rc = get_sample(j, cli_get(j->app->cli, "sample"), e)) != 0)
+		return (rc);
+	o.part = j->opt.part;
+	o.parts = j->opt.parts;
+	o.per_million = j->opt.per_million;
+	o.seed = j->opt.seed;
+	return (app_reconcile(j->app, tables, &o, status, e));
+}
+
 static int
 run(struct cli *cli)
 {
+	bool source = cli_get(cli, "source") != NULL;
 	const struct source_table **tables = NULL;
 	struct err e = ERR_INIT;
 	struct app app;
@@ -310,10 +331,11 @@ run(struct cli *cli)
 	memset(&j, 0, sizeof(j));
 	j.app = &app;
 	buf_init(&j.out, 1 << 20);
-	if (app_open(&app, cli, APP_CONF, &e) != 0 ||
+	if (app_open(&app, cli, source ? APP_HARVEST : APP_CONF, &e) != 0 ||
 	    app_tables(&app, cli_get(cli, "table"), &tables, &e) != 0 ||
-	    verify(&j, tables, &status, &e) != 0)
-		status = cli_fail(cli, &e);
+	    (source ? verify_source(&j, tables, &status, &e) :
+	    verify(&j, tables, &status, &e)) != 0)
+		status = app_fail(&app, &e);
 	free(tables);
 	buf_fini(&j.out);
 	app_close(&app);

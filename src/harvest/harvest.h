@@ -144,6 +144,39 @@ int harvest_clock_noted(struct ledger_txn *, int64_t *server, int64_t *ours,
     struct err *);
 
 /*
+ * Hold what is covered of a series against the server: windows of it, all or
+ * a sample, are read once more and compared, in number and content, with
+ * what the journals have of them. Nothing is stored.
+ */
+struct harvest_difference {
+	const struct source_table *table;
+	uint32_t group;
+	const char *stream;		/* name; borrowed for the call */
+	const char *key;
+	int64_t a, b;			/* of the window, half-open */
+	uint64_t ours, theirs;		/* events */
+	int code;			/* could not be read: ERR_*; or 0 */
+	const char *text;		/* why, or NULL */
+};
+struct harvest_reconcile {
+	int64_t to;			/* newer is not judged */
+	/* Windows that fall into part `part` of `parts`, parts 0: all; and of
+	 * those so many of a million, by the seed, 0: all. */
+	uint32_t part, parts;
+	uint32_t per_million;
+	uint64_t seed;
+	void (*differs)(void *cookie, const struct harvest_difference *);
+	void *cookie;
+	/* result, added to */
+	uint64_t windows;		/* compared */
+	uint64_t events;		/* in them, theirs */
+	uint64_t differing;
+	uint64_t failed;		/* could not be read */
+};
+int harvest_reconcile(struct harvest *, const struct source_table *,
+    struct harvest_reconcile *, struct err *);
+
+/*
  * Answers that could not be used (harvest_kept.c): the newest of each stream,
  * in a file of its own below <data>/quarantine, written by the engine when
  * it gives the stream up. Bounded in number and bytes: the oldest go. Our

@@ -15,6 +15,7 @@
  *				harvest_ask.c, harvest_settle.c
  *	harvest_quarantine.c	bad answers on their way to a file
  *	harvest_kept.c		files of bad answers
+ *	harvest_reconcile.c	what is covered, held against the server
  *	harvest_want.c		what is wanted and not yet covered
  *	harvest_note.c		how the exchange goes, for those outside
  */

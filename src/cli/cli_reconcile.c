@@ -1,0 +1,140 @@
+/*
+ * verify --source: what is covered, held against the server, a line a
+ * window that differs. Newer than the re-read tail nothing is judged: late
+ * values are expected there, and the next harvest reads them.
+ */
+
+#include "config.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/text.h"
+#include "base/ticks.h"
+#include "cli/cli.h"
+#include "codec/json.h"
+#include "conf/conf.h"
+#include "harvest/harvest.h"
+#include "source/source.h"
+
+static const char *
+word(const struct harvest_difference *d)
+{
+
+	if (d->code != 0)
+		return ("source.failed");
+	if (d->ours < d->theirs)
+		return ("source.missing");
+	return (d->ours > d->theirs ? "source.surplus" : "source.content");
+}
+
+static void
+put_str(struct buf *b, const char *name, const char *s)
+{
+
+	buf_printf(b, ",\"%s\":", name);
+	json_put_str(b, s, strlen(s));
+}
+
+static void
+put_json(struct buf *b, const struct harvest_difference *d)
+{
+	char from[TICKS_TEXT_MAX], to[TICKS_TEXT_MAX];
+
+	buf_printf(b, "{\"kind\":\"%s\",\"severity\":\"error\",\"table\":\"%s\","
+	    "\"group\":%u", word(d), d->table->name, d->group);
+	put_str(b, "stream", d->stream);
+	put_str(b, "webid", d->key);
+	buf_printf(b, ",\"from\":\"%s\",\"to\":\"%s\"", ticks_text7(d->a, from),
+	    ticks_text7(d->b, to));
+	if (d->code == 0)
+		buf_printf(b, ",\"ours\":%llu,\"theirs\":%llu",
+		    (unsigned long long)d->ours,
+		    (unsigned long long)d->theirs);
+	else
+		put_str(b, "text", d->text);
+	buf_puts(b, "}\n");
+}
+
+static void
+put_text(struct buf *b, const struct harvest_difference *d)
+{
+	char from[TICKS_TEXT_MAX], to[TICKS_TEXT_MAX];
+
+	buf_printf(b, "error %s %s ", word(d), d->table->name);
+	text_escape(b, d->stream, strlen(d->stream), 200);
+	buf_printf(b, " %s .. %s: ", ticks_text(d->a, from),
+	    ticks_text(d->b, to));
+	if (d->code != 0)
+		text_escape(b, d->text, strlen(d->text), 400);
+	else if (d->ours == d->theirs)
+		buf_printf(b, "%llu events, not all of them with the same "
+		    "content", (unsigned long long)d->ours);
+	else
+		buf_printf(b, "ours %llu events, theirs %llu",
+		    (unsigned long long)d->ours,
+		    (unsigned long long)d->theirs);
+	buf_u8(b, '\n');
+}
+
+static void
+on_difference(void *cookie, const struct harvest_difference *d)
+{
+	struct app *app = cookie;
+	struct buf b;
+
+	buf_init(&b, 1 << 16);
+	if (app->cli->json)
+		put_json(&b, d);
+	else
+		put_text(&b, d);
+	app_progress_wipe(app->progress);
+	(void)fwrite(b.data, 1, b.len, stdout);
+	buf_fini(&b);
+}
+
+static void
+print_summary(const struct app *app, const struct harvest_reconcile *o)
+{
+	char w[32], v[32];
+
+	if (app->cli->json)
+		printf("{\"kind\":\"summary\",\"windows\":%llu,"
+		    "\"events\":%llu,\"differing\":%llu,\"failed\":%llu}\n",
+		    (unsigned long long)o->windows,
+		    (unsigned long long)o->events,
+		    (unsigned long long)o->differing,
+		    (unsigned long long)o->failed);
+	else
+		printf("%s: %s windows of the server compared, %s events: "
+		    "%llu differ, %llu could not be read\n",
+		    o->differing + o->failed == 0 ? "equal" : "DIFFERENT",
+		    text_count_human(o->windows, w, sizeof(w)),
+		    text_count_human(o->events, v, sizeof(v)),
+		    (unsigned long long)o->differing,
+		    (unsigned long long)o->failed);
+}
+
+int
+app_reconcile(struct app *app, const struct source_table *const *t,
+    struct harvest_reconcile *o, int *status, struct err *e)
+{
+	int64_t now;
+	int rc;
+
+	if ((rc = harvest_clock(app->harvest, &now, e)) != 0)
+		return (rc);
+	o->to = now - conf_num(app->conf, "harvest.reread") * TICKS_PER_MS;
+	o->differs = on_difference;
+	o->cookie = app;
+	for (; *t != NULL && rc == 0; t++)
+		if ((*t)->kind == SOURCE_SERIES)
+			rc = harvest_reconcile(app->harvest, *t, o, e);
+	if (rc != 0)
+		return (rc);
+	print_summary(app, o);
+	*status = o->differing + o->failed > 0;
+	return (0);
+}

@@ -1,0 +1,110 @@
+"""verify --source: what is covered, held against the server by reading it
+once more. The oracle is the difference of the mock's truth and our rows."""
+
+import json
+
+from harness import Mock, Site, main, one_line
+
+A, B = "2026-03-01T11:00:00Z", "2026-03-01T12:00:00Z"
+WORLD = ["--tags", 40, "--density", "fast=5s,medium=30s,slow=2m"]
+
+
+def source(site, *args, status=0):
+    r = site.garner("verify", "--source", "--json", *args, status=status)
+    lines = [json.loads(x) for x in r.stdout.splitlines()]
+    assert lines[-1]["kind"] == "summary", lines
+    return lines[:-1], lines[-1]
+
+
+def test_equal():
+    with Mock(*WORLD, log=True) as m, Site(m.url, size=15) as s:
+        s.garner("harvest")
+        n = len(m.requests())
+        found, end = source(s)
+        assert found == [] and end["windows"] >= 40, (found, end)
+        # up to the re-read tail, all events of the truth, ties included
+        truth = m.truth("pi_timeseries", A, "2026-03-01T11:55:00Z")
+        assert end["events"] == len(truth), (end, len(truth))
+        asked = [r for r in m.requests()[n:] if "recorded" in r["target"]]
+        assert len(asked) == end["windows"], (len(asked), end)
+        assert not any("endTime=2026-03-01T12" in r["target"] for r in asked)
+        # parts: together they are all of it; a share is a share
+        parts = [source(s, "--sample", "%d/3" % i)[1]["windows"]
+                 for i in (1, 2, 3)]
+        assert sum(parts) == end["windows"], (parts, end)
+        assert source(s, "--sample", "20%")[1]["windows"] < end["windows"]
+        assert "equal" in s.garner("verify", "--source").stdout
+        # read again, and in smaller pages: the same
+        s.garner("harvest", "--from", A)
+        assert source(s)[1]["events"] == len(truth)
+
+
+def test_small_answers():
+    """Cut answers, and a cap that is learnt: each event counts once."""
+    with Mock(*WORLD, "--max-count", 37) as m, Site(m.url, size=15) as s:
+        s.garner("harvest")
+        found, end = source(s)
+        truth = m.truth("pi_timeseries", A, "2026-03-01T11:55:00Z")
+        assert found == [] and end["events"] == len(truth), (found, end)
+        assert end["windows"] > 60, end
+
+
+def test_late_values_beyond_the_tail():
+    """Events that came after their windows were left alone are named: the
+    stream, the window, and how many."""
+    with Mock(*WORLD, "--late", "0.02") as m, \
+            Site(m.url, size=15, reread="1m") as s:
+        s.garner("harvest")
+        m.set_now("2026-03-01T15:00:00Z")
+        s.garner("harvest")
+        ours = {(r["tag_webid"], r["timestamp"], r["ordinal"])
+                for r in s.cat("pi_timeseries", "--bronze")}
+        theirs = {(r["tag_webid"], r["timestamp"], r["ordinal"])
+                  for r in m.truth("pi_timeseries", A,
+                                   "2026-03-01T14:59:00Z")}
+        missing = theirs - ours
+        assert len(missing) > 3, "nothing was late"
+        found, end = source(s, status=1)
+        assert {f["webid"] for f in found} >= {k[0] for k in missing}
+        for f in found:
+            inside = [k for k in missing if k[0] == f["webid"]
+                      and f["from"] <= k[1] < f["to"]]
+            surplus = [k for k in ours - theirs if k[0] == f["webid"]
+                       and f["from"] <= k[1] < f["to"]]
+            assert inside or surplus, f
+            assert f["theirs"] - f["ours"] == len(inside) - len(surplus), f
+        assert end["differing"] == len(found) > 0
+        text = s.garner("verify", "--source", status=1).stdout
+        assert "DIFFERENT" in text and found[0]["stream"] in text
+        # what the report names is read again, and then it is equal
+        s.write(size=15, reread="5h")
+        s.garner("harvest")
+        s.write(size=15, reread="1m")
+        left, end = source(s, status=None)
+        assert all(f["kind"] != "source.missing" for f in left), left[:3]
+
+
+def test_other_content():
+    with Mock(*WORLD) as m, Site(m.url, size=15) as s:
+        s.garner("harvest")
+        with Mock(*WORLD, "--seed", 2) as other:
+            s.url = other.url
+            s.write(size=15)
+            found, end = source(s, status=1)
+            assert len(found) >= 40 and end["differing"] + end["failed"] \
+                == len(found), (len(found), end)
+
+
+def test_what_cannot_be_read():
+    with Mock(*WORLD) as m, Site(m.url, size=15) as s:
+        s.garner("harvest")
+        one = s.cat("pi_points", "--bronze")[7]
+        m.faults("recorded:410:if=%s" % one["webid"])
+        found, end = source(s, status=1)
+        assert found and {(f["kind"], f["stream"]) for f in found} == \
+            {("source.failed", one["name"])}, found
+        m.faults("*:401")
+        one_line(s.garner("verify", "--source", status=77), "401")
+
+
+main(globals())
