@@ -58,7 +58,8 @@ enum sim_feature {
 	SIM_CLOCKS = 1 << 10,	/* ours differs from the server's, and jumps */
 	SIM_CYCLES = 1 << 11,	/* more than one */
 	SIM_ODD = 1 << 12,	/* unusual forms of good answers */
-	SIM_FEATURES = 13
+	SIM_POINTS = 1 << 13,	/* points appear and vanish */
+	SIM_FEATURES = 14
 };
 
 /* How much of a seed is run. */
@@ -102,12 +103,14 @@ struct sim_stream {
 	uint32_t n;
 	struct sim_key *k;
 	uint32_t nk;
+	int64_t listed_from, listed_to;	/* it is in the catalogue */
 	int64_t broken_from, broken_to;
 	enum sim_how how;
 	int status;
 	/* oracle */
 	uint32_t id;		/* of the ledger, 0: not there yet */
 	struct ranges before, after;	/* coverage around a cycle */
+	bool gone;		/* the ledger says that it is not listed */
 	bool failed;		/* set aside in this cycle */
 	bool refused;		/* in one before; not asked until discovered */
 };

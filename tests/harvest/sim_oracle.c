@@ -170,7 +170,8 @@ static void
 stream_cycle(struct sim *s, struct sim_stream *st, struct sim_cycle *c,
     struct said *x)
 {
-	bool complete = c->whole && st->id != 0 && !st->failed, again;
+	bool complete = c->whole && st->id != 0 && !st->failed && !st->gone;
+	bool again;
 	int64_t t, tail = tail_from(s, st, c);
 	struct sim_key *k;
 	uint32_t i;
@@ -190,6 +191,22 @@ stream_cycle(struct sim *s, struct sim_stream *st, struct sim_cycle *c,
 		if (complete && again && x->least >= s->cap_ours)
 			c->nexpected++;
 	}
+}
+
+/* Listed, or not, all the while; the catalogue must know. */
+static void
+check_listed(struct sim *s, const struct sim_stream *st,
+    const struct sim_cycle *c)
+{
+
+	if (st->listed_from <= c->began && c->ended < st->listed_to)
+		SIM_CHECK(s, st->id != 0 && !st->gone, "%s is not known",
+		    st->name);
+	if (c->ended < st->listed_from)
+		SIM_CHECK(s, st->id == 0, "%s is known", st->name);
+	if (st->listed_to <= c->began)
+		SIM_CHECK(s, st->id == 0 || st->gone, "%s is not gone",
+		    st->name);
 }
 
 static bool
@@ -218,9 +235,9 @@ sim_oracle_cycle(struct sim *s, struct sim_cycle *c)
 		st = &s->s[i];
 		if (!st->there)
 			continue;
-		if (c->whole && c->calm) {
-			SIM_CHECK(s, st->id != 0, "%s is not known",
-			    st->name);
+		if (c->whole && c->calm && c->discovers)
+			check_listed(s, st, c);
+		if (c->whole && c->calm && st->id != 0 && !st->gone) {
 			SIM_CHECK(s, st->failed || !broken_all(st, c),
 			    "%s is broken and was not named", st->name);
 			SIM_CHECK(s, !st->failed || broken_any(st, c) ||

@@ -219,8 +219,11 @@ all_forbidden(const struct sim *s)
 
 	for (i = 0; i < s->n; i++) {
 		st = &s->s[i];
-		if (st->there && (st->broken_from == SIM_NEVER ||
-		    st->how != SIM_REFUSED || st->status != 403))
+		if (!st->there || st->id == 0 || st->gone ||
+		    st->listed_to <= sim_server_now(s))
+			continue;
+		if (st->broken_from == SIM_NEVER ||
+		    st->how != SIM_REFUSED || st->status != 403)
 			return (false);
 	}
 	return (true);

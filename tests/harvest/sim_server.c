@@ -181,7 +181,9 @@ answer_points(struct answer *a, const struct ask *q)
 	buf_puts(a->out, "{\"Links\":{},\"Items\":[");
 	for (i = 0; i < a->s->n; i++) {
 		st = &a->s->s[i];
-		if (!st->there || at++ < q->start || n >= q->count)
+		if (!st->there || a->now < st->listed_from ||
+		    a->now >= st->listed_to || at++ < q->start ||
+		    n >= q->count)
 			continue;
 		buf_printf(a->out, "%s{\"WebId\":\"%s\",\"Id\":%u,"
 		    "\"Name\":\"%s\",\"PointType\":\"Float32\"}",

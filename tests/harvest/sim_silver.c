@@ -37,6 +37,7 @@ read_object(const struct ledger_object *o, void *cookie)
 	SIM_CHECK(r->s, st != NULL && strcmp(st->webid, o->key) == 0,
 	    "ledger: an object %s", o->key);
 	st->id = o->id;
+	st->gone = o->gone;
 	ranges_clear(&r->state.covered);
 	SIM_CHECK(r->s, ledger_stream_get(r->txn, r->series->name, o->id,
 	    &r->state, &e) == 0, "%s", e.text);

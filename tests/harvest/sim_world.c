@@ -229,7 +229,28 @@ make_events(struct sim *s, struct sim_stream *st, struct manner *m)
 	make_keys(st);
 }
 
-/* --- breaking ------------------------------------------------------------- */
+/* --- points that come and go, and broken ones ----------------------------- */
+
+/* When it has vanished it is refused, and listed no more. */
+static void
+make_listed(struct sim *s, struct sim_stream *st, struct rng *r)
+{
+	unsigned what = (unsigned)rng_below(r, 100);
+	int64_t at = s->from + (int64_t)rng_below(r, (uint64_t)s->span);
+
+	st->listed_from = 0;
+	st->listed_to = SIM_NEVER;
+	if (!sim_has(s, SIM_POINTS))
+		return;
+	if (what < 8)
+		st->listed_from = at;
+	else if (what < 14) {
+		st->listed_to = st->broken_from = at;
+		st->broken_to = SIM_NEVER;
+		st->how = SIM_REFUSED;
+		st->status = 404;
+	}
+}
 
 static void
 make_broken(struct sim *s, struct sim_stream *st, struct rng *r)
@@ -324,6 +345,7 @@ sim_world_init(struct sim *s)
 		ranges_init(&s->s[i].after);
 		s->s[i].there = (s->knobs.streams >> i & 1) != 0;
 		make_broken(s, &s->s[i], &m.r);
+		make_listed(s, &s->s[i], &m.r);
 		if (s->s[i].there)
 			make_events(s, &s->s[i], &m);
 	}

@@ -53,6 +53,7 @@
 static const char *const features[SIM_FEATURES] = {
 	"faults", "kills", "stops", "late", "edits", "deletes", "ties",
 	"broken", "limits", "total", "clocks", "cycles", "odd",
+	"points",
 };
 
 struct bench {
