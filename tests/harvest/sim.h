@@ -59,7 +59,8 @@ enum sim_feature {
 	SIM_CYCLES = 1 << 11,	/* more than one */
 	SIM_ODD = 1 << 12,	/* unusual forms of good answers */
 	SIM_POINTS = 1 << 13,	/* points appear and vanish */
-	SIM_FEATURES = 14
+	SIM_REBUILDS = 1 << 14,	/* the ledger is lost, and made again */
+	SIM_FEATURES = 15
 };
 
 /* How much of a seed is run. */
@@ -124,7 +125,7 @@ struct sim_shared {
 	uint64_t requests;
 	uint64_t seed;
 	uint64_t cycles, killed, stopped, ended;	/* ended by an error */
-	uint64_t ties, aside, rows, sharp, open;
+	uint64_t ties, aside, rows, rebuilt;
 	uint64_t by_fault[32];
 	char failure[2000];
 };

@@ -162,7 +162,8 @@ tail_from(const struct sim *s, const struct sim_stream *st,
 
 	if (st->before.n > 0 && st->before.r[st->before.n - 1].b < end)
 		end = st->before.r[st->before.n - 1].b;
-	return (s->reread > 0 ? end - s->reread : c->to);
+	return (s->reread > 0 && c->to != TICKS_NONE ? end - s->reread :
+	    c->to);
 }
 
 /* Between two cycles only what is wanted again may change. */

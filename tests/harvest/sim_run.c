@@ -27,6 +27,7 @@
 #include "sim.h"
 #include "source/source.h"
 #include "sys/sys.h"
+#include "verify/verify.h"
 
 #define SOURCE "plant"
 #define SECOND INT64_C(1000000)
@@ -45,7 +46,7 @@ struct run {
 	struct sim sim;
 	struct sys sys;
 	const struct source *source;
-	const struct source_table *walks[3], *series[2];
+	const struct source_table *walks[3], *series[2], *all[4];
 	struct harvest_options opt;
 	struct fetch_options fopt;
 	struct compact_options copt;
@@ -480,6 +481,81 @@ compact_go(struct run *r, const struct plan *p, struct sim_cycle *c)
 	r->sim.x->rows += result.rows_read;
 }
 
+/* --- what is stored ------------------------------------------------------- */
+
+static void
+on_finding(void *cookie, const struct verify_finding *f)
+{
+
+	if (f->severity == VERIFY_ERROR)
+		sim_broken(cookie, __FILE__, __LINE__, "verify: %s %s %s: %s",
+		    f->kind, f->path != NULL ? f->path : "",
+		    f->stream != NULL ? f->stream : "", f->text);
+}
+
+static void
+on_action(void *cookie, const struct verify_action *a)
+{
+
+	(void)cookie;
+	(void)a;
+}
+
+static void
+on_progress(void *cookie, uint64_t done, uint64_t all)
+{
+
+	(void)cookie;
+	(void)done;
+	(void)all;
+}
+
+static void
+verification(struct run *r)
+{
+	struct verify_options o = { .data_dir = r->sim.dir,
+	    .source = SOURCE, .finding = on_finding,
+	    .progress = on_progress, .cookie = &r->sim };
+	struct verify_result result;
+	struct err e = ERR_INIT;
+
+	open_ledger(r);
+	SIM_CHECK(&r->sim, verify_run(&r->sys, r->ledger, r->all, &o,
+	    &result, &e) == 0, "%s", e.text);
+	ledger_close(r->ledger);
+}
+
+/* The ledger is lost. From the journals it is made again, and covers what it
+ * did; what was written and never got into it may be more. */
+static void
+rebuild(struct run *r)
+{
+	struct verify_repair_options o = { .data_dir = r->sim.dir,
+	    .source = SOURCE, .apply = true, .action = on_action };
+	struct sim *s = &r->sim;
+	struct err e = ERR_INIT;
+	char path[300];
+	uint32_t i;
+	size_t k;
+
+	snprintf(path, sizeof(path), "%s/ledger", s->dir);
+	SIM_CHECK(s, sys_remove_tree(path, &e) == 0, "%s", e.text);
+	SIM_CHECK(s, verify_rebuild_ledger(&r->sys, r->all, &o, NULL,
+	    &e) == 0, "%s", e.text);
+	for (i = 0; i < s->n; i++)
+		ranges_clear(&s->s[i].before);
+	open_ledger(r);
+	sim_read_ledger(s, r->ledger, r->series[0], false);
+	ledger_close(r->ledger);
+	for (i = 0; i < s->n; i++)
+		for (k = 0; k < s->s[i].after.n; k++)
+			SIM_CHECK(s, ranges_contains(&s->s[i].before,
+			    s->s[i].after.r[k].a, s->s[i].after.r[k].b),
+			    "%s: coverage is not in the journals",
+			    s->s[i].name);
+	s->x->rebuilt++;
+}
+
 /* --- a seed --------------------------------------------------------------- */
 
 static void
@@ -597,10 +673,18 @@ sim_run(uint64_t seed, const struct sim_knobs *knobs, struct sim_shared *x,
 	r->walks[0] = source_table_find(source, "pi_dataservers");
 	r->walks[1] = source_table_find(source, "pi_points");
 	r->series[0] = source_table_find(source, "pi_timeseries");
+	r->all[0] = r->walks[0];
+	r->all[1] = r->walks[1];
+	r->all[2] = r->series[0];
 	make_sys(r);
 	sim_world_init(s);
 	make_options(r);
 	cycles(r);
+	verification(r);
+	if (sim_chance(&s->rng, 30) && sim_has(s, SIM_REBUILDS)) {
+		rebuild(r);
+		verification(r);
+	}
 	sim_world_fini(s);
 	free(r);
 }

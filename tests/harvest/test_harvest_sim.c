@@ -4,7 +4,8 @@
  * memory whose truth is known (sim.h). A seed makes streams, events, limits,
  * faults, cycles, stops and kills. After each cycle the coverage is as it
  * must be and the streams set aside are those that are broken; silver holds
- * exactly what the server had to say, the newest value of each key.
+ * exactly what the server had to say, the newest value of each key. All that
+ * is stored is verified, and a ledger that is lost is made again from it.
  *
  * Deleted events: with the policy `append` they stay in silver if they were
  * read; so it is modelled.
@@ -53,7 +54,7 @@
 static const char *const features[SIM_FEATURES] = {
 	"faults", "kills", "stops", "late", "edits", "deletes", "ties",
 	"broken", "limits", "total", "clocks", "cycles", "odd",
-	"points",
+	"points", "rebuilds",
 };
 
 struct bench {
@@ -223,12 +224,13 @@ totals(const struct sim_shared *x, uint64_t n)
 
 	print_message("%llu seeds: %llu cycles (%llu killed, %llu stopped, "
 	    "%llu ended by an error), %llu requests, %llu rows, %llu times "
-	    "too full, %llu streams set aside\nfaults:",
+	    "too full, %llu streams set aside, %llu ledgers made again\n"
+	    "faults:",
 	    (unsigned long long)n, (unsigned long long)x->cycles,
 	    (unsigned long long)x->killed, (unsigned long long)x->stopped,
 	    (unsigned long long)x->ended, (unsigned long long)x->requests,
 	    (unsigned long long)x->rows, (unsigned long long)x->ties,
-	    (unsigned long long)x->aside);
+	    (unsigned long long)x->aside, (unsigned long long)x->rebuilt);
 	for (i = 1; i < SIM_FAULT_KINDS; i++)
 		print_message(" %s %llu", sim_fault_names[i],
 		    (unsigned long long)x->by_fault[i]);
@@ -236,7 +238,8 @@ totals(const struct sim_shared *x, uint64_t n)
 	for (i = 1; i < SIM_FAULT_KINDS && n >= 500; i++)
 		assert_true(x->by_fault[i] > 0);
 	assert_true(n < 500 || (x->killed > 0 && x->stopped > 0 &&
-	    x->ended > 0 && x->ties > 0 && x->aside > 0));
+	    x->ended > 0 && x->ties > 0 && x->aside > 0 &&
+	    x->rebuilt > 0));
 }
 
 static void
