@@ -33,7 +33,8 @@ merge(struct harvest_batch *b, uint64_t *keys, size_t *n)
 	struct journal_cover *out, *last = NULL;
 	size_t i;
 
-	qsort(b->covers, b->ncovers, sizeof(b->covers[0]), by_object);
+	if (b->ncovers > 0)
+		qsort(b->covers, b->ncovers, sizeof(b->covers[0]), by_object);
 	out = must_calloc(b->ncovers + 1, sizeof(out[0]));
 	*n = 0;
 	*keys = 0;
