@@ -381,6 +381,8 @@ harvest_discover(struct harvest *h, const struct source_table *const *tables,
 	int rc;
 
 	rc = harvest_clock(h, &now, e);		/* is the URL right at all? */
+	if (rc == 0)
+		rc = harvest_cap_forget(h, e);
 	for (; *tables != NULL && rc == 0 && !h->stopping; tables++)
 		if ((*tables)->kind == SOURCE_WALK)
 			rc = harvest_walk_run(h, *tables, NULL, e);
@@ -396,7 +398,8 @@ harvest_run(struct harvest *h, const struct source_table *const *tables,
 	int rc;
 
 	if ((rc = harvest_clock(h, &now, e)) != 0 ||
-	    (rc = harvest_clock_note(h, e)) != 0)
+	    (rc = harvest_clock_note(h, e)) != 0 ||
+	    (rc = harvest_cap_recall(h, e)) != 0)
 		return (rc);
 	if (r.to > now)
 		r.to = now;

@@ -149,7 +149,7 @@ refused(struct ask *k, struct fetch_answer *a)
 
 	cap = source_cap_from_text(a->err.text);
 	if (cap > 0 && cap < h->opt.item_cap) {
-		h->opt.item_cap = cap;
+		harvest_cap_learn(h, cap);
 		for (i = 0; i < h->series->ngroups; i++)
 			sched_learn_cap(h->series->groups[i].sched, cap);
 		return (SCHED_RETURN);

@@ -6,6 +6,7 @@
  *
  *	harvest.c		life, clock, stop, driving the loop
  *	harvest_budget.c	what was spent, from process to process
+ *	harvest_cap.c		the most items a call gives
  *	harvest_commit.c	batches, back-pressure, journal + ledger
  *	harvest_cover.c		what a batch proves, for the journal
  *	harvest_learn.c		what a batch teaches about streams, for the
@@ -177,6 +178,7 @@ struct harvest {
 		struct pace_spent noted;	/* known to the ledger */
 	} budget;
 	int64_t started_us;
+	uint32_t cap_learnt;		/* the server's, to be noted; or 0 */
 	struct harvest_stats stats;
 	struct harvest_report *reports;
 	size_t nreports;
@@ -248,6 +250,16 @@ int harvest_kept_write(const struct sys *, const char *data,
 /* The id of a stream's entry. */
 void harvest_kept_id(const char *source, const char *table, const char *key,
     char *id);
+
+/*
+ * harvest_cap.c. The most items the server gives a call, as it says when
+ * asked for more: kept from run to run, until a discovery forgets it, for
+ * it may have been raised.
+ */
+void harvest_cap_learn(struct harvest *, uint32_t cap);
+int harvest_cap_note(struct ledger_txn *, uint32_t cap, struct err *);
+int harvest_cap_recall(struct harvest *, struct err *);
+int harvest_cap_forget(struct harvest *, struct err *);
 
 /* harvest_note.c: now and then, and at the end of a run; on a worker. */
 void harvest_note_tick(struct harvest *);

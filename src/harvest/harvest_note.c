@@ -23,6 +23,7 @@
 struct note_task {
 	struct harvest *h;
 	char text[NOTE_BYTES];
+	uint32_t cap;			/* learnt, or 0 */
 };
 
 static void
@@ -96,6 +97,7 @@ task_new(struct harvest *h, bool running)
 	struct buf b;
 
 	t->h = h;
+	t->cap = h->cap_learnt;
 	buf_init(&b, NOTE_BYTES - 1);
 	put_note(h, running, &b);
 	MUST(b.error == 0);
@@ -108,8 +110,12 @@ static int
 write_note(struct ledger_txn *txn, void *cookie, struct err *e)
 {
 	const struct note_task *t = cookie;
+	int rc;
 
-	return (ledger_note_put(txn, HARVEST_NOTE, t->text, e));
+	rc = ledger_note_put(txn, HARVEST_NOTE, t->text, e);
+	if (rc == 0 && t->cap > 0)
+		rc = harvest_cap_note(txn, t->cap, e);
+	return (rc);
 }
 
 /* What cannot be noted is not worth ending a run for. */

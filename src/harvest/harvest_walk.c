@@ -144,8 +144,7 @@ learn_cap(struct unit *u, const struct fetch_answer *a)
 	if (a->err.code != ERR_REQUEST || cap == 0 || cap >= u->at.count)
 		return (false);
 	u->at.count = cap;
-	if (cap < h->opt.item_cap)
-		h->opt.item_cap = cap;
+	harvest_cap_learn(h, cap);
 	return (true);
 }
 

@@ -42,4 +42,26 @@ def test_newest_first_in_all_groups():
         check_silver(m, s, A, B)
 
 
+def test_cap_is_remembered():
+    """The server gives fewer items a call than we ask for: told once, not
+    once a run; a discovery tries again what it may be asked for."""
+    with Mock("--tags", 20, "--max-count", 700, log=True) as m, \
+            Site(m.url) as s:
+        def refused(*args):
+            since = len(m.requests())
+            s.garner("harvest", *args)
+            asked = m.requests()[since:]
+            assert any("recorded" in r["target"] for r in asked)
+            return sum(r["status"] == 400 for r in asked)
+
+        assert refused() > 0
+        assert refused() == 0
+        m.set_now("2026-03-01T13:00:00Z")
+        assert refused() == 0
+        assert refused("--discover") > 0
+        assert refused() == 0
+        s.garner("compact")
+        check_silver(m, s, A, "2026-03-01T13:00:00Z")
+
+
 main(globals())
