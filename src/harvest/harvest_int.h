@@ -55,6 +55,8 @@ struct harvest_cover {
 	uint64_t key;		/* journal_cover_key() of the object */
 	double per_second;	/* < 0: unknown */
 	int64_t last;		/* ticks of the newest value, TICKS_NONE */
+	int64_t first;		/* ticks of the stream's first value of all,
+				 * where it was asked for, or TICKS_NONE */
 	bool cell;		/* `digest` is that of its rows */
 	uint64_t digest;	/* below 2^LEDGER_DIGEST_BITS */
 	int32_t fail_code;	/* set aside for, or 0 */

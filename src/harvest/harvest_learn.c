@@ -23,6 +23,7 @@ harvest_cover_init(struct harvest_cover *c, uint32_t id, const char *key)
 	c->key = journal_cover_key(id, key);
 	c->per_second = -1;
 	c->last = TICKS_NONE;
+	c->first = TICKS_NONE;
 }
 
 void
@@ -211,6 +212,8 @@ learn_one(struct ledger_stream *s, const struct harvest_cover *c, int64_t at,
 		s->per_second = c->per_second;
 	if (c->last > s->last_event)
 		s->last_event = c->last;
+	if (c->first != TICKS_NONE)
+		s->first_event = c->first;
 	if (at > s->asked)
 		s->asked = at;
 	if (c->mute)

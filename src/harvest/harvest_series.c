@@ -23,21 +23,33 @@
 
 /* The group whose next window is the newest; in turn where they are alike. */
 static struct group *
-newest_group(struct harvest_series *s)
+newest_group(struct harvest_series *s, int64_t *newest)
 {
 	struct group *g, *best = NULL;
-	int64_t b, best_b = INT64_MIN;
+	int64_t b;
 	uint32_t i;
 
+	*newest = INT64_MIN;
 	for (i = 0; i < s->ngroups; i++) {
 		g = &s->groups[(s->turn + i) % s->ngroups];
 		if (sched_newest(g->sched, &b) &&
-		    (best == NULL || b > best_b)) {
+		    (best == NULL || b > *newest)) {
 			best = g;
-			best_b = b;
+			*newest = b;
 		}
 	}
 	return (best);
+}
+
+static bool
+windows_done(const struct harvest_series *s)
+{
+	uint32_t i;
+
+	for (i = 0; i < s->ngroups; i++)
+		if (!sched_done(s->groups[i].sched))
+			return (false);
+	return (true);
 }
 
 bool
@@ -46,10 +58,16 @@ harvest_series_poke(struct harvest *h)
 	struct harvest_series *s = h->series;
 	struct sched_request q;
 	struct group *g;
+	int64_t newest;
 
 	/* What is asked while the door may be closed is asked in vain. */
-	if (s == NULL || s->doubt.job != NULL ||
-	    (g = newest_group(s)) == NULL)
+	if (s == NULL || s->doubt.job != NULL)
+		return (false);
+	g = newest_group(s, &newest);
+	if (newest <= s->range->to - HARVEST_FIRST_MIN && !windows_done(s) &&
+	    harvest_first_poke(s))
+		return (true);
+	if (g == NULL)
 		return (false);
 	MUST(sched_next(g->sched, &q) == 1);
 	s->turn = ((uint32_t)(g - s->groups) + 1) % s->ngroups;
@@ -61,26 +79,23 @@ bool
 harvest_series_idle(const struct harvest *h)
 {
 	const struct harvest_series *s = h->series;
-	uint32_t i;
 
 	if (s == NULL)
 		return (true);
-	if (s->asks != NULL || s->doubt.job != NULL)
+	if (s->asks != NULL || s->doubt.job != NULL ||
+	    !harvest_first_idle(s))
 		return (false);
-	if (h->stopping || h->fatal.code != 0)
-		return (true);
-	for (i = 0; i < s->ngroups; i++)
-		if (!sched_done(s->groups[i].sched))
-			return (false);
-	return (true);
+	return (h->stopping || h->fatal.code != 0 || windows_done(s));
 }
 
 void
 harvest_series_abandon(struct harvest *h)
 {
 
-	if (h->series != NULL)
-		harvest_ask_cancel(h->series);
+	if (h->series == NULL)
+		return;
+	harvest_first_cancel(h->series);
+	harvest_ask_cancel(h->series);
 }
 
 /* --- what to cover ------------------------------------------------------- */
@@ -95,16 +110,35 @@ struct plan {
 };
 
 static struct group *
-group_get(struct harvest_series *s, uint32_t number)
+group_find(struct harvest_series *s, uint32_t number)
 {
-	struct harvest *h = s->h;
-	struct sched_params p;
-	struct group *g;
 	uint32_t i;
 
 	for (i = s->ngroups; i-- > 0;)
 		if (s->groups[i].number == number)
 			return (&s->groups[i]);
+	return (NULL);
+}
+
+struct group *
+harvest_series_group(struct harvest_series *s, uint32_t id)
+{
+	struct group *g;
+
+	g = group_find(s, harvest_group(id, s->h->opt.group_size));
+	MUST(g != NULL);
+	return (g);
+}
+
+static struct group *
+group_get(struct harvest_series *s, uint32_t number)
+{
+	struct harvest *h = s->h;
+	struct sched_params p;
+	struct group *g;
+
+	if ((g = group_find(s, number)) != NULL)
+		return (g);
 	s->groups = must_realloc(s->groups, s->ngroups + 1,
 	    sizeof(s->groups[0]));
 	g = &s->groups[s->ngroups++];
@@ -137,6 +171,16 @@ held(const struct plan *p, const struct ledger_object *o)
 	    s->fail_code, s->why[0] != '\0' ? s->why :
 	    err_text(s->fail_code));
 	return (true);
+}
+
+static bool
+never_read(const struct plan *p)
+{
+	const struct ledger_stream *s = &p->state;
+
+	return (s->covered.n == 0 && s->first_event == TICKS_NONE &&
+	    p->range->to - p->range->from > HARVEST_FIRST_MIN &&
+	    source_first_can(p->series->table));
 }
 
 /* A cell that the tail begins in is read whole, or could not be compared. */
@@ -196,6 +240,8 @@ plan_stream(const struct ledger_object *o, void *cookie)
 	st->id = o->id;
 	st->s.key = arena_strdup(s->arena, o->key);
 	st->s.name = arena_strdup(s->arena, o->name);
+	if (never_read(p))
+		harvest_first_add(s, s->nstreams);
 	g = group_get(s, number);
 	sched_add(g->sched, s->nstreams++, source_stream_len(s->table, &st->s),
 	    p->state.per_second, &p->missing);
@@ -253,6 +299,7 @@ harvest_series_run(struct harvest *h, const struct source_table *t,
 	memset(&s, 0, sizeof(s));
 	s.h = h;
 	s.table = t;
+	s.range = range;
 	s.arena = arena_new();
 	s.answer_mean = ANSWER_BYTES_GUESS;
 	s.cells_from = harvest_cells_from(h, range);
@@ -266,6 +313,7 @@ harvest_series_run(struct harvest *h, const struct source_table *t,
 		h->stats.missing += missing;
 		h->series = NULL;
 	}
+	harvest_first_free(&s);
 	for (i = 0; i < s.ngroups; i++)
 		sched_free(s.groups[i].sched);
 	free(s.groups);

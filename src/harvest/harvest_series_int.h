@@ -5,11 +5,13 @@
  * What the files that cover series share.
  *
  *	harvest_series.c	what to cover; groups take turns
+ *	harvest_first.c		where histories begin
  *	harvest_ask.c		a request, and answers that cannot be used
  *	harvest_doubt.c		are streams refused, or are we?
  *	harvest_settle.c	answers that can: what they prove
  */
 
+#include "base/ticks.h"
 #include "harvest/harvest_int.h"
 
 struct arena;
@@ -46,6 +48,7 @@ struct ask {
 struct harvest_series {
 	struct harvest *h;
 	const struct source_table *table;
+	const struct harvest_range *range;
 	struct arena *arena;
 	struct stream *streams;
 	uint32_t nstreams;
@@ -69,7 +72,22 @@ struct harvest_series {
 		struct fetch_job *job;
 		unsigned probes;	/* refused as well */
 	} doubt;
+	struct harvest_firsts *firsts;	/* streams never read; or NULL */
 };
+
+/* The group of an object, which was planned. */
+struct group *harvest_series_group(struct harvest_series *, uint32_t id);
+
+/* A range longer than this is worth asking where a stream begins; and what is
+ * newer is asked for before that. */
+#define HARVEST_FIRST_MIN (7 * TICKS_PER_DAY)
+
+/* harvest_first.c: stream number `index` was never read. */
+void harvest_first_add(struct harvest_series *, uint32_t index);
+bool harvest_first_poke(struct harvest_series *); /* false: nothing to ask */
+bool harvest_first_idle(const struct harvest_series *);	/* none in flight */
+void harvest_first_cancel(struct harvest_series *);
+void harvest_first_free(struct harvest_series *);
 
 /* harvest_ask.c: send what sched wants of this group. */
 void harvest_ask_send(struct group *, const struct sched_request *);

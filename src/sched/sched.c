@@ -112,7 +112,8 @@ stream_new(struct sched *s, uint32_t id)
 	}
 	st = &s->streams[s->n++];
 	*place = s->n;
-	*st = (struct stream){ .id = id, .window_max = s->p.window_max };
+	*st = (struct stream){ .id = id, .window_max = s->p.window_max,
+		.floor = INT64_MIN };
 	return (st);
 }
 
@@ -140,6 +141,20 @@ sched_add(struct sched *s, uint32_t id, uint32_t url_len, double per_second,
 	}
 	s->wanted_s += all / (double)TICKS_PER_S;
 	s->missing_s += all / (double)TICKS_PER_S;
+}
+
+void
+sched_floor(struct sched *s, uint32_t id, int64_t floor)
+{
+	struct stream *st;
+	uint32_t at;
+
+	MAGIC_CHECK(s, SCHED_MAGIC);
+	if (s->map_cap == 0 || (at = *map_slot(s, id)) == 0)
+		return;
+	st = &s->streams[at - 1];
+	if (floor > st->floor)
+		st->floor = floor;
 }
 
 void

@@ -84,6 +84,10 @@ int sched_next(struct sched *, struct sched_request *q);
  * several scheds share one budget; false: sched_next() has nothing. */
 bool sched_newest(struct sched *, int64_t *b);
 
+/* What waits of a stream before `floor` need not be asked for: it is covered
+ * by what the caller knows. What is in flight is answered as it is. */
+void sched_floor(struct sched *, uint32_t id, int64_t floor);
+
 /* What stream number k (index into ids) of the answer held: items as sent
  * by the server, before any filtering; first and last tick (n > 0). */
 void sched_count(struct sched *, struct sched_request *, uint32_t k,

@@ -59,6 +59,8 @@ struct stream {
 	int64_t window_min;	/* a share of the last one: a burst must not
 				 * make windows of a tick */
 	int64_t missing;	/* ticks; saturated */
+	int64_t floor;		/* pieces before it are dropped when they
+				 * come up */
 	struct parked *parked;
 	uint32_t flying;	/* sets it flies in */
 	uint32_t waiting;	/* its share of sched->waiting */

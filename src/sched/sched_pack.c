@@ -199,6 +199,21 @@ heap_refresh(struct sched *s)
 	free(v);
 }
 
+/* Of the piece on top, what is not below the floor of its stream. */
+static void
+heap_trim(struct sched *s)
+{
+	const struct piece p = heap_pop(s);
+	struct stream *st = &s->streams[p.stream];
+	const int64_t cut = st->floor < p.b ? st->floor : p.b;
+
+	st->waiting--;
+	s->waiting--;
+	sched_covered(s, p.stream, p.a, cut);
+	if (cut < p.b)
+		sched_piece_add(s, p.stream, cut, p.b, 0);
+}
+
 /* The next piece that may fly, left in the heap; NULL when there is none. */
 static const struct piece *
 piece_peek(struct sched *s)
@@ -210,6 +225,10 @@ piece_peek(struct sched *s)
 		st = &s->streams[s->heap[0].stream];
 		if (piece_stale(s, &s->heap[0])) {
 			heap_refresh(s);
+			continue;
+		}
+		if (!st->aside && s->heap[0].a < st->floor) {
+			heap_trim(s);
 			continue;
 		}
 		if (!st->aside && !stream_held(st))

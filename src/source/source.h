@@ -170,6 +170,19 @@ int source_series_decode(const struct source_table *,
     char *body, size_t len, struct rows *, struct source_page *pages,
     struct err *);
 
+/*
+ * The first value of streams that were never read, many of them a request
+ * (a set, of one too): where their history begins. False: the connector has
+ * no such request. first[i]: its time, TICKS_NONE when the answer does not
+ * say. ERR_ANSWER as for series.
+ */
+bool source_first_can(const struct source_table *);
+void source_first_target(const struct source_table *, const char *base,
+    const struct source_stream *const *, uint32_t n, struct buf *);
+int source_first_decode(const struct source_table *,
+    const struct source_stream *const *, uint32_t n, char *body, size_t len,
+    int64_t *first, struct err *);
+
 /* "maxCount is greater than the maximum allowed (150000)": the number, or
  * 0 when the text says no such thing. */
 uint32_t source_cap_from_text(const char *);

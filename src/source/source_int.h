@@ -146,6 +146,9 @@ struct source_plan {
 	struct source_request *requests;	/* walks, frames: 1 or more */
 	struct source_request *set;		/* series; NULL: none */
 	struct source_request *one;
+	struct source_request *first;		/* of a set; NULL: none */
+	struct source_path first_item;		/* below the stream's entry */
+	struct source_path first_time;		/* below the item */
 	const char *win_start;			/* parameters */
 	const char *win_end;
 	const char *win_count;

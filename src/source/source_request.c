@@ -179,6 +179,39 @@ read_series(struct source_reader *r, const struct yaml_node *table,
 	p->one = read_form(r, t, window, "one", &common);
 }
 
+/* The first value of each stream of a set. */
+static void
+read_first(struct source_reader *r, const struct yaml_node *table,
+    struct source_table *t)
+{
+	static const char *const KEYS[] = { "path", "query", "stream", "item",
+		"time", NULL };
+	struct source_plan *p = t->plan;
+	const struct yaml_node *map = source_reader_map(r, table, "first",
+	    false);
+	const char *item, *time;
+
+	if (map == NULL)
+		return;
+	if (t->kind != SOURCE_SERIES) {
+		r->rc = yaml_error(r->doc, map, r->err,
+		    "`first` is for series");
+		return;
+	}
+	p->first = arena_alloc(r->source->arena, sizeof(*p->first));
+	source_reader_only(r, map, KEYS);
+	read_path(r, t, true, map, p->first);
+	read_query(r, t, true, map, p->first);
+	p->first->fields = p->set != NULL ? p->set->fields : NULL;
+	p->first->stream = source_reader_text(r, map, "stream", true);
+	item = source_reader_text(r, map, "item", true);
+	time = source_reader_text(r, map, "time", true);
+	if (r->rc != 0)
+		return;
+	source_reader_path(r, item, &p->first_item);
+	source_reader_path(r, time, &p->first_time);
+}
+
 static void
 read_walk(struct source_reader *r, const struct yaml_node *table,
     struct source_table *t)
@@ -273,6 +306,7 @@ source_requests_read(struct source_reader *r, const struct yaml_node *table,
 		read_series(r, table, t);
 	else
 		read_walk(r, table, t);
+	read_first(r, table, t);
 }
 
 /* --- what needs the columns ----------------------------------------------- */
@@ -414,6 +448,28 @@ select_series(struct source_reader *r, const struct source_table *t,
 	fields_done(r, &f, q);
 }
 
+/* A server may answer with a list where one value is documented. */
+static void
+select_first(struct source_reader *r, struct source_plan *p)
+{
+	const char *in[] = { p->first_item.text, p->values.text };
+	char item[256];
+	struct fields f;
+
+	if (p->first == NULL || p->first->fields == NULL)
+		return;
+	fields_init(&f);
+	fields_add(&f, p->items.text, p->stream_id.text);
+	for (size_t i = 0; i < sizeof(in) / sizeof(in[0]); i++) {
+		(void)snprintf(item, sizeof(item), "%s.%s", p->items.text,
+		    in[i]);
+		fields_add(&f, item, p->first_time.text);
+	}
+	fields_add(&f, p->items.text, SOURCE_ERRORS);
+	fields_add(&f, p->items.text, SOURCE_EXCEPTION);
+	fields_done(r, &f, p->first);
+}
+
 void
 source_requests_finish(struct source_reader *r, const struct yaml_node *table,
     struct source_table *t)
@@ -426,6 +482,7 @@ source_requests_finish(struct source_reader *r, const struct yaml_node *table,
 	if (t->kind == SOURCE_SERIES) {
 		select_series(r, t, p->set, true);
 		select_series(r, t, p->one, false);
+		select_first(r, p);
 		return;
 	}
 	n = yaml_get(table, "request");

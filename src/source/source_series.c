@@ -55,8 +55,8 @@ webid_equal(const char *a, size_t alen, const char *b, size_t blen)
 	return (alen == blen && memcmp(a, b, alen) == 0);
 }
 
-static void
-index_streams(struct source_answer *w)
+void
+source_stream_index(struct source_answer *w)
 {
 	const char *key;
 	uint32_t size = 2, at;
@@ -287,7 +287,7 @@ source_series_decode(const struct source_table *t,
 	memset(body + len, 0, SOURCE_PADDING);
 	buf_init(&w.scratch, LIMIT_BODY_MAX);
 	if (set)
-		index_streams(&w);
+		source_stream_index(&w);
 	if (!source_scan(&w, body, len, set))
 		rc = parse(&w, body, len, set, e);
 	if (rc != 0) {

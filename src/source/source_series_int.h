@@ -98,6 +98,8 @@ bool source_scan(struct source_answer *, const char *body, size_t len,
 
 /* --- streams (source_series.c) ------------------------------------------- */
 
+/* Makes w->slots, which the caller frees. */
+void source_stream_index(struct source_answer *);
 /* Index of the stream with this WebID, or -1. */
 int source_stream_find(const struct source_answer *, const char *, size_t);
 /* Fill in the constants of the rows that stream i had, the last ones. */

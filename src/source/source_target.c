@@ -239,6 +239,28 @@ source_series_base_len(const struct source_table *table, const char *base)
 	return ((uint32_t)n);
 }
 
+bool
+source_first_can(const struct source_table *table)
+{
+	const struct source_plan *p = table->plan;
+
+	return (table->kind == SOURCE_SERIES && p->first != NULL);
+}
+
+void
+source_first_target(const struct source_table *table, const char *base,
+    const struct source_stream *const *streams, uint32_t n, struct buf *out)
+{
+	const struct source_plan *p = table->plan;
+	struct target t = { .out = out, .sep = '?' };
+	struct fill f = { .a = 0, .b = 0 };
+
+	MUST(source_first_can(table));
+	put_request(&t, base, p->first, &f);
+	for (uint32_t i = 0; i < n; i++)
+		put_param(&t, p->first->stream, streams[i]->key);
+}
+
 void
 source_series_target(const struct source_table *table, const char *base,
     const struct source_stream *const *streams, uint32_t n, int64_t a,

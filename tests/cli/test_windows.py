@@ -42,6 +42,49 @@ def test_newest_first_in_all_groups():
         check_silver(m, s, A, B)
 
 
+def firsts(m, since=0):
+    return [r for r in m.requests()[since:]
+            if "/streamsets/recordedattime" in r["target"]]
+
+
+def test_empty_decades():
+    """Eight years wanted, two weeks there: the years cost no requests; what
+    has no beginning that is told is read all the same."""
+    start, end = "2026-02-15T00:00:00Z", "2026-03-01T12:00:00Z"
+    world = ["--tags", 60, "--start", start, "--density",
+             "fast=10m,medium=40m,slow=2h"]
+    for fault in ((), ("recordedattime:404:count=1",),
+                  ("recordedattime:501",)):
+        with Mock(*world, log=True) as m, \
+                Site(m.url, size=50, **{"from": "2018-01-01T00:00:00Z"},
+                     fetch="fetch: {tries: 2, retry_base: 1ms}\n") as s:
+            s.garner("discover")
+            m.faults(*fault)
+            s.garner("harvest", "--table", "pi_timeseries")
+            m.faults()
+            asked = windows(m)
+            print("%d requests, faults: %s" % (len(asked), fault))
+            assert firsts(m), "the beginnings were not asked for"
+            if not fault or fault[0].endswith("404:count=1"):
+                # what was in flight when the answers came
+                assert len(asked) < 60, len(asked)
+                assert sum(a < "2025" for a, _, _ in asked) < 10, asked
+            s.garner("compact")
+            check_silver(m, s, start, end, ["pi_timeseries"], str(fault))
+            # all of it is covered, and asked for once
+            s.garner("gaps", "--table", "pi_timeseries")
+            since = len(m.requests())
+            s.garner("harvest", "--table", "pi_timeseries")
+            assert not firsts(m, since)
+            assert min(a for a, _, _ in windows(m, since)) > "2026-03-01T11"
+
+
+def test_beginnings_of_short_ranges_are_not_asked():
+    with Mock("--tags", 20, log=True) as m, Site(m.url) as s:
+        s.garner("harvest")
+        assert not firsts(m)
+
+
 def test_cap_is_remembered():
     """The server gives fewer items a call than we ask for: told once, not
     once a run; a discovery tries again what it may be asked for."""

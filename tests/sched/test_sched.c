@@ -784,6 +784,55 @@ test_grain(void **state)
 	ranges_fini(&wanted);
 }
 
+/* What lies below a floor is not asked for any more. */
+static void
+test_floor(void **state)
+{
+	const int64_t day = TICKS_PER_DAY;
+	struct sched_params p = usual;
+	struct sched_request q;
+	struct ranges wanted;
+	struct sched *s;
+	double all, left;
+	int64_t cut, oldest[3] = { INT64_MAX, INT64_MAX, INT64_MAX };
+	uint32_t k;
+	bool first = true;
+
+	(void)state;
+	p.window_max = 10 * day;
+	s = sched_new(&p);
+	ranges_init(&wanted);
+	ranges_add(&wanted, 0, 40 * day);
+	ranges_add(&wanted, 50 * day, 100 * day);
+	for (k = 0; k < 3; k++)
+		sched_add(s, k, 39, 0.0001, &wanted);
+	sched_floor(s, 77, 5);		/* nobody */
+	while (sched_next(s, &q) == 1) {
+		if (first) {
+			sched_floor(s, 1, 63 * day);
+			sched_floor(s, 2, 200 * day);
+		}
+		first = false;
+		for (k = 0; k < q.n; k++) {
+			if (q.a < oldest[q.ids[k]])
+				oldest[q.ids[k]] = q.a;
+			sched_count(s, &q, k, 1, q.a, q.a);
+		}
+		for (k = 0; k < q.n; k++)
+			sched_verdict(s, &q, k, &cut);
+		sched_finish(s, &q);
+		sched_check(s);
+	}
+	assert_true(sched_done(s));
+	assert_true(oldest[0] == 0);
+	assert_true(oldest[1] == 63 * day);
+	assert_true(oldest[2] == 90 * day);	/* it was in flight */
+	sched_progress(s, &all, &left);
+	assert_true(all > 0 && left < 1);
+	ranges_fini(&wanted);
+	sched_free(s);
+}
+
 /* 45 streams, one refused: found by bisection, in few requests. */
 static void
 test_guilty(void **state)
@@ -968,6 +1017,7 @@ main(void)
 		cmocka_unit_test(test_order_and_packing),
 		cmocka_unit_test(test_live_first),
 		cmocka_unit_test(test_grain),
+		cmocka_unit_test(test_floor),
 		cmocka_unit_test(test_guilty),
 		cmocka_unit_test(test_smaller_ends),
 		cmocka_unit_test(test_burst),
