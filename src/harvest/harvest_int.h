@@ -267,10 +267,13 @@ int harvest_cap_forget(struct harvest *, struct err *);
 void harvest_note_tick(struct harvest *);
 void harvest_note_end(struct harvest *);
 
+/* harvest_want.c: where what is read again of a stream begins. */
+int64_t harvest_tail_from(const struct ranges *covered,
+    const struct harvest_range *, int64_t tail);
 /*
- * harvest_want.c. Cells, in which what is read again is compared: their
- * length, ticks, or 0 when nothing is; the one that holds t begins at; and
- * the beginning of those of a range's tail, TICKS_MAX when there are none.
+ * Cells, in which what is read again is compared: their length, ticks, or 0
+ * when nothing is; the one that holds t begins at; and the beginning of
+ * those of a range's tail, TICKS_MAX when there are none.
  */
 int64_t harvest_cell_len(const struct harvest *);
 int64_t harvest_cell_floor(int64_t t, int64_t len);

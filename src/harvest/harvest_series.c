@@ -187,7 +187,8 @@ never_read(const struct plan *p)
 static void
 widen(struct plan *p)
 {
-	const int64_t tail = p->range->to - p->series->h->opt.reread;
+	const int64_t tail = harvest_tail_from(&p->state.covered, p->range,
+	    p->series->h->opt.reread);
 	const struct ledger_cell *k;
 	unsigned i;
 
@@ -243,6 +244,8 @@ plan_stream(const struct ledger_object *o, void *cookie)
 	if (never_read(p))
 		harvest_first_add(s, s->nstreams);
 	g = group_get(s, number);
+	if (p->state.ncells > 0)
+		sched_grain(g->sched, p->state.cells[0].a);
 	sched_add(g->sched, s->nstreams++, source_stream_len(s->table, &st->s),
 	    p->state.per_second, &p->missing);
 	return (0);

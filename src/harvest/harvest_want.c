@@ -26,18 +26,24 @@ void
 harvest_wanted(const struct ranges *covered, const struct harvest_range *r,
     int64_t tail, struct ranges *out)
 {
-
-	int64_t end = r->to;
+	int64_t a = harvest_tail_from(covered, r, tail);
 
 	ranges_missing(covered, r->from, r->to, out);
-	if (tail <= 0)
-		return;
-	/* What was the tail when it was last read is still open: runs may
-	 * be further apart than the tail is long. */
+	if (tail > 0)
+		ranges_add(out, a > r->from ? a : r->from, r->to);
+}
+
+/* What was the tail when it was last read is still open: runs may be further
+ * apart than the tail is long. */
+int64_t
+harvest_tail_from(const struct ranges *covered, const struct harvest_range *r,
+    int64_t tail)
+{
+	int64_t end = r->to;
+
 	if (covered->n > 0 && covered->r[covered->n - 1].b < end)
 		end = covered->r[covered->n - 1].b;
-	end -= tail;
-	ranges_add(out, end > r->from ? end : r->from, r->to);
+	return (end - tail);
 }
 
 int64_t

@@ -144,6 +144,14 @@ sched_add(struct sched *s, uint32_t id, uint32_t url_len, double per_second,
 }
 
 void
+sched_grain(struct sched *s, int64_t from)
+{
+	MAGIC_CHECK(s, SCHED_MAGIC);
+	if (from < s->p.grain_from)
+		s->p.grain_from = from;
+}
+
+void
 sched_floor(struct sched *s, uint32_t id, int64_t floor)
 {
 	struct stream *st;

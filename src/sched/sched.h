@@ -61,6 +61,9 @@ void sched_free(struct sched *);
 void sched_add(struct sched *, uint32_t id, uint32_t url_len,
     double per_second, const struct ranges *wanted);
 
+/* The grain holds from here on as well. */
+void sched_grain(struct sched *, int64_t from);
+
 struct sched_request {
 	uint32_t n;		/* streams */
 	const uint32_t *ids;	/* [n]; lives until finish or failed */
