@@ -3,7 +3,9 @@
 
 /*
  * The exchange: one request and its answer, tried until it succeeds or is
- * final, as a job machine over a transport. The only user of libcurl.
+ * final, as a job machine over a transport. The only user of libcurl: that
+ * makes every connection; what is said on it is ours where that is plain
+ * HTTP/1.1, and libcurl's else (fetch_curl_int.h).
  *
  * States of a job, in the order of a good life: queued, send, receive, done;
  * then wait (before a retry), failed, cancelled. One struct fetch serves one

@@ -554,6 +554,18 @@ read_answer(struct conn *n)
 	set_wishes(n, got == GOT_ALL);
 }
 
+/* At rest: an end, or what nobody asked for; TLS also has words of its own,
+ * such as tickets, which are none to us. */
+static void
+rest_io(struct conn *n)
+{
+	const char *words;
+	size_t len;
+
+	if (receive(n, n->s->in, 1, &len, &words) != GOT_NONE)
+		fetch_conn_free(n);
+}
+
 void
 fetch_talk_io(void *cookie, int fd, int what)
 {
@@ -562,7 +574,7 @@ fetch_talk_io(void *cookie, int fd, int what)
 	(void)fd;
 	MAGIC_CHECK(n, CONN_MAGIC);
 	if (n->t == NULL) {
-		fetch_conn_free(n);
+		rest_io(n);
 		return;
 	}
 	if ((what & LOOP_WRITE) != 0 && !n->broken && n->out.len > 0)

@@ -4,9 +4,11 @@
  */
 #include "config.h"
 
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 #include <arpa/inet.h>
+#include <limits.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <setjmp.h>
@@ -83,6 +85,8 @@ static const struct page {
 	    (const char *)items_gz, sizeof(items_gz), KEEP },
 	{ "/notgzip", "200 OK\r\nContent-Encoding: gzip\r\n"
 	    "Content-Length: 12", "{\"Items\":[]}", 0, KEEP },
+	{ "/zstd", "200 OK\r\nContent-Encoding: zstd\r\nContent-Length: 21",
+	    "\x28\xb5\x2f\xfd\x20\x0c\x61\0\0{\"Items\":[]}", 21, KEEP },
 	{ "/brotli", "200 OK\r\nContent-Encoding: br\r\n"
 	    "Content-Length: 12", "{\"Items\":[]}", 0, KEEP },
 	{ "/cutgzip", "200 OK\r\nContent-Encoding: gzip\r\n"
@@ -461,6 +465,14 @@ turn(struct world *w)
 	loop_timer_free(timer);
 }
 
+/* One turn of the loop or two. */
+static void
+step(struct world *w)
+{
+	loop_defer(w->loop, on_waited, w);
+	loop_run(w->loop);
+}
+
 /* --- tests --------------------------------------------------------------- */
 
 static void
@@ -501,6 +513,7 @@ test_answers(void **state)
 		{ "/reset", ERR_CONNECT, 0, false, NULL, NULL },
 		{ "/rubbish", ERR_ANSWER, 0, false,
 		    "GET /rubbish: the answer is not HTTP", NULL },
+		{ "/zstd", 0, 200, false, "", "{\"Items\":[]}" },
 		{ "/brotli", ERR_ANSWER, 200, false, "GET /brotli: the answer "
 		    "is compressed in a way that was not asked for", "" },
 		{ "/cutgzip", ERR_ANSWER, 200, false, "GET /cutgzip: the "
@@ -928,6 +941,79 @@ test_cancel(void **state)
 	world_fini(&w);
 }
 
+/* A turn later each time: queued, connecting, sent, answered; on a new
+ * connection, and on one that is there. */
+static void
+cancel_after(int turns, const char *target, bool warm)
+{
+	struct fetch_request r = { .method = "GET", .target = target };
+	struct fetch_stats st;
+	struct fetch_job *j;
+	struct world w;
+	unsigned told;
+
+	world_init(&w, usual);
+	if (warm)
+		get(&w, "/ok");
+	told = w.told;
+	w.wanted = UINT_MAX;
+	j = fetch_start(w.f, &r, on_done, &w);
+	for (; turns > 0; turns--)
+		step(&w);
+	if (w.told == told)
+		fetch_cancel(j);
+	fetch_stats(w.f, &st);
+	assert_int_equal(st.in_flight, 0);
+	w.wanted = told = w.told;
+	get(&w, "/ok");
+	assert_int_equal(w.last.err.code, 0);
+	assert_int_equal(w.told, told + 1);
+	world_fini(&w);
+}
+
+static void
+test_cancel_anywhere(void **state)
+{
+	int turns;
+
+	(void)state;
+	for (turns = 0; turns < 7; turns++) {
+		cancel_after(turns, "/ok", false);
+		cancel_after(turns, "/ok", true);
+		cancel_after(turns, "/stall", false);
+		cancel_after(turns, "/none", true);
+	}
+}
+
+/* No descriptor is free: the connection that there is serves all. */
+static void
+test_no_descriptor(void **state)
+{
+	struct rlimit before, none;
+	struct world w;
+	int i, fd;
+
+	(void)state;
+	world_init(&w, usual);
+	get(&w, "/ok");
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	fd = dup(STDERR_FILENO);
+	assert_true(fd > 0);
+	close(fd);
+	none = before;
+	none.rlim_cur = (rlim_t)fd;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	for (i = 0; i < 10; i++)
+		start(&w, "/ok");
+	loop_run(w.loop);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	assert_int_equal(w.told, 11);
+	assert_int_equal(w.last.err.code, 0);
+	assert_int_equal(w.server.accepted, 1);
+	assert_int_equal(w.server.requests, 11);
+	world_fini(&w);
+}
+
 static void
 test_free_in_the_air(void **state)
 {
@@ -963,6 +1049,8 @@ main(void)
 		cmocka_unit_test(test_retry_after),
 		cmocka_unit_test(test_quota),
 		cmocka_unit_test(test_cancel),
+		cmocka_unit_test(test_cancel_anywhere),
+		cmocka_unit_test(test_no_descriptor),
 		cmocka_unit_test(test_free_in_the_air),
 	};
 
