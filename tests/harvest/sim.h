@@ -60,7 +60,8 @@ enum sim_feature {
 	SIM_ODD = 1 << 12,	/* unusual forms of good answers */
 	SIM_POINTS = 1 << 13,	/* points appear and vanish */
 	SIM_REBUILDS = 1 << 14,	/* the ledger is lost, and made again */
-	SIM_FEATURES = 15
+	SIM_LEADS = 1 << 15,	/* weeks or years before the first event */
+	SIM_FEATURES = 16
 };
 
 /* How much of a seed is run. */
@@ -138,7 +139,8 @@ struct sim {
 	struct sim_stream s[SIM_STREAMS];
 	uint32_t n;
 	int64_t from;			/* wanted from here */
-	int64_t span;			/* events are in [from, from + span) */
+	int64_t begin;			/* >= from: a lead may be empty */
+	int64_t span;			/* events are in [begin, + span) */
 	int64_t reread;
 	uint32_t ncycles;
 	int64_t cycle_at[SIM_CYCLES_MAX];	/* or soon after */
@@ -149,6 +151,7 @@ struct sim {
 	uint32_t url_max;
 	bool total, by_time;		/* reading of maxCount */
 	bool echo_full;			/* WebIDs come as Full */
+	bool first_list;		/* first values come as lists of one */
 	int64_t latency_us;
 	bool many_broken;
 	uint32_t cap_ours;		/* the option, or the server's if less */

@@ -246,7 +246,8 @@ make_options(struct run *r)
 	o->item_cap = sim_chance(g, 60) ? 150000 :
 	    (uint32_t)sim_between(g, 10, 300);
 	o->url_max = (uint32_t)sim_between(g, 600, 4000);
-	o->window_max = s->span / sim_between(g, 1, 50) + TICKS_PER_S;
+	o->window_max = s->span / sim_between(g, 1, 50) + TICKS_PER_S +
+	    (s->begin - s->from) / 50;
 	o->commit_rows = (uint32_t)sim_between(g, 1, 300);
 	o->commit_every_us = sim_between(g, 1, 50) * SECOND / 10;
 	o->memory = (size_t)sim_between(g, 20000, 3000000);

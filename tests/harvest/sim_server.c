@@ -82,6 +82,11 @@ ask_param(struct sim *s, struct ask *q, const char *name, size_t len,
 		q->count = (uint32_t)strtoul(v, NULL, 10);
 	else if (IS("boundaryType"))
 		SIM_CHECK(s, strcmp(v, "Inside") == 0, "boundaryType %s", v);
+	else if (IS("retrievalMode"))
+		SIM_CHECK(s, strcmp(v, "AtOrAfter") == 0, "%s", v);
+	else if (IS("time"))
+		SIM_CHECK(s, ticks_parse(v, n, &q->a) == 0 && q->a == 0,
+		    "time %s", v);
 #undef IS
 }
 
@@ -442,30 +447,90 @@ answer_one(struct answer *a, const struct ask *q)
 	spoil_whole(a);
 }
 
-static void
-answer_recorded(struct answer *a, const struct ask *q, bool set)
+/* A WebId of nobody, or a stream that spoils the whole call. */
+static bool
+refused(struct answer *a, const struct ask *q)
 {
-	uint64_t sum = (uint64_t)q->count * q->n;
 	uint32_t i;
 
-	SIM_CHECK(a->s, q->count > 0 && q->a < q->b, "a request for nothing");
 	if (q->unknown || q->n == 0) {
 		refuse(a, 400, "Unknown or invalid WebID format: 'X'");
-		return;
+		return (true);
 	}
-	if (over_cap(a, set && a->s->cap_sums ? sum : q->count))
-		return;
 	for (i = 0; i < q->n; i++) {
 		if (!sim_stream_broken(q->streams[i], a->now) ||
 		    q->streams[i]->how != SIM_REFUSED)
 			continue;
 		refuse(a, q->streams[i]->status, "It cannot be had");
-		return;
+		return (true);
 	}
+	return (false);
+}
+
+static void
+answer_recorded(struct answer *a, const struct ask *q, bool set)
+{
+	uint64_t sum = (uint64_t)q->count * q->n;
+
+	SIM_CHECK(a->s, q->count > 0 && q->a < q->b, "a request for nothing");
+	if (over_cap(a, set && a->s->cap_sums ? sum : q->count) ||
+	    refused(a, q))
+		return;
 	if (set)
 		answer_set(a, q);
 	else
 		answer_one(a, q);
+}
+
+/* --- where a history begins ----------------------------------------------- */
+
+static void
+put_first(struct answer *a, const struct sim_stream *st)
+{
+	const struct sim_event *e = st->e, *end = st->e + st->n;
+
+	buf_printf(a->out, "{\"WebId\":\"%s\",\"Name\":\"%s\",",
+	    a->s->echo_full ? st->full : st->webid, st->name);
+	while (e < end && !sim_alive(e, a->now))
+		e++;
+	if (sim_stream_broken(st, a->now) || (e == end && st->nk % 2 == 0))
+		buf_puts(a->out, "\"Errors\":[\"No data\"]}");
+	else if (e == end)
+		buf_puts(a->out, "\"Value\":{\"Timestamp\":"
+		    "\"1970-01-01T00:00:00Z\",\"Value\":{\"Name\":"
+		    "\"No Data\",\"Value\":248,\"IsSystem\":true}}}");
+	else {
+		buf_puts(a->out, a->s->first_list ? "\"Items\":[" :
+		    "\"Value\":");
+		put_event(a, e, false);
+		buf_puts(a->out, a->s->first_list ? "]}" : "}");
+	}
+}
+
+static void
+answer_first(struct answer *a, const struct ask *q)
+{
+	const struct sim_stream *st;
+	uint32_t i, victim, put = 0;
+
+	if (refused(a, q))
+		return;
+	victim = (uint32_t)rng_below(&a->s->x->faults, q->n);
+	buf_puts(a->out, "{\"Links\":{},\"Items\":[");
+	for (i = q->n; i-- > 0;) {
+		st = q->streams[i];
+		if ((i == victim && a->fault == SIM_LEFT_OUT) ||
+		    (sim_stream_broken(st, a->now) && st->how == SIM_MISSING))
+			continue;
+		if (put++ > 0)
+			buf_u8(a->out, ',');
+		put_first(a, st);
+	}
+	buf_puts(a->out, "]}");
+	/* There are no halves of this. */
+	if (a->fault == SIM_HALF || a->fault == SIM_ITEM_ERRORS)
+		a->fault = SIM_TOP_EXCEPTION;
+	spoil_whole(a);
 }
 
 static void
@@ -493,6 +558,9 @@ route(struct answer *a, const char *target)
 	else if (path_is(&q, "/streamsets/recorded", "", &name, &len) &&
 	    len == 0)
 		answer_recorded(a, &q, true);
+	else if (path_is(&q, "/streamsets/recordedattime", "", &name,
+	    &len) && len == 0)
+		answer_first(a, &q);
 	else if (path_is(&q, "/streams/", "/recorded", &name, &len)) {
 		ask_stream(a->s, &q, name, len);
 		answer_recorded(a, &q, false);

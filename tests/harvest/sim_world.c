@@ -131,7 +131,7 @@ static int64_t
 in_tail(struct sim *s, struct manner *m)
 {
 	uint32_t i = (uint32_t)rng_below(&m->r, s->ncycles);
-	int64_t at = s->cycle_at[i] - s->from -
+	int64_t at = s->cycle_at[i] - s->begin -
 	    (int64_t)rng_below(&m->r, (uint64_t)s->reread + 1);
 
 	return (at < 0 ? 0 : at);
@@ -167,7 +167,7 @@ big_tie(struct sim *s, struct sim_stream *st, struct manner *m)
 		return;
 	t -= t % m->grain;
 	for (; n > 0 && st->n < EVENTS_MAX; n--) {
-		event_add(s, st, m, s->from + t);
+		event_add(s, st, m, s->begin + t);
 		event_fate(s, st, m);
 	}
 }
@@ -221,7 +221,7 @@ make_events(struct sim *s, struct sim_stream *st, struct manner *m)
 	n = m->shape == 0 ? rng_below(&m->r, 3) : 1 + rng_below(&m->r, 100);
 	for (; n > 0; n--) {
 		at = next_time(s, m, at, st->n == 0);
-		event_add(s, st, m, s->from + at);
+		event_add(s, st, m, s->begin + at);
 		event_fate(s, st, m);
 	}
 	if (sim_chance(&m->r, 12))
@@ -236,7 +236,7 @@ static void
 make_listed(struct sim *s, struct sim_stream *st, struct rng *r)
 {
 	unsigned what = (unsigned)rng_below(r, 100);
-	int64_t at = s->from + (int64_t)rng_below(r, (uint64_t)s->span);
+	int64_t at = s->begin + (int64_t)rng_below(r, (uint64_t)s->span);
 
 	st->listed_from = 0;
 	st->listed_to = SIM_NEVER;
@@ -264,10 +264,10 @@ make_broken(struct sim *s, struct sim_stream *st, struct rng *r)
 	what = what * (s->many_broken ? 20 : 100) / 100;
 	if (what >= 16 || !sim_has(s, SIM_BROKEN))
 		return;
-	st->broken_from = what < 12 ? 0 : s->from +
+	st->broken_from = what < 12 ? 0 : s->begin +
 	    (int64_t)rng_below(r, (uint64_t)s->span);
 	if (what >= 8)
-		st->broken_to = s->from +
+		st->broken_to = s->begin +
 		    (int64_t)rng_below(r, (uint64_t)s->span);
 }
 
@@ -285,12 +285,13 @@ make_time(struct sim *s)
 {
 	struct rng *r = &s->rng;
 	uint64_t what = rng_below(r, 100);
+	int64_t lead;
 	uint32_t i;
 
-	s->from = 17721504000000000 +		/* 2026-02-27 */
+	s->begin = 17721504000000000 +		/* 2026-02-27 */
 	    (int64_t)rng_below(r, TICKS_PER_DAY);
 	if (sim_chance(r, 70))
-		s->from -= s->from % TICKS_PER_S;
+		s->begin -= s->begin % TICKS_PER_S;
 	if (what < 40)
 		s->span = sim_between(r, 60, 3600);
 	else if (what < 85)
@@ -300,10 +301,15 @@ make_time(struct sim *s)
 	s->span *= TICKS_PER_S;
 	s->ncycles = (uint32_t)sim_between(r, 1, SIM_CYCLES_MAX);
 	for (i = 0; i < s->ncycles; i++)
-		s->cycle_at[i] = s->from + s->span / s->ncycles * (i + 1) +
+		s->cycle_at[i] = s->begin + s->span / s->ncycles * (i + 1) +
 		    sim_between(r, 0, s->span / 20);
 	s->reread = sim_chance(r, 10) ? 0 : s->span / sim_between(r, 3, 50);
-	s->unix_zero = s->from - sim_between(r, 0, 10 * TICKS_PER_S);
+	s->from = s->begin;
+	lead = sim_between(r, 8, sim_chance(r, 50) ? 60 : 6000) *
+	    TICKS_PER_DAY;
+	if (sim_chance(r, 15) && sim_has(s, SIM_LEADS))
+		s->from -= lead;
+	s->unix_zero = s->begin - sim_between(r, 0, 10 * TICKS_PER_S);
 }
 
 static void
@@ -319,6 +325,7 @@ make_server(struct sim *s)
 	s->total = sim_chance(r, 35) && sim_has(s, SIM_TOTAL);
 	s->by_time = sim_chance(r, 50);
 	s->echo_full = sim_chance(r, 30) && sim_has(s, SIM_ODD);
+	s->first_list = sim_chance(r, 30) && sim_has(s, SIM_ODD);
 	s->latency_us = sim_between(r, 1, 2000) * (sim_chance(r, 20) ? 1000 :
 	    10);
 	s->many_broken = sim_chance(r, 10);
