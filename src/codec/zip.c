@@ -17,7 +17,10 @@
 #include "base/must.h"
 #include "codec/zip.h"
 
+/* Contexts are made when first used: most users need one of the two, and
+ * each costs more than a small block does. */
 struct zip {
+	int level;
 	ZSTD_CCtx *c;
 	ZSTD_DCtx *d;
 };
@@ -28,13 +31,21 @@ zip_new(int level)
 	struct zip *z;
 
 	z = must_calloc(1, sizeof(*z));
+	z->level = level;
+	return (z);
+}
+
+static void
+need_compressor(struct zip *z)
+{
+
+	if (z->c != NULL)
+		return;
 	z->c = ZSTD_createCCtx();
-	z->d = ZSTD_createDCtx();
-	MUST_MEMORY(z->c != NULL && z->d != NULL);
-	(void)ZSTD_CCtx_setParameter(z->c, ZSTD_c_compressionLevel, level);
+	MUST_MEMORY(z->c != NULL);
+	(void)ZSTD_CCtx_setParameter(z->c, ZSTD_c_compressionLevel, z->level);
 	(void)ZSTD_CCtx_setParameter(z->c, ZSTD_c_checksumFlag, 1);
 	(void)ZSTD_CCtx_setParameter(z->c, ZSTD_c_contentSizeFlag, 1);
-	return (z);
 }
 
 void
@@ -55,6 +66,7 @@ zip_compress(struct zip *z, const void *p, size_t n, struct buf *out,
 	size_t bound = ZSTD_compressBound(n), got;
 	uint8_t *to;
 
+	need_compressor(z);
 	if ((to = buf_reserve(out, bound)) == NULL)
 		return (err_set(e, out->error, "no room to compress %zu bytes",
 		    n));
@@ -80,6 +92,9 @@ zip_decompress(struct zip *z, const void *p, size_t n, size_t raw_len,
 	if ((to = buf_reserve(out, raw_len)) == NULL)
 		return (err_set(e, out->error, "no room for %zu bytes",
 		    raw_len));
+	if (z->d == NULL)
+		z->d = ZSTD_createDCtx();
+	MUST_MEMORY(z->d != NULL);
 	got = ZSTD_decompressDCtx(z->d, to, raw_len, p, n);
 	if (ZSTD_isError(got) || got != raw_len)
 		return (err_set(e, ERR_CORRUPT, "zstd: %s",
