@@ -416,6 +416,68 @@ test_journal_open_takes_nothing(void **state)
 	journal_test_wipe(t);
 }
 
+/* What a restart reads: of the segment it goes on with, the headers and one
+ * block; of the others nothing, however many there are. */
+struct watch {
+	struct sys sys;
+	char *last;			/* path of the last segment */
+	uint32_t others;		/* segments opened but that */
+	uint64_t bytes;
+};
+
+static int
+watch_open(void *cookie, const char *path, int flags, int mode)
+{
+	struct watch *w = cookie;
+
+	if (strstr(path, ".gj") != NULL && strcmp(path, w->last) != 0)
+		w->others++;
+	return (sys_posix()->open(NULL, path, flags, mode));
+}
+
+static ssize_t
+watch_pread(void *cookie, int fd, void *p, size_t n, int64_t off)
+{
+	struct watch *w = cookie;
+
+	w->bytes += n;
+	return (sys_posix()->pread(NULL, fd, p, n, off));
+}
+
+static void
+test_journal_restart_reads_little(void **state)
+{
+	struct journal_test *t = *state;
+	struct journal_pos pos = zero;
+	struct journal_writer *w;
+	struct err e = ERR_INIT;
+	struct watch x;
+	uint32_t good = 0, n;
+	uint64_t cut;
+
+	w = open_at(t, sys_posix(), &zero);
+	journal_writer_segment_bytes(w, 2000);
+	for (n = 1; n <= 200; n++)
+		assert_int_equal(write_until(t, w, n, &good, &pos, &e), 0);
+	journal_writer_close(w);
+	assert_true(pos.segment > 10);
+
+	memset(&x, 0, sizeof(x));
+	x.sys = *sys_posix();
+	x.sys.cookie = &x;
+	x.sys.open = watch_open;
+	x.sys.pread = watch_pread;
+	x.last = journal_test_path(t, pos.segment);
+	assert_int_equal(journal_writer_lock(&x.sys, t->dir, &w, &e), 0);
+	assert_int_equal(journal_writer_start(w, &pos, 1, &cut, &e), 0);
+	journal_writer_close(w);
+	assert_int_equal(x.others, 0);
+	assert_int_equal(cut, 0);
+	assert_true(x.bytes > 0 && x.bytes < 3000);
+	free(x.last);
+	journal_test_wipe(t);
+}
+
 /* Failures with successes between them: each ends a segment. */
 static void
 test_journal_fails_again(void **state)
@@ -453,6 +515,7 @@ main(void)
 		cmocka_unit_test(test_journal_waits_for_room),
 		cmocka_unit_test(test_journal_rollover),
 		cmocka_unit_test(test_journal_open_takes_nothing),
+		cmocka_unit_test(test_journal_restart_reads_little),
 	};
 
 	return (cmocka_run_group_tests(tests, journal_test_setup,
