@@ -237,6 +237,8 @@ void app_progress_free(struct app_progress *);
 /* cli_access.c: credentials, TLS and proxy into the options of fetch. */
 struct fetch_options;
 int app_access(struct app *, struct fetch_options *, struct err *);
+/* Adds to an error what it may come from. */
+void app_access_hint(const struct app *, struct err *);
 void app_access_free(struct app *);
 /* How we authenticate, for a person. */
 void app_access_text(const struct app *, struct buf *);

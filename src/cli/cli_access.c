@@ -206,6 +206,19 @@ app_access(struct app *app, struct fetch_options *f, struct err *e)
 	return (rc);
 }
 
+/* Why GSSAPI had nothing to send, libcurl tells nobody. */
+void
+app_access_hint(const struct app *app, struct err *e)
+{
+	struct err was = *e;
+
+	if (e->code == ERR_AUTH && app->conf != NULL &&
+	    strcmp(conf_text(app->conf, "source.auth.type"),
+	    "negotiate") == 0)
+		(void)err_set(e, was.code, "%s; is there a Kerberos ticket "
+		    "(klist) that the server takes?", was.text);
+}
+
 void
 app_access_free(struct app *app)
 {

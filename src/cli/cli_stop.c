@@ -134,8 +134,10 @@ app_signal(const struct app *app)
 int
 app_fail(const struct app *app, const struct err *e)
 {
+	struct err told = *e;
 
 	if (e->code == ERR_CANCELLED && app_signal(app) != 0)
 		return (128 + app_signal(app));
-	return (cli_fail(app->cli, e));
+	app_access_hint(app, &told);
+	return (cli_fail(app->cli, &told));
 }
