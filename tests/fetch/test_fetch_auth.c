@@ -341,6 +341,34 @@ test_same(void **state)
 	world_fini(&w);
 }
 
+/* As long as the same is refused it is read ever more rarely, but never given
+ * up: when it is another at last, that is known within five minutes. */
+static void
+test_same_for_a_day(void **state)
+{
+	struct world w = { .values = { "pw" } };
+	const struct fetch_credentials *x;
+	struct err e = ERR_INIT;
+	unsigned g, i;
+
+	(void)state;
+	world_init(&w, FETCH_AUTH_BASIC);
+	g = need(&w, "pw");
+	assert_true(refused(&w, g));
+	for (i = 0; i < 86400; i++) {
+		if (ask(&w, &x, &e) == 1)
+			fail_msg("sent again after %u s", i);
+		run_s(&w, 1);
+	}
+	assert_in_range(w.reads, 86400 / 301, 86400 / 300 + 12);
+	w.values[0] = "other";
+	for (i = 0; i <= 300 && ask(&w, &x, &e) != 1; i++)
+		run_s(&w, 1);
+	assert_in_range(i, 1, 301);
+	assert_int_equal(need(&w, "other"), g + 1);
+	world_fini(&w);
+}
+
 static void
 test_unreadable(void **state)
 {
@@ -726,6 +754,7 @@ main(void)
 		cmocka_unit_test(test_read_once),
 		cmocka_unit_test(test_changed),
 		cmocka_unit_test(test_same),
+		cmocka_unit_test(test_same_for_a_day),
 		cmocka_unit_test(test_unreadable),
 		cmocka_unit_test(test_bad_token),
 		cmocka_unit_test(test_negotiate),
