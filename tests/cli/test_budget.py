@@ -84,6 +84,32 @@ def test_processes_at_once_add_up():
         until_day_spent(s, m, asked + 3, "--table", "pi_points", "--discover")
 
 
+def test_a_kill_forgets_little():
+    """What was asked within the last second, at most."""
+    slow = "fetch: {rate: 25, budget_day: %d, zone: %s}\n"
+    with Mock("--tags", 40) as m, Site(
+            m.url, fetch=slow % (100000, zone()),
+            harvest="  page_items: 50\n") as s:
+        p = s.start("harvest")
+        harness.wait_for(lambda: total(m) >= 80)
+        p.kill()
+        p.wait()
+        asked = total(m)
+        s.write(fetch=slow % (asked, zone()), harvest="  page_items: 50\n")
+        p = subprocess.Popen([GARNER, "-c", s.conf, "harvest"], text=True,
+                             stdout=subprocess.DEVNULL, cwd=s.dir,
+                             stderr=subprocess.PIPE)
+        for line in p.stderr:
+            if "is spent" in line:
+                break
+        p.kill()
+        p.wait()
+        p.stderr.close()
+        more = total(m) - asked
+        print("%d requests, %d of them forgotten" % (asked, more))
+        assert more <= 45, more
+
+
 def test_another_server_has_a_budget_of_its_own():
     with Mock("--tags", 40) as m, Site(m.url, fetch=fetch(9)) as s:
         until_day_spent(s, m, 9)
