@@ -34,7 +34,7 @@ field trouble, and the test that shows that it does not go wrong here.
                                   tests/harvest (late, edits, deletes)
  19  the last value vanishes      tests/harvest (deletes, read again in the
                                   tail); `append` keeps what was once read
- 20  empty decades                not there yet: asked in windows
+ 20  empty decades                test_empty_decades here; test_windows
  21  hidden defaults of metadata  test_only_reads; test_main_job:
                                   test_silver_equals_truth (hidden levels,
                                   long frames)
@@ -196,6 +196,19 @@ def test_zones():
             for name in ("startTime", "endTime"):
                 for value in query.get(name, []):
                     assert stamp7.match(value), r
+
+
+def test_empty_decades():
+    """20: fifty years in which there was nothing cost a few requests."""
+    with Mock(*WORLD, "--start", A, log=True) as m, \
+            Site(m.url, **{"from": "1976-01-01"}) as s:
+        s.garner("harvest", "--table", "pi_timeseries")
+        s.garner("compact", "--table", "pi_timeseries")
+        check_silver(m, s, "1976-01-01T00:00:00Z", B,
+                     tables=["pi_timeseries"])
+        n = len([r for r in m.requests() if "recorded" in r["target"]])
+        print("  %d requests" % n)
+        assert n < 100, n
 
 
 def test_nothing():
