@@ -254,6 +254,7 @@ conn_rest(struct conn *n)
 
 	if (w == NULL || s->c->way == WAY_CURL) {
 		n->heard_us = loop_now_us(s->c->loop);
+		loop_io_set(n->io, LOOP_READ);
 		conn_move(n, &s->idle);
 		watch(s, n->heard_us + IDLE_US);
 		return;

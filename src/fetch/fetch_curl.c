@@ -94,23 +94,11 @@ fetch_curl_options(CURL *h, struct wire *w)
 
 /* --- results ----------------------------------------------------------- */
 
-static bool
-is_json(CURL *easy)
-{
-	const char *type = NULL;
-	size_t n;
-
-	curl_easy_getinfo(easy, CURLINFO_CONTENT_TYPE, &type);
-	if (type == NULL)
-		return (false);
-	n = strcspn(type, "; \t");
-	return ((n >= 4 && strncasecmp(type + n - 4, "json", 4) == 0));
-}
-
 void
 fetch_curl_collect(struct wire *w, struct fetch_transfer *t, CURLcode rc)
 {
 	curl_off_t total = 0, first = 0, connect = 0, body = 0, after = 0;
+	const char *type = NULL;
 	long status = 0, header = 0, connects = 0, version = 0;
 
 	curl_easy_getinfo(w->easy, CURLINFO_RESPONSE_CODE, &status);
@@ -131,7 +119,8 @@ fetch_curl_collect(struct wire *w, struct fetch_transfer *t, CURLcode rc)
 	t->connected = connects > 0;
 	t->retry_after_ms = after > 0 && after < INT64_MAX / 1000 ?
 	    after * 1000 : -1;
-	t->json = is_json(w->easy);
+	curl_easy_getinfo(w->easy, CURLINFO_CONTENT_TYPE, &type);
+	t->json = type != NULL && fetch_type_json(type, strlen(type));
 	t->rc = fetch_verdict(w, t, rc);
 	/* This server shares none: the wires to come are spread. */
 	if (version == CURL_HTTP_VERSION_1_1)
@@ -210,6 +199,7 @@ fetch_curl_start(struct transport *c, struct fetch_transfer *t)
 	wire_request(w, t);
 	/* It may have made connections before the way was known. */
 	curl_easy_setopt(w->easy, CURLOPT_CONNECT_ONLY, 0L);
+	curl_easy_setopt(w->easy, CURLOPT_TIMEOUT_MS, c->timeout_ms);
 	t->handle = w;
 	if (fetch_wire_go(w))
 		return (0);

@@ -177,6 +177,8 @@ void fetch_token_free(struct fetch_token *);
 /* fetch_text.c: words and numbers of HTTP */
 int fetch_origin_check(const struct fetch_options *, struct err *);
 bool fetch_target_valid(const char *);
+/* Does a Content-Type say JSON? */
+bool fetch_type_json(const char *, size_t len);
 /* Can a header carry it? */
 bool fetch_token_valid(const char *);
 /* Stars over the secret (or NULL) wherever it stands in text: as it is,

@@ -249,17 +249,6 @@ word_is(const char *p, size_t n, const char *word)
 	return (strlen(word) == n && strncasecmp(p, word, n) == 0);
 }
 
-/* application/json, application/problem+json */
-static bool
-is_json(const char *p, size_t n)
-{
-	size_t i;
-
-	for (i = 0; i < n && strchr("; \t", p[i]) == NULL; i++)
-		continue;
-	return (i >= 4 && strncasecmp(p + i - 4, "json", 4) == 0);
-}
-
 static int
 retry_after(const struct conn *n, const char *p, size_t len)
 {
@@ -317,7 +306,7 @@ on_header(void *cookie, const char *line, size_t name, size_t len)
 	while (p < end && (end[-1] == ' ' || end[-1] == '\t'))
 		end--;
 	if (word_is(line, name, "Content-Type"))
-		n->t->json = is_json(p, (size_t)(end - p));
+		n->t->json = fetch_type_json(p, (size_t)(end - p));
 	else if (word_is(line, name, "Content-Encoding"))
 		take_encoding(n, p, (size_t)(end - p));
 	else if (word_is(line, name, "Retry-After"))
@@ -551,7 +540,7 @@ read_answer(struct conn *n)
 	}
 	if (total > 0)
 		heard(n);
-	set_wishes(n, got == GOT_ALL);
+	set_wishes(n, got == GOT_ALL && n->wire != NULL);
 }
 
 /* At rest: an end, or what nobody asked for; TLS also has words of its own,
@@ -577,7 +566,9 @@ fetch_talk_io(void *cookie, int fd, int what)
 		rest_io(n);
 		return;
 	}
-	if ((what & LOOP_WRITE) != 0 && !n->broken && n->out.len > 0)
+	if ((what & LOOP_WRITE) != 0 && !n->broken && n->out.len > 0) {
 		send_rest(n);
+		heard(n);
+	}
 	read_answer(n);
 }

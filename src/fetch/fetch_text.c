@@ -248,6 +248,17 @@ fetch_target_valid(const char *target)
 	return (*p == '\0');
 }
 
+/* application/json, application/problem+json */
+bool
+fetch_type_json(const char *p, size_t len)
+{
+	size_t i;
+
+	for (i = 0; i < len && strchr("; \t", p[i]) == NULL; i++)
+		continue;
+	return (i >= 4 && strncasecmp(p + i - 4, "json", 4) == 0);
+}
+
 /* --- secrets ------------------------------------------------------------- */
 
 bool
