@@ -294,7 +294,7 @@ write_day(struct writer *w, struct inputs *in, const struct compact_day *day,
 	if (rc == 0)
 		rc = file_end(w, e);
 	if (rc == 0)
-		rc = sys_sync_dirs(j->sys, dir, w->partition != NULL, e);
+		rc = sys_sync_dir(j->sys, dir, e);
 	file_abort(w);
 	close_from(in, in->nruns);
 	free(dir);
