@@ -32,7 +32,7 @@
 #define FDS_MAX 1024
 #define PATH_MAX_BYTES 512
 
-enum action { DO_NOTHING, DO_KILL, DO_TORN, DO_SHORT, DO_FAIL };
+enum action { DO_NOTHING, DO_KILL, DO_AFTER, DO_TORN, DO_SHORT, DO_FAIL };
 
 /* One process, one set of orders. */
 static struct {
@@ -100,6 +100,8 @@ set_action(const char *s)
 		return;
 	if (strcmp(s, "kill") == 0)
 		g.action = DO_KILL;
+	else if (strcmp(s, "after") == 0)
+		g.action = DO_AFTER;
 	else if (strcmp(s, "torn") == 0)
 		g.action = DO_TORN;
 	else if (strcmp(s, "short") == 0)
@@ -188,6 +190,8 @@ called(enum crash_class class, const char *name, const char *path)
 	if (g.action == DO_KILL ||
 	    (g.action == DO_TORN && class != CRASH_WRITE))
 		stop_here();
+	if (g.action == DO_AFTER && class != CRASH_NAME)
+		return (DO_NOTHING);
 	if (g.action == DO_SHORT && class != CRASH_WRITE)
 		return (DO_NOTHING);
 	errno = g.error;
@@ -499,16 +503,19 @@ static int
 two_names(const char *from, const char *to, long call, enum crash_op op,
     const char *name)
 {
+	enum action act;
 	long rc;
 
 	if (!ours(to))
 		return ((int)syscall(call, from, to));
-	if (called(CRASH_NAME, name, to) == DO_FAIL)
+	if ((act = called(CRASH_NAME, name, to)) == DO_FAIL)
 		return (-1);
 	(void)pthread_mutex_lock(&lock);
 	if ((rc = syscall(call, from, to)) == 0)
 		record(op, from, to, 0, NULL, 0);
 	(void)pthread_mutex_unlock(&lock);
+	if (act == DO_AFTER)
+		stop_here();
 	return ((int)rc);
 }
 
@@ -528,16 +535,19 @@ static int
 one_name(const char *path, mode_t mode, long call, enum crash_op op,
     const char *name)
 {
+	enum action act;
 	long rc;
 
 	if (!ours(path))
 		return ((int)syscall(call, path, mode));
-	if (called(CRASH_NAME, name, path) == DO_FAIL)
+	if ((act = called(CRASH_NAME, name, path)) == DO_FAIL)
 		return (-1);
 	(void)pthread_mutex_lock(&lock);
 	if ((rc = syscall(call, path, mode)) == 0)
 		record(op, path, "", 0, NULL, 0);
 	(void)pthread_mutex_unlock(&lock);
+	if (act == DO_AFTER)
+		stop_here();
 	return ((int)rc);
 }
 

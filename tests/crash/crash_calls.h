@@ -12,8 +12,9 @@
  *			set: all but r
  *	CRASH_AT	the first call, from 1, that something is done to
  *	CRASH_FOR	how many calls in a row; 0 for good; not set: 1
- *	CRASH_DO	kill, torn (half of a write, then kill), short (half of
- *			a write), or the number of an errno
+ *	CRASH_DO	kill, after (the name is changed, then kill), torn (half
+ *			of a write, then kill), short (half of a write), or the
+ *			number of an errno
  *	CRASH_RECORD	file that every change below CRASH_DIR is appended to
  */
 

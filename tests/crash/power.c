@@ -71,14 +71,15 @@ look(struct power *p, enum disk_fate fate, uint64_t n, const char *path,
 	bad(p, fate, n, path, text);
 }
 
-/* A ledger's commit counts when its second page is written; a table's when
- * the program has ended. */
+/* A ledger's commit counts when one of its first two pages is written, those
+ * that lead to all others; a table's when the program has ended. */
 static void
 note_promise(struct power *p, int op, const char *path)
 {
 	struct check_seen seen;
-	bool commit = op == CRASH_OP_PUT_SYNC &&
-	    strcmp(path, "/ledger/data.mdb") == 0;
+	bool commit = (op == CRASH_OP_PUT_SYNC || op == CRASH_OP_PUT) &&
+	    strcmp(path, "/ledger/data.mdb") == 0 &&
+	    disk_put_at(p->disk) < 2 * 4096;
 
 	if (!commit && op != CRASH_OP_END)
 		return;

@@ -74,6 +74,7 @@ struct disk {
 	struct node *root;
 	struct node *nodes;
 	char *path;		/* of the record at hand */
+	uint64_t put_at;
 	struct built *built;
 	size_t nbuilt;
 	/* the state being built */
@@ -498,7 +499,15 @@ disk_step(struct disk *d, const char **path)
 	free(path2);
 	d->at += sizeof(r) + r.path + r.path2 + r.len;
 	*path = d->path;
+	d->put_at = r.off;
 	return ((int)r.op);
+}
+
+uint64_t
+disk_put_at(const struct disk *d)
+{
+
+	return (d->put_at);
 }
 
 size_t

@@ -33,6 +33,8 @@ void disk_free(struct disk *);
 /* Do the next record; its enum crash_op, 0 at the end. The path is valid
  * until the next step. */
 int disk_step(struct disk *, const char **path);
+/* Where data was put by the last record. */
+uint64_t disk_put_at(const struct disk *);
 /* Changes that are not synced yet. */
 size_t disk_pending(const struct disk *);
 

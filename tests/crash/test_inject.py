@@ -113,4 +113,28 @@ def test_inject():
               (time.monotonic() - began) / tried), flush=True)
 
 
+def test_no_way_to_write():
+    """A block cannot be written, nor to a new segment: nothing of its commit
+    may count, though the ledger could be written."""
+    met = 0
+    with Mock(*WORLD, frozen=clock(0)) as m, CrashSite(m.url, **CONF) as s:
+        s.garner("discover")
+        s.garner("harvest")
+        m.set_now(clock(4))
+        s.save("begin")
+        s.run("harvest", calls="w")
+        for at in range(1, s.calls + 1):
+            s.restore("begin")
+            r = s.run("harvest", do=errno.ENOSPC, at=at, times=2, calls="w")
+            judge(r, s.what)
+            if ".gj" not in s.what or r.returncode == 0:
+                continue
+            met += 1
+            for name in ("harvest", "compact"):
+                s.garner(name)
+            check_silver(m, s, A, clock(4), ["pi_timeseries",
+                                             "pi_event_frames"], s.what)
+    assert met >= 3, met
+
+
 main(globals())
