@@ -152,7 +152,8 @@ fetch_admit(struct fetch *f)
 		again = -1;
 		if (f->counts[JOB_QUEUED] == 0 ||
 		    (l = next_level(f, &again)) == NULL) {
-			say_spent(f);
+			if (again >= SPENT_SAID_US || f->spent != NULL)
+				say_spent(f);
 			return (again);
 		}
 		j = TAILQ_FIRST(&l->jobs);
