@@ -24,6 +24,7 @@ static const struct cli_option options[] = {
 	{ "table", 0, "LIST", "only these tables, separated by commas" },
 	{ "group", 0, "N", "only this group of streams" },
 	{ "discover", 0, NULL, "walk the catalogue again before" },
+	{ "reread", 0, NULL, "ask for all of the range, covered or not" },
 	{ "retry-failed", 0, NULL, "ask streams that were refused again" },
 	{ NULL, 0, NULL, NULL },
 };
@@ -39,6 +40,7 @@ get_range(const struct app *app, struct harvest_range *r, struct err *e)
 		return (rc);
 	if (r->from >= r->to)
 		return (app_range_empty(r, e));
+	r->reread = cli_get(app->cli, "reread") != NULL;
 	r->retry_failed = cli_get(app->cli, "retry-failed") != NULL;
 	return (0);
 }

@@ -103,6 +103,7 @@ struct harvest_range {
 	int64_t from, to;	/* ticks; to is cut to the server's now */
 	uint32_t group;		/* only this one; 0: all. Series only. */
 	bool retry_failed;	/* ask streams that were refused again */
+	bool reread;		/* ask for all of it, covered or not */
 	/* Only objects it says yes to; NULL: all. Series only. */
 	bool (*only)(void *cookie, const char *key);
 	void *only_cookie;
@@ -129,7 +130,7 @@ int harvest_run(struct harvest *, const struct source_table *const *,
 /*
  * What of [r->from, r->to) is to be asked for, given what is covered: what is
  * not, and always again what was not `tail` ticks old when it was last read
- * (0: only what is not covered).
+ * (0: only what is not covered); with `reread` all of it.
  * r->to is no later than the server's now.
  */
 void harvest_wanted(const struct ranges *covered,

@@ -244,8 +244,11 @@ plan_stream(const struct ledger_object *o, void *cookie)
 	if (never_read(p))
 		harvest_first_add(s, s->nstreams);
 	g = group_get(s, number);
-	if (p->state.ncells > 0)
-		sched_grain(g->sched, p->state.cells[0].a);
+	if (p->state.ncells > 0) {
+		sched_grain(g->sched, p->state.cells[0].a, s->cell_len);
+		if (p->state.cells[0].a < s->known_from)
+			s->known_from = p->state.cells[0].a;
+	}
 	sched_add(g->sched, s->nstreams++, source_stream_len(s->table, &st->s),
 	    p->state.per_second, &p->missing);
 	return (0);
@@ -272,6 +275,22 @@ plan_streams(struct harvest_series *s, const struct harvest_range *range,
 		rc = harvest_writer_get(s->h, s->table, s->groups[i].number,
 		    &s->groups[i].writer, e);
 	return (rc);
+}
+
+static void
+plan_reread(struct harvest_series *s)
+{
+	uint32_t i;
+
+	if (s->nstreams == 0)
+		return;
+	harvest_before_read(s);
+	if (s->before == NULL)
+		return;
+	s->known_from = INT64_MIN;
+	for (i = 0; i < s->ngroups; i++)
+		sched_grain(s->groups[i].sched, s->range->from,
+		    harvest_before_len(s));
 }
 
 void
@@ -307,8 +326,11 @@ harvest_series_run(struct harvest *h, const struct source_table *t,
 	s.answer_mean = ANSWER_BYTES_GUESS;
 	s.cells_from = harvest_cells_from(h, range);
 	s.cell_len = harvest_cell_len(h);
+	s.known_from = s.cells_from;
 	rc = plan_streams(&s, range, e);
 	if (rc == 0) {
+		if (range->reread)
+			plan_reread(&s);
 		h->series = &s;
 		rc = harvest_drive(h, e);
 		harvest_series_progress(h, &wanted, &missing);
@@ -317,6 +339,7 @@ harvest_series_run(struct harvest *h, const struct source_table *t,
 		h->series = NULL;
 	}
 	harvest_first_free(&s);
+	harvest_before_free(&s);
 	for (i = 0; i < s.ngroups; i++)
 		sched_free(s.groups[i].sched);
 	free(s.groups);

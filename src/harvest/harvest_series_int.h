@@ -5,6 +5,7 @@
  * What the files that cover series share.
  *
  *	harvest_series.c	what to cover; groups take turns
+ *	harvest_before.c	what is held of a range read again
  *	harvest_first.c		where histories begin
  *	harvest_ask.c		a request, and answers that cannot be used
  *	harvest_doubt.c		are streams refused, or are we?
@@ -73,6 +74,8 @@ struct harvest_series {
 		unsigned probes;	/* refused as well */
 	} doubt;
 	struct harvest_firsts *firsts;	/* streams never read; or NULL */
+	struct harvest_before *before;	/* of a range read again, or NULL */
+	int64_t known_from;		/* cells of before begin here */
 };
 
 /* The group of an object, which was planned. */
@@ -88,6 +91,17 @@ bool harvest_first_poke(struct harvest_series *); /* false: nothing to ask */
 bool harvest_first_idle(const struct harvest_series *);	/* none in flight */
 void harvest_first_cancel(struct harvest_series *);
 void harvest_first_free(struct harvest_series *);
+
+/*
+ * harvest_before.c: read what the journals hold of the range, as s->before;
+ * what cannot be read is not compared. The length of cells; and those of a
+ * stream that are known, in order: *at is 0 at first.
+ */
+void harvest_before_read(struct harvest_series *);
+void harvest_before_free(struct harvest_series *);
+int64_t harvest_before_len(const struct harvest_series *);
+bool harvest_before_next(const struct harvest_series *, uint32_t index,
+    uint32_t *at, struct ledger_cell *);
 
 /* harvest_ask.c: send what sched wants of this group. */
 void harvest_ask_send(struct group *, const struct sched_request *);

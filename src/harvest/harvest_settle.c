@@ -51,10 +51,21 @@ report_ties(struct group *g, uint32_t index, int64_t at)
 
 /* --- what was read before ------------------------------------------------ */
 
-/* What the ledger knows of the streams of an answer, while it is settled. */
+/* A stretch of an answer: a cell read before, or new. */
+struct part {
+	int64_t a, b;
+	const struct ledger_cell *before;
+	bool cell;			/* to be kept as one */
+};
+
+/* What is known of the streams of an answer, while it is settled. */
 struct known {
 	struct ledger_txn *txn;		/* NULL: nothing is compared */
 	struct ledger_stream state;	/* of the stream at hand */
+	struct ledger_cell *cells;	/* of it, in the answer, in order */
+	size_t n, cap;
+	struct part *parts;		/* of its part of the answer */
+	size_t nparts, parts_cap;
 };
 
 static void
@@ -63,9 +74,9 @@ known_begin(struct known *n, const struct ask *k)
 	struct harvest_series *s = k->group->series;
 	struct err e = ERR_INIT;
 
-	n->txn = NULL;
+	memset(n, 0, sizeof(*n));
 	ledger_stream_init(&n->state);
-	if (k->q.b > s->cells_from &&
+	if (k->q.b > s->known_from &&
 	    ledger_read_begin(s->h->ledger, &n->txn, &e) != 0)
 		harvest_fail(s->h, &e);
 }
@@ -77,65 +88,112 @@ known_end(struct known *n)
 	if (n->txn != NULL)
 		ledger_read_end(n->txn);
 	ledger_stream_fini(&n->state);
+	free(n->cells);
+	free(n->parts);
+}
+
+static void
+known_add(struct known *n, const struct ledger_cell *k, int64_t a, int64_t b)
+{
+
+	if (k->a < a || k->b > b ||
+	    !ranges_contains(&n->state.covered, k->a, k->b))
+		return;
+	if (n->n == n->cap) {
+		n->cap = n->cap == 0 ? 2 * LEDGER_CELLS : n->cap * 2;
+		n->cells = must_realloc(n->cells, n->cap,
+		    sizeof(n->cells[0]));
+	}
+	n->cells[n->n++] = *k;
+}
+
+static bool
+overlaps(const struct ledger_stream *st, const struct ledger_cell *k)
+{
+	unsigned i;
+
+	for (i = 0; i < st->ncells; i++)
+		if (st->cells[i].a < k->b && k->a < st->cells[i].b)
+			return (true);
+	return (false);
+}
+
+static int
+by_begin(const void *a, const void *b)
+{
+	const struct ledger_cell *x = a, *y = b;
+
+	return (x->a < y->a ? -1 : x->a > y->a);
+}
+
+/* Those of the journal, but where the ledger has its own, finer ones. */
+static void
+known_before(struct known *n, const struct harvest_series *s, uint32_t index,
+    int64_t a, int64_t b)
+{
+	struct ledger_cell k;
+	uint32_t at = 0;
+
+	while (harvest_before_next(s, index, &at, &k))
+		if (!overlaps(&n->state, &k))
+			known_add(n, &k, a, b);
 }
 
 /* The cells of a stream that may be trusted and lie within [a, b). What is
  * not covered is not in the journal any more, whatever a cell says. */
 static void
-known_get(struct known *n, struct harvest_series *s, uint32_t id, int64_t a,
-    int64_t b)
+known_get(struct known *n, struct harvest_series *s, uint32_t index,
+    int64_t a, int64_t b)
 {
 	struct ledger_stream *st = &n->state;
 	struct err e = ERR_INIT;
-	unsigned i, kept = 0;
+	unsigned i;
 
-	if (ledger_stream_get(n->txn, s->table->name, id, st, &e) != 0) {
+	n->n = 0;
+	if (n->txn == NULL)
+		return;
+	if (ledger_stream_get(n->txn, s->table->name, s->streams[index].id,
+	    st, &e) != 0) {
 		harvest_fail(s->h, &e);
 		return;
 	}
 	for (i = 0; i < st->ncells; i++)
-		if (st->cells[i].a >= a && st->cells[i].b <= b &&
-		    ranges_contains(&st->covered, st->cells[i].a,
-		    st->cells[i].b))
-			st->cells[kept++] = st->cells[i];
-	st->ncells = kept;
+		known_add(n, &st->cells[i], a, b);
+	if (s->before == NULL)
+		return;
+	known_before(n, s, index, a, b);
+	if (n->n > 1)
+		qsort(n->cells, n->n, sizeof(n->cells[0]), by_begin);
 }
 
 /* --- one stream's part of an answer -------------------------------------- */
-
-/* A stretch of it: a cell read before, or new. */
-struct part {
-	int64_t a, b;
-	const struct ledger_cell *before;
-	bool cell;			/* to be kept as one */
-};
-
-/* Tail and grid give up to ten (of a tail of a few seconds), and each cell of
- * before may cut one in three. */
-#define PARTS_MAX (12 + 2 * LEDGER_CELLS)
 
 static void
 part_from(const struct harvest_series *s, const struct known *n, int64_t a,
     int64_t cut, struct part *p)
 {
 	const struct ledger_cell *k;
-	unsigned i;
+	size_t lo = 0, hi = n->n, mid;
 
 	p->a = a;
 	p->b = cut;
 	p->before = NULL;
 	p->cell = a >= s->cells_from;
-	for (i = 0; i < n->state.ncells; i++) {
-		k = &n->state.cells[i];
-		if (k->a == a) {
-			p->b = k->b;
-			p->before = k;
-			p->cell = true;
-			return;
-		}
-		if (k->a > a && k->a < p->b)
-			p->b = k->a;
+	while (lo < hi) {		/* the first at or after a */
+		mid = lo + (hi - lo) / 2;
+		if (n->cells[mid].a < a)
+			lo = mid + 1;
+		else
+			hi = mid;
 	}
+	k = lo < n->n ? &n->cells[lo] : NULL;
+	if (k != NULL && k->a == a) {
+		p->b = k->b;
+		p->before = k;
+		return;
+	}
+	if (k != NULL && k->a < p->b)
+		p->b = k->a;
 	if (a < s->cells_from && s->cells_from < p->b)
 		p->b = s->cells_from;
 	if (a >= s->cells_from &&
@@ -173,7 +231,7 @@ settle_part(struct ask *k, const struct harvest_cover *like,
 	first = rows_until(u->rows, col, u->from, u->n, p->a);
 	n = u->n - first;
 	c.cell = p->cell;
-	if (p->cell)
+	if (p->cell || p->before != NULL)
 		c.digest = rows_digest(u->rows, u->from + first, n) &
 		    HARVEST_DIGEST_MASK;
 	if (p->before != NULL && p->before->values == n &&
@@ -196,24 +254,26 @@ settle_part(struct ask *k, const struct harvest_cover *like,
 
 /* Rows [from, from + n) are all of [a, cut): keep what is new of them. */
 static void
-settle_rows(struct ask *k, struct known *known, const struct harvest_cover
-    *like, int64_t cut, struct run *u)
+settle_rows(struct ask *k, struct known *known, uint32_t index,
+    const struct harvest_cover *like, int64_t cut, struct run *u)
 {
 	struct harvest_series *s = k->group->series;
-	struct part parts[PARTS_MAX];
-	size_t i, n = 0;
 	bool news = false;
 	int64_t a;
+	size_t i;
 
-	known->state.ncells = 0;
-	if (known->txn != NULL)
-		known_get(known, s, like->id, k->q.a, cut);
-	for (a = k->q.a; a < cut; a = parts[n++].b) {
-		MUST(n < PARTS_MAX);
-		part_from(s, known, a, cut, &parts[n]);
+	known_get(known, s, index, k->q.a, cut);
+	known->nparts = 0;
+	for (a = k->q.a; a < cut; a = known->parts[known->nparts++].b) {
+		if (known->nparts == known->parts_cap) {
+			known->parts_cap = known->parts_cap * 2 + 16;
+			known->parts = must_realloc(known->parts,
+			    known->parts_cap, sizeof(known->parts[0]));
+		}
+		part_from(s, known, a, cut, &known->parts[known->nparts]);
 	}
-	for (i = n; i-- > 0;)
-		news = settle_part(k, like, &parts[i], u) || news;
+	for (i = known->nparts; i-- > 0;)
+		news = settle_part(k, like, &known->parts[i], u) || news;
 	run_drop(u);
 	/* That it was read is worth knowing though nothing was new. */
 	if (!news)
@@ -247,7 +307,7 @@ settle_stream(struct ask *k, struct known *known, uint32_t i)
 	    s->streams[index].s.key);
 	c.per_second = sched_density(g->sched, index);
 	c.mute = s->streams[index].aside;
-	settle_rows(k, known, &c, cut, &u);
+	settle_rows(k, known, index, &c, cut, &u);
 	if (v == SCHED_TIES)
 		report_ties(g, index, cut - 1);
 }

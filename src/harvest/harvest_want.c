@@ -26,10 +26,11 @@ void
 harvest_wanted(const struct ranges *covered, const struct harvest_range *r,
     int64_t tail, struct ranges *out)
 {
-	int64_t a = harvest_tail_from(covered, r, tail);
+	int64_t a = r->reread ? r->from :
+	    harvest_tail_from(covered, r, tail);
 
 	ranges_missing(covered, r->from, r->to, out);
-	if (tail > 0)
+	if (tail > 0 || r->reread)
 		ranges_add(out, a > r->from ? a : r->from, r->to);
 }
 

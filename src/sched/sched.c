@@ -144,9 +144,10 @@ sched_add(struct sched *s, uint32_t id, uint32_t url_len, double per_second,
 }
 
 void
-sched_grain(struct sched *s, int64_t from)
+sched_grain(struct sched *s, int64_t from, int64_t grain)
 {
 	MAGIC_CHECK(s, SCHED_MAGIC);
+	s->p.grain = grain;
 	if (from < s->p.grain_from)
 		s->p.grain_from = from;
 }

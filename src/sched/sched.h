@@ -61,8 +61,8 @@ void sched_free(struct sched *);
 void sched_add(struct sched *, uint32_t id, uint32_t url_len,
     double per_second, const struct ranges *wanted);
 
-/* The grain holds from here on as well. */
-void sched_grain(struct sched *, int64_t from);
+/* The grain holds from here on as well, and is so long. */
+void sched_grain(struct sched *, int64_t from, int64_t grain);
 
 struct sched_request {
 	uint32_t n;		/* streams */

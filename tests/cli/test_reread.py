@@ -5,7 +5,7 @@ import glob
 import json
 import os
 
-from harness import Mock, Site, check_silver, main
+from harness import Mock, Site, check_silver, last_of_ties, main
 
 A, B = "2026-03-01T11:00:00Z", "2026-03-01T12:00:00Z"
 SERIES = ["pi_timeseries"]
@@ -110,6 +110,46 @@ def test_one_late_event():
             found += len(new)
         assert found > 2, "nothing came late"
         check(m, s)
+
+
+def test_reread_of_a_range():
+    """Values that came later than the tail is long are found by --reread,
+    and by nothing else; a second one adds nothing."""
+    with Mock("--tags", 20, "--density", "fast=4s,medium=20s,slow=1m",
+              "--late", "0.005", "--late-max", "2h") as m, \
+            Site(m.url, reread="5m", size=8) as s:
+        harvest(s)
+        b = "2026-03-01T14:00:00Z"
+        m.set_now(b)
+        harvest(s)
+        s.garner("compact")
+        late = len(last_of_ties(m.truth("pi_timeseries", A, B))) - \
+            len(s.cat("pi_timeseries", "--to", B))
+        assert late > 5, late
+        r = harvest(s, "--reread", "--from", A, "--to", B)
+        assert r["values_unchanged"] > 2 * r["values"] > 0, r
+        check(m, s, b)
+        for args in (["--from", A, "--to", B], [],
+                     ["--from", "2026-03-01T11:17:31Z", "--to", b],
+                     ["--group", "2"]):
+            n = journal(s)
+            r = harvest(s, "--reread", *args)
+            if not args or args[0] != "--from" or args[1] == A:
+                assert r["values"] == 0 and journal(s) == n, (args, r)
+            assert r["values_unchanged"] > 500, r
+            check(m, s, b, str(args))
+
+
+def test_reread_after_another_grouping():
+    with Mock("--tags", 12) as m, Site(m.url, size=5) as s:
+        harvest(s)
+        s.write(size=3)
+        for _ in range(2):
+            harvest(s, "--reread")
+            check(m, s, what="other groups")
+        s.write(size=5)
+        harvest(s, "--reread")
+        check(m, s, what="groups of before")
 
 
 def test_tail_longer_or_shorter():
