@@ -300,6 +300,8 @@ harvest_options_fill(const struct app *app, struct harvest_options *h)
 	h->commit_every_us = conf_num(c, "harvest.commit_every") * 1000;
 	h->memory = (size_t)conf_num(c, "harvest.memory");
 	h->tries = (unsigned)conf_num(c, "fetch.tries");
+	h->reserve = (uint64_t)conf_num(c, "harvest.reserve");
+	h->space_wait_us = conf_num(c, "harvest.space_wait") * 1000;
 	h->quarantine = (uint64_t)conf_num(c, "harvest.quarantine");
 	if (app->progress != NULL) {
 		h->progress = app_progress_harvest;

@@ -172,7 +172,7 @@ harvest_may_start(const struct harvest *h)
 {
 	struct fetch_stats f;
 
-	if (h->stopping || h->fatal.code != 0)
+	if (h->stopping || h->fatal.code != 0 || h->full)
 		return (false);
 	if (fetch_room(h->fetch) == 0)
 		return (false);
@@ -216,6 +216,7 @@ on_tick(void *cookie)
 	struct harvest *h = cookie;
 	struct harvest_stats st;
 
+	harvest_space_tick(h);
 	harvest_flush(h, h->opt.commit_every_us);
 	harvest_note_tick(h);
 	harvest_budget_tick(h);
@@ -239,6 +240,7 @@ static void
 first_poke(void *cookie)
 {
 
+	harvest_space_tick(cookie);
 	harvest_poke(cookie);
 }
 
@@ -254,6 +256,8 @@ harvest_drive(struct harvest *h, struct err *e)
 	loop_timer_free(h->tick);
 	h->tick = NULL;
 	harvest_note_end(h);
+	if (h->fatal.code == 0)
+		h->fatal = h->space_err;
 	if (h->fatal.code != 0) {
 		if (e != NULL)
 			*e = h->fatal;

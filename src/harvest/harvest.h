@@ -76,6 +76,8 @@ struct harvest_options {
 	/* Told about every 100 ms and at the end; on the loop's thread. */
 	void (*progress)(void *cookie, const struct harvest_stats *);
 	void *cookie;
+	uint64_t reserve;		/* bytes left free; 0: chosen */
+	int64_t space_wait_us;		/* for space, then the run ends */
 	uint64_t quarantine;		/* bytes kept of bad answers, 0: none */
 };
 

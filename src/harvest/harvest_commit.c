@@ -33,6 +33,7 @@ struct commit_task {
 	struct journal_pos before;
 	struct journal_pos after;
 	uint64_t bytes;			/* written to the journal */
+	bool again;			/* the journal is to be opened anew */
 	struct err err;
 };
 
@@ -355,11 +356,26 @@ commit_journal(struct commit_task *task)
 	return (rc);
 }
 
+/* Half of it may be in the journal: cut back to what the ledger has. */
+static int
+reopen(struct commit_task *task)
+{
+	struct harvest_writer *w = task->w;
+	int rc;
+
+	journal_writer_close(w->journal);
+	if ((rc = writer_open(w, &task->err)) != 0)
+		w->journal = NULL;
+	return (rc);
+}
+
 static void
 commit_work(void *cookie)
 {
 	struct commit_task *task = cookie;
 
+	if (task->again && reopen(task) != 0)
+		return;
 	if (commit_journal(task) != 0)
 		return;
 	(void)ledger_write(task->w->h->ledger, commit_ledger, task,
@@ -376,10 +392,17 @@ commit_done(void *cookie)
 	struct harvest *h = w->h;
 	struct harvest_batch *b = task->batch;
 
+	if (task->err.code == ERR_NOSPACE && h->opt.space_wait_us > 0 &&
+	    h->fatal.code == 0 && w->journal != NULL) {
+		w->stuck = task;
+		h->full = true;
+		return;
+	}
 	w->busy = false;
 	if (task->err.code != 0) {
 		harvest_fail(h, &task->err);
 	} else {
+		h->full_since_us = 0;
 		w->pos = task->after;
 		w->last_ingested = b->ingested;
 		h->stats.commits++;
@@ -394,6 +417,37 @@ commit_done(void *cookie)
 	free(task);
 	w->complete = false;
 	harvest_poke(h);
+}
+
+void
+harvest_commit_again(struct harvest *h)
+{
+	struct harvest_writer *w;
+	struct commit_task *task;
+
+	for (w = h->writers; w != NULL; w = w->next) {
+		if ((task = w->stuck) == NULL)
+			continue;
+		w->stuck = NULL;
+		task->again = true;
+		memset(&task->err, 0, sizeof(task->err));
+		loop_work(h->loop, w->lane, commit_work, commit_done, task);
+	}
+}
+
+void
+harvest_commit_give_up(struct harvest *h)
+{
+	struct harvest_writer *w;
+	struct commit_task *task;
+
+	for (w = h->writers; w != NULL; w = w->next) {
+		if ((task = w->stuck) == NULL)
+			continue;
+		w->stuck = NULL;
+		harvest_fail(h, &task->err);
+		commit_done(task);
+	}
 }
 
 static void

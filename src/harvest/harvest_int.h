@@ -17,6 +17,7 @@
  *	harvest_quarantine.c	bad answers on their way to a file
  *	harvest_kept.c		files of bad answers
  *	harvest_reconcile.c	what is covered, held against the server
+ *	harvest_space.c		room on the disk
  *	harvest_want.c		what is wanted and not yet covered
  *	harvest_note.c		how the exchange goes, for those outside
  */
@@ -39,6 +40,7 @@
 
 #define HARVEST_DIGEST_MASK ((1ull << LEDGER_DIGEST_BITS) - 1)
 
+struct commit_task;
 struct loop;
 struct loop_timer;
 
@@ -94,6 +96,7 @@ struct harvest_writer {
 	bool complete;			/* snapshot: the open batch is one */
 	struct harvest_batch *open;	/* NULL until something is put in */
 	struct harvest_batch *flight;	/* while busy */
+	struct commit_task *stuck;	/* busy, but waits for room */
 };
 
 int harvest_writer_get(struct harvest *, const struct source_table *,
@@ -167,6 +170,9 @@ struct harvest {
 	struct err fatal;		/* code != 0: the run ends */
 	unsigned fails;			/* in a row */
 	size_t answer_bytes;		/* estimated, of requests in flight */
+	bool full;			/* no room: nothing new is asked */
+	int64_t full_since_us;		/* 0: it was not */
+	struct err space_err;		/* code != 0: the run ends for it */
 	unsigned keeping;		/* bad answers being written */
 	bool keeping_failed;		/* and that was told */
 	bool noting;			/* a note is being written */
@@ -218,6 +224,12 @@ int harvest_budget_begin(struct harvest *, const struct fetch_options *,
 void harvest_budget_tick(struct harvest *);
 void harvest_budget_end(struct harvest *);
 void harvest_budget_free(struct harvest *);
+
+/* harvest_space.c: look, at each tick; h->full while there is no room. */
+void harvest_space_tick(struct harvest *);
+/* harvest_commit.c: what found no room is written once more, or fails. */
+void harvest_commit_again(struct harvest *);
+void harvest_commit_give_up(struct harvest *);
 
 /*
  * harvest_quarantine.c: keep an answer that could not be used. Decoding

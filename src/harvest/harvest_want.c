@@ -107,9 +107,12 @@ write_clock(struct ledger_txn *txn, void *cookie, struct err *e)
 int
 harvest_clock_note(struct harvest *h, struct err *e)
 {
+	int rc;
 
 	MUST(h->now != TICKS_NONE);
-	return (ledger_write(h->ledger, write_clock, h, e));
+	rc = ledger_write(h->ledger, write_clock, h, e);
+	/* A full disk is told of by who can wait for room. */
+	return (rc == ERR_NOSPACE ? 0 : rc);
 }
 
 int

@@ -13,12 +13,14 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/err.h"
 #include "base/must.h"
@@ -29,6 +31,8 @@
 #define MAP_FIRST (16ull << 20)
 #define MAP_MAX (64ull << 30)
 #define READERS_MAX 126
+/* Of the lock file: a header, and 64 bytes a reader. */
+#define LOCK_BYTES 8192
 /* Times a transaction is run again after growing the map: each doubles. */
 #define GROW_TRIES 12
 /* Growing waits this long for the readers of other threads. */
@@ -467,11 +471,39 @@ file_size(const struct ledger *l, uint64_t *size, struct err *e)
 	return (rc);
 }
 
+/*
+ * LMDB makes its lock file by ftruncate() and writes it through a mapping:
+ * on a full disk that would be a SIGBUS. With blocks of its own it is an
+ * error here. Before LMDB opens it: closing a file drops its locks.
+ */
+int
+ledger_make_lock(const char *dir, struct err *e)
+{
+	char *file = must_sprintf("%s/lock.mdb", dir);
+	int fd, rc = 0;
+
+	fd = open(file, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
+	if (fd >= 0) {
+		rc = posix_fallocate(fd, 0, LOCK_BYTES);
+		(void)close(fd);
+	} else if (errno == ENOSPC || errno == EDQUOT) {
+		rc = errno;
+	}
+	if (rc == ENOSPC || rc == EDQUOT)
+		rc = err_sys(e, rc, "cannot make %s", file);
+	else
+		rc = 0;		/* LMDB knows better what is wrong */
+	free(file);
+	return (rc);
+}
+
 static int
 start_env(struct ledger *l, size_t size, struct err *e)
 {
 	int rc;
 
+	if ((rc = ledger_make_lock(l->path, e)) != 0)
+		return (rc);
 	if ((rc = mdb_env_create(&l->env)) != 0)
 		return (ledger_mdb_error(e, rc, "create"));
 	(void)mdb_env_set_maxreaders(l->env, READERS_MAX);

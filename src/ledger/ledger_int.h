@@ -70,6 +70,8 @@ struct ledger_counters {
 int ledger_counters_get(struct ledger_txn *, const char *table,
     struct ledger_counters *, struct err *);
 
+/* Before mdb_env_open(): a lock file with blocks of its own. */
+int ledger_make_lock(const char *dir, struct err *);
 MDB_dbi ledger_dbi(const struct ledger_txn *);	/* for cursors */
 /* 0, ERR_NOTFOUND without text, or an error. */
 int ledger_get(struct ledger_txn *, const struct ledger_key *, MDB_val *,

@@ -59,6 +59,8 @@ fill(const char *dir, struct err *e)
 	MDB_txn *txn;
 	int rc;
 
+	if ((rc = ledger_make_lock(dir, e)) != 0)
+		return (rc);
 	if ((rc = mdb_env_create(&env)) != 0)
 		return (ledger_mdb_error(e, rc, "create"));
 	if ((rc = mdb_env_open(env, dir, 0, 0640)) == 0 &&

@@ -73,6 +73,9 @@ int sys_list_dir(const char *path, char ***names, size_t *n, struct err *);
 void sys_list_free(char **names, size_t n);
 /* Sum of the sizes of the regular files below path; 0 when missing. */
 uint64_t sys_tree_bytes(const char *path);
+/* Bytes that we may still write in the file system of path, and its size. */
+int sys_space(const char *path, uint64_t *left, uint64_t *size,
+    struct err *);
 /* rm -r of a directory of ours. */
 int sys_remove_tree(const char *path, struct err *);
 

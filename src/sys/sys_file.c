@@ -8,6 +8,7 @@
 #include "config.h"
 
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 
 #include <dirent.h>
 #include <errno.h>
@@ -370,6 +371,19 @@ uint64_t
 sys_tree_bytes(const char *path)
 {
 	return (tree_bytes(path, 0));
+}
+
+int
+sys_space(const char *path, uint64_t *left, uint64_t *size, struct err *e)
+{
+	struct statvfs st;
+
+	if (statvfs(path, &st) != 0)
+		return (err_sys(e, errno, "cannot get the space of %s",
+		    path));
+	*left = (uint64_t)st.f_bavail * st.f_frsize;
+	*size = (uint64_t)st.f_blocks * st.f_frsize;
+	return (0);
 }
 
 static int

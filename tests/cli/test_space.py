@@ -1,0 +1,199 @@
+"""A full disk, on a small tmpfs and a small ext4: below the reserve nothing
+more is asked; a run ends with one clear line, or waits and goes on by itself;
+nothing is lost, and nothing ends by a signal.
+
+GARNER_TEST_FILLS: how often a waiting run is stopped so (default 2).
+"""
+
+import errno
+import os
+import subprocess
+import tempfile
+import time
+
+from harness import GARNER, Mock, Site, check_silver, main, one_line
+from harness import wait_for
+
+A, B = "2026-03-01T11:00:00Z", "2026-03-01T12:00:00Z"
+FILLS = int(os.environ.get("GARNER_TEST_FILLS", "2"))
+MIB = 1 << 20
+WORLD = ["--tags", 60, "--density", "fast=5s,medium=30s,slow=2m"]
+
+
+class Small:
+    """A file system of its own of so many MiB, or None when root may not
+    mount here."""
+
+    def __init__(self, kind, mib):
+        self.dir = tempfile.mkdtemp(prefix="garner-small-")
+        self.image = None
+        if kind == "tmpfs":
+            cmd = ["mount", "-t", "tmpfs", "-o", "size=%dm" % mib, "tmpfs",
+                   self.dir]
+        else:
+            self.image = self.dir + ".img"
+            with open(self.image, "wb") as f:
+                f.truncate(mib * MIB)
+            subprocess.run(["mkfs.ext4", "-q", "-m", "0", self.image],
+                           check=False, capture_output=True)
+            cmd = ["mount", "-o", "loop", self.image, self.dir]
+        try:
+            self.ok = subprocess.run(cmd, capture_output=True,
+                                     check=False).returncode == 0
+        except OSError:
+            self.ok = False
+        self.filler = os.path.join(self.dir, "filler")
+        self.kind = kind
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        if self.ok:
+            subprocess.run(["umount", self.dir], check=True)
+        os.rmdir(self.dir)
+        if self.image and os.path.exists(self.image):
+            os.unlink(self.image)
+
+    def left(self):
+        st = os.statvfs(self.dir)
+        return st.f_bavail * st.f_frsize
+
+    def fill(self, leave=0):
+        """All but so many bytes."""
+        with open(self.filler, "ab") as f:
+            step = MIB
+            while step >= 4096:
+                if self.left() - step < leave:
+                    step //= 2
+                    continue
+                try:
+                    os.posix_fallocate(f.fileno(), os.fstat(
+                        f.fileno()).st_size, step)
+                except OSError as e:
+                    if e.errno != errno.ENOSPC:
+                        raise
+                    step //= 2
+
+    def empty(self):
+        os.unlink(self.filler)
+
+
+def small(kind, mib=64):
+    s = Small(kind, mib)
+    if not s.ok:
+        print("SKIPPED: cannot mount a %s here" % kind, flush=True)
+    return s
+
+
+def site(m, d, **options):
+    s = Site(m.url, **options)
+    s.data = os.path.join(d.dir, "data")
+    s.write(**options)
+    return s
+
+
+def test_a_run_ends():
+    for kind in ("tmpfs", "ext4"):
+        with small(kind) as d:
+            if not d.ok:
+                continue
+            with Mock(*WORLD) as m, site(m, d, size=20) as s:
+                s.garner("discover")
+                d.fill(2 * MIB)
+                asked = m.stats()["requests"]["total"]
+                r = s.garner("harvest", status=74)
+                one_line(r, "no space left", "reserve", d.dir)
+                # its clock and no more
+                assert m.stats()["requests"]["total"] <= asked + 1
+                s.garner("gaps", status=1)
+                # not a byte: still no signal, and what is there is read
+                d.fill()
+                r = s.garner("harvest", status=74)
+                assert "pace" in one_line(r, "pace left"), r.stderr
+                s.garner("status")
+                s.garner("gaps", status=1)
+                d.empty()
+                s.garner("harvest")
+                s.garner("compact")
+                check_silver(m, s, A, B)
+
+
+def test_nothing_to_begin_with():
+    """A first run on a full disk: LMDB's lock file is no SIGBUS."""
+    for kind in ("tmpfs", "ext4"):
+        with small(kind) as d:
+            if not d.ok:
+                continue
+            with Mock(*WORLD) as m, site(m, d, size=20) as s:
+                d.fill()
+                r = s.garner("harvest", status=None)
+                assert r.returncode in (73, 74), (r.returncode, r.stderr)
+                one_line(r, "pace left")
+                d.empty()
+                s.garner("discover")
+                os.unlink(os.path.join(s.data, "ledger/lock.mdb"))
+                d.fill()
+                r = s.garner("status", status=74)
+                one_line(r, "pace left")
+                d.empty()
+                s.garner("harvest")
+                s.garner("compact")
+                check_silver(m, s, A, B)
+
+
+def test_a_run_waits():
+    """In turn to the reserve, and to the last byte with commits under way."""
+    for kind in ("tmpfs", "ext4"):
+        with small(kind) as d:
+            if not d.ok:
+                continue
+            with Mock(*WORLD, "--latency", "20ms") as m, site(
+                    m, d, size=20, fetch="fetch: {in_flight: 2, "
+                    "adaptive: false}\n", harvest="  space_wait: 60s\n"
+                    "  page_items: 20\n  commit_every: 20ms\n") as s:
+                s.garner("discover")
+                waits(m, s, d)
+                s.garner("compact")
+                check_silver(m, s, A, B)
+
+
+def total(m):
+    return m.stats()["requests"]["total"]
+
+
+def waits(m, s, d):
+    slowest = 0
+    with subprocess.Popen(
+            [GARNER, "-c", s.conf, "harvest"], cwd=s.dir,
+            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+            text=True) as p:
+        for i in range(FILLS):
+            before = total(m)
+            wait_for(lambda: p.poll() is not None or total(m) > before + 5)
+            assert p.poll() is None, "too soon at its end"
+            d.fill(0 if i % 2 else 2 * MIB)
+            wait_for(lambda: m.stats()["requests"]["now"] == 0)
+            still = [0, time.monotonic()]
+
+            def rests():
+                n = total(m)
+                if n != still[0]:
+                    still[:] = [n, time.monotonic()]
+                return time.monotonic() - still[1] > 0.5
+
+            wait_for(rests)
+            assert p.poll() is None, p.stderr.read()
+            d.empty()
+            began = time.monotonic()
+            wait_for(lambda: total(m) > still[0] or p.poll() is not None)
+            slowest = max(slowest, time.monotonic() - began)
+        assert p.wait(60) == 0, p.stderr.read()
+        err = p.stderr.read()
+    assert "waiting for space" in err and "going on" in err, err
+    print("%s: full %d times, goes on after %.2f s at most"
+          % (d.kind, FILLS, slowest))
+    assert slowest < 10, slowest
+
+
+main(globals())
