@@ -283,11 +283,14 @@ check_schema(const struct delta_snapshot *base, const struct delta_commit *c,
 	    base->partition_column, c->partition_column) != 0))
 		return (err_set(e, ERR_UNSUPPORTED, "the table is partitioned "
 		    "otherwise"));
-	if (json_parse(base->schema_string, strlen(base->schema_string), &old,
-	    NULL) != 0)
+	rc = json_parse(base->schema_string, strlen(base->schema_string), &old,
+	    e);
+	if (rc == ERR_NOMEM)
+		return (rc);
+	if (rc != 0)
 		return (err_set(e, ERR_CORRUPT, "the table's schema is no "
 		    "JSON"));
-	MUST(json_parse(schema, strlen(schema), &new, NULL) == 0);
+	MUST_MEMORY(json_parse(schema, strlen(schema), &new, NULL) == 0);
 	a = json_path(yyjson_doc_get_root(old), "fields");
 	b = json_path(yyjson_doc_get_root(new), "fields");
 	yyjson_arr_foreach(a, i, n, field)

@@ -163,9 +163,14 @@ read_stats(const struct replay *r, const char *text, struct delta_file *f)
 {
 	yyjson_doc *doc;
 	yyjson_val *root;
+	int rc;
 
 	f->min_tick = f->max_tick = TICKS_NONE;
-	if (text == NULL || json_parse(text, strlen(text), &doc, NULL) != 0)
+	if (text == NULL)
+		return;
+	rc = json_parse(text, strlen(text), &doc, NULL);
+	MUST_MEMORY(rc != ERR_NOMEM);
+	if (rc != 0)
 		return;
 	root = yyjson_doc_get_root(doc);
 	f->rows = yyjson_get_uint(yyjson_obj_get(root, "numRecords"));
@@ -337,9 +342,12 @@ apply_line(struct replay *r, const char *text, size_t n)
 {
 	yyjson_doc *doc;
 	yyjson_val *root, *v;
-	int rc = 0;
+	int rc;
 
-	if (json_parse(text, n, &doc, NULL) != 0)
+	rc = json_parse(text, n, &doc, r->err);
+	if (rc == ERR_NOMEM)
+		return (rc);
+	if (rc != 0)
 		return (bad(r, "no JSON"));
 	root = yyjson_doc_get_root(doc);
 	if (!yyjson_is_obj(root))
