@@ -6,10 +6,12 @@
  * past and to come, is in memory, and what silver may hold of it.
  *
  *	sim_world.c	streams and events of a seed
- *	sim_server.c	requests and answers; the transport in front of it
+ *	sim_ask.c	what is asked
+ *	sim_server.c	what is answered; the transport in front of it
  *	sim_fault.c	what goes wrong, and how
  *	sim_oracle.c	what silver and ledger must say
  *	sim_silver.c	reading silver and ledger back
+ *	sim_sys.c	files, clocks, chance; being killed in a call
  *	sim_run.c	a seed: cycles, kills, stops, compactions
  *	test_harvest_sim.c	seeds, and making a failing one small
  *
@@ -38,6 +40,7 @@ struct ledger;
 struct loop;
 struct source;
 struct source_table;
+struct sys;
 
 #define SIM_STREAMS 32
 #define SIM_CYCLES_MAX 6
@@ -61,7 +64,8 @@ enum sim_feature {
 	SIM_POINTS = 1 << 13,	/* points appear and vanish */
 	SIM_REBUILDS = 1 << 14,	/* the ledger is lost, and made again */
 	SIM_LEADS = 1 << 15,	/* weeks or years before the first event */
-	SIM_FEATURES = 16
+	SIM_RANGES = 1 << 16,	/* cycles of a part of the time or streams */
+	SIM_FEATURES = 17
 };
 
 /* How much of a seed is run. */
@@ -154,6 +158,7 @@ struct sim {
 	bool first_list;		/* first values come as lists of one */
 	int64_t latency_us;
 	bool many_broken;
+	uint32_t group_size;
 	uint32_t cap_ours;		/* the option, or the server's if less */
 	/* this cycle */
 	struct loop *loop;
@@ -198,6 +203,22 @@ sim_alive(const struct sim_event *e, int64_t now)
 	return (e->born <= now && now < e->died);
 }
 
+/* sim_ask.c */
+#define SIM_BASE "/piwebapi"
+struct sim_ask {
+	const char *path;		/* below SIM_BASE */
+	size_t path_len;
+	struct sim_stream *streams[SIM_STREAMS];
+	uint32_t n;
+	bool unknown;			/* a WebId of nobody */
+	int64_t a, b;
+	uint32_t start, count;
+};
+void sim_ask_parse(struct sim *, struct sim_ask *, const char *target);
+/* One more stream, by its WebId. */
+void sim_ask_stream(struct sim *, struct sim_ask *, const char *webid,
+    size_t len);
+
 /* sim_server.c */
 int64_t sim_server_now(const struct sim *);	/* ticks */
 void sim_transport(struct sim *, struct fetch_transport *);
@@ -222,7 +243,9 @@ bool sim_fault_instead(struct sim *, enum sim_fault, struct fetch_transfer *);
 /* sim_oracle.c */
 struct sim_cycle {
 	int64_t began, ended;	/* ticks of the server */
-	int64_t to;		/* TICKS_NONE: it was not told the time */
+	int64_t from, to;	/* wanted; to is TICKS_NONE when it was not
+				 * told the time */
+	uint32_t group;		/* only this one; 0: all */
 	bool whole;		/* neither failed nor stopped */
 	bool calm;		/* no faults but broken streams */
 	bool discovers;
@@ -254,6 +277,10 @@ void sim_read_ledger(struct sim *, struct ledger *,
     const struct source_table *series, bool after);
 void sim_read_silver(struct sim *, const char *data_dir,
     const char *source, const struct source_table *);
+
+/* sim_sys.c: a process that is killed in a call ends with this. */
+#define SIM_EXIT_KILLED 7
+void sim_sys(struct sim *, struct sys *);
 
 /* sim_run.c: one seed; leaves by sim_broken() when something is wrong. */
 void sim_run(uint64_t seed, const struct sim_knobs *, struct sim_shared *,

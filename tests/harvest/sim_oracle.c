@@ -145,12 +145,22 @@ check_coverage(struct sim *s, struct sim_stream *st,
 	ranges_copy(&x, &st->after);
 	ranges_subtract(&x, &st->before);
 	if (c->to != TICKS_NONE)
-		ranges_remove(&x, s->from, c->to);
+		ranges_remove(&x, c->from, c->to);
 	SIM_CHECK(s, x.n == 0, "%s: coverage of what was not wanted",
 	    st->name);
 	ranges_fini(&x);
-	SIM_CHECK(s, !complete || ranges_contains(&st->after, s->from, c->to),
+	SIM_CHECK(s, !complete || ranges_contains(&st->after, c->from, c->to),
 	    "%s is neither covered nor set aside", st->name);
+}
+
+/* Whether the cycle was about it at all. */
+static bool
+asked(const struct sim *s, const struct sim_stream *st,
+    const struct sim_cycle *c)
+{
+
+	return (st->id != 0 && !st->gone && c->from < c->to && (c->group == 0 ||
+	    c->group == 1 + (st->id - 1) / s->group_size));
 }
 
 /* What is younger was read when it was younger than the tail. */
@@ -171,8 +181,7 @@ static void
 stream_cycle(struct sim *s, struct sim_stream *st, struct sim_cycle *c,
     struct said *x)
 {
-	bool complete = c->whole && st->id != 0 && !st->failed && !st->gone;
-	bool again;
+	bool complete = c->whole && asked(s, st, c) && !st->failed, again;
 	int64_t t, tail = tail_from(s, st, c);
 	struct sim_key *k;
 	uint32_t i;
@@ -181,6 +190,8 @@ stream_cycle(struct sim *s, struct sim_stream *st, struct sim_cycle *c,
 	for (i = 0; i < st->nk && c->to != TICKS_NONE; i++) {
 		k = &st->k[i];
 		t = st->e[k->from].t;
+		if (t < c->from)
+			continue;
 		if (t >= c->to)
 			break;
 		if (!covers(&st->after, t))
@@ -238,8 +249,12 @@ sim_oracle_cycle(struct sim *s, struct sim_cycle *c)
 			continue;
 		if (c->whole && c->calm && c->discovers)
 			check_listed(s, st, c);
-		if (c->whole && c->calm && st->id != 0 && !st->gone) {
-			SIM_CHECK(s, st->failed || !broken_all(st, c),
+		SIM_CHECK(s, !st->failed || asked(s, st, c), "%s was not to "
+		    "be asked", st->name);
+		if (c->whole && c->calm && asked(s, st, c)) {
+			SIM_CHECK(s, st->failed || !broken_all(st, c) ||
+			    (s->reread == 0 && ranges_contains(&st->before,
+			    c->from, c->to)),
 			    "%s is broken and was not named", st->name);
 			SIM_CHECK(s, !st->failed || broken_any(st, c) ||
 			    (st->refused && !c->discovers),

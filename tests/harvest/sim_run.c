@@ -31,8 +31,6 @@
 
 #define SOURCE "plant"
 #define SECOND INT64_C(1000000)
-/* How a child ends. */
-#define EXIT_KILLED 7
 #define EXIT_BROKEN 1
 
 struct plan {			/* of a cycle */
@@ -40,6 +38,7 @@ struct plan {			/* of a cycle */
 	int64_t kill_us, stop_us;
 	uint64_t kill_calls;
 	unsigned fault_rate;
+	struct harvest_range range;
 };
 
 struct run {
@@ -68,131 +67,6 @@ sim_broken(const struct sim *s, const char *file, int line, const char *fmt,
 	vsnprintf(x->failure + n, sizeof(x->failure) - n, fmt, ap);
 	va_end(ap);
 	_exit(EXIT_BROKEN);
-}
-
-/* --- the system: no waiting for the disk, our clock, killed in a call ----- */
-
-static struct sim *killed_sim;	/* the functions that replace libc's have
-				 * no other way to know */
-
-static void
-call(void *cookie)
-{
-	struct sim *s = cookie;
-
-	if (s->calls_left > 0 && --s->calls_left == 0)
-		_exit(EXIT_KILLED);
-}
-
-static int
-sim_open(void *cookie, const char *path, int flags, int mode)
-{
-
-	call(cookie);
-	return (sys_posix()->open(NULL, path, flags, mode));
-}
-
-static ssize_t
-sim_pwrite(void *cookie, int fd, const void *p, size_t n, int64_t off)
-{
-	struct sim *s = cookie;
-
-	if (s->calls_left == 1)		/* torn */
-		(void)sys_posix()->pwrite(NULL, fd, p, n / 2, off);
-	call(cookie);
-	return (sys_posix()->pwrite(NULL, fd, p, n, off));
-}
-
-static int
-sim_sync(void *cookie, int fd)
-{
-
-	(void)fd;
-	call(cookie);
-	return (0);
-}
-
-static int
-sim_ftruncate(void *cookie, int fd, int64_t len)
-{
-
-	call(cookie);
-	return (sys_posix()->ftruncate(NULL, fd, len));
-}
-
-static int
-sim_rename(void *cookie, const char *from, const char *to)
-{
-
-	call(cookie);
-	return (sys_posix()->rename(NULL, from, to));
-}
-
-static int
-sim_link(void *cookie, const char *from, const char *to)
-{
-
-	call(cookie);
-	return (sys_posix()->link(NULL, from, to));
-}
-
-static int
-sim_unlink(void *cookie, const char *path)
-{
-
-	call(cookie);
-	return (sys_posix()->unlink(NULL, path));
-}
-
-static int
-sim_mkdir(void *cookie, const char *path, int mode)
-{
-
-	call(cookie);
-	return (sys_posix()->mkdir(NULL, path, mode));
-}
-
-static int64_t
-sim_mono(void *cookie)
-{
-	struct sim *s = cookie;
-
-	return (s->loop != NULL ? loop_now_us(s->loop) : s->x->now_us);
-}
-
-static int64_t
-sim_now(void *cookie)
-{
-	struct sim *s = cookie;
-
-	return (s->unix_zero + s->skew + sim_mono(s) * TICKS_PER_US);
-}
-
-static uint64_t
-sim_random(void *cookie)
-{
-	struct sim *s = cookie;
-
-	return (rng_u64(&s->x->random));
-}
-
-static void
-make_sys(struct run *r)
-{
-
-	r->sys = *sys_posix();
-	r->sys.cookie = &r->sim;
-	r->sys.open = sim_open;
-	r->sys.pwrite = sim_pwrite;
-	r->sys.fsync = r->sys.fdatasync = sim_sync;
-	r->sys.ftruncate = sim_ftruncate;
-	r->sys.rename = sim_rename;
-	r->sys.link = sim_link;
-	r->sys.unlink = sim_unlink;
-	r->sys.mkdir = sim_mkdir;
-	r->sys.now_ticks = sim_now;
-	r->sys.mono_us = sim_mono;
-	r->sys.random = sim_random;
 }
 
 /* --- options -------------------------------------------------------------- */
@@ -252,6 +126,7 @@ make_options(struct run *r)
 	o->commit_every_us = sim_between(g, 1, 50) * SECOND / 10;
 	o->memory = (size_t)sim_between(g, 20000, 3000000);
 	o->tries = (unsigned)sim_between(g, 1, 3);
+	s->group_size = o->group_size;
 	s->cap_ours = o->item_cap < s->cap ? o->item_cap : s->cap;
 	r->fopt = (struct fetch_options){ .origin = "https://pi.example",
 	    .in_flight = (unsigned)sim_between(g, 1, 16),
@@ -272,6 +147,9 @@ make_options(struct run *r)
 
 /* --- a cycle -------------------------------------------------------------- */
 
+/* The function that takes the place of fetch's has no other way to know. */
+static struct sim *the_sim;
+
 int __wrap_fetch_new(struct loop *, const struct fetch_options *,
     struct fetch **, struct err *);
 
@@ -282,7 +160,7 @@ __wrap_fetch_new(struct loop *loop, const struct fetch_options *o,
 {
 	struct fetch_transport on;
 
-	sim_transport(killed_sim, &on);
+	sim_transport(the_sim, &on);
 	return (fetch_new_on(loop, o, &on, NULL, out, e));
 }
 
@@ -291,7 +169,7 @@ on_kill(void *cookie)
 {
 
 	(void)cookie;
-	_exit(EXIT_KILLED);
+	_exit(SIM_EXIT_KILLED);
 }
 
 static void
@@ -339,7 +217,6 @@ failures(struct run *r, const struct harvest *h, struct sim_cycle *c)
 static void
 cycle_go(struct run *r, const struct plan *p, struct sim_cycle *c)
 {
-	struct harvest_range range = { .from = r->sim.from, .to = SIM_NEVER };
 	struct loop_timer *kill, *stop;
 	struct sim *s = &r->sim;
 	struct err e = ERR_INIT;
@@ -361,7 +238,7 @@ cycle_go(struct run *r, const struct plan *p, struct sim_cycle *c)
 	if (p->discovers)
 		rc = harvest_discover(h, r->walks, &e);
 	if (rc == 0)
-		rc = harvest_run(h, r->series, &range, &e);
+		rc = harvest_run(h, r->series, &p->range, &e);
 	if (rc == ERR_FORBIDDEN)
 		SIM_CHECK(s, all_forbidden(s), "%s", e.text);
 	SIM_CHECK(s, rc == 0 || !p->last || rc == ERR_FORBIDDEN,
@@ -394,14 +271,14 @@ in_child(struct run *r, void (*fn)(struct run *, const struct plan *,
 
 	if ((pid = fork()) == 0) {
 		fn(r, p, c);
-		_exit(EXIT_KILLED);
+		_exit(SIM_EXIT_KILLED);
 	}
 	SIM_CHECK(&r->sim, pid > 0 && waitpid(pid, &status, 0) == pid,
 	    "no child");
 	if (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_BROKEN)
 		_exit(EXIT_BROKEN);
 	SIM_CHECK(&r->sim, WIFEXITED(status) &&
-	    WEXITSTATUS(status) == EXIT_KILLED, "a child ended with %#x",
+	    WEXITSTATUS(status) == SIM_EXIT_KILLED, "a child ended with %#x",
 	    (unsigned)status);
 	r->sim.x->killed++;
 }
@@ -445,6 +322,8 @@ cycle(struct run *r, const struct plan *p)
 	s->fault_rate = p->fault_rate;
 	s->x->to = TICKS_NONE;
 	c.began = s->unix_zero + s->x->now_us * TICKS_PER_US;
+	c.from = p->range.from;
+	c.group = p->range.group;
 	c.calm = p->fault_rate == 0;
 	c.discovers = p->discovers;
 	for (i = 0; i < s->n; i++)
@@ -459,6 +338,8 @@ cycle(struct run *r, const struct plan *p)
 	s->calls_left = 0;
 	c.ended = s->unix_zero + s->x->now_us * TICKS_PER_US;
 	c.to = s->x->to;
+	if (c.to > p->range.to)
+		c.to = p->range.to;
 	open_ledger(r);
 	sim_read_ledger(s, r->ledger, r->series[0], true);
 	ledger_close(r->ledger);
@@ -559,6 +440,31 @@ rebuild(struct run *r)
 
 /* --- a seed --------------------------------------------------------------- */
 
+/* Now and then only a part: a backfill, a group. */
+static void
+make_range(struct run *r, struct plan *p)
+{
+	struct sim *s = &r->sim;
+	struct rng *g = &s->rng;
+	uint32_t number = 1 + (uint32_t)rng_below(g, 3);
+	int64_t from, to;
+	bool some, group;
+
+	p->range = (struct harvest_range){ .from = s->from, .to = SIM_NEVER };
+	from = s->begin + (int64_t)rng_below(g, (uint64_t)s->span);
+	to = from + 1 + (int64_t)rng_below(g, (uint64_t)s->span);
+	some = sim_chance(g, 20);
+	group = sim_chance(g, 15);
+	if (p->last || !sim_has(s, SIM_RANGES))
+		return;
+	if (some) {
+		p->range.from = from;
+		p->range.to = to;
+	}
+	if (group)
+		p->range.group = number;
+}
+
 static void
 make_plan(struct run *r, struct plan *p, bool last)
 {
@@ -584,6 +490,7 @@ make_plan(struct run *r, struct plan *p, bool last)
 	p->last = last;
 	if (last || !sim_has(s, SIM_FAULTS))
 		p->fault_rate = 0;
+	make_range(r, p);
 }
 
 /* To that time of the server, and perhaps with another clock of ours. */
@@ -669,7 +576,7 @@ sim_run(uint64_t seed, const struct sim_knobs *knobs, struct sim_shared *x,
 	s->knobs = *knobs;
 	s->x = x;
 	s->dir = dir;
-	killed_sim = s;
+	the_sim = s;
 	r->source = source;
 	r->walks[0] = source_table_find(source, "pi_dataservers");
 	r->walks[1] = source_table_find(source, "pi_points");
@@ -677,7 +584,7 @@ sim_run(uint64_t seed, const struct sim_knobs *knobs, struct sim_shared *x,
 	r->all[0] = r->walks[0];
 	r->all[1] = r->walks[1];
 	r->all[2] = r->series[0];
-	make_sys(r);
+	sim_sys(s, &r->sys);
 	sim_world_init(s);
 	make_options(r);
 	cycles(r);

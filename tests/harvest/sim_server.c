@@ -16,102 +16,11 @@
 #include "loop/loop.h"
 #include "sim.h"
 
-#define BASE "/piwebapi"
 #define SERVER "I1DSOywdb1lKd0iaCxEiM0RVZg"
-
-/* --- what was asked ------------------------------------------------------- */
-
-struct ask {
-	const char *path;		/* below BASE */
-	size_t path_len;
-	struct sim_stream *streams[SIM_STREAMS];
-	uint32_t n;
-	bool unknown;			/* a WebId of nobody */
-	int64_t a, b;
-	uint32_t start, count;
-};
-
-static size_t
-unescape(const char *s, size_t n, char *out, size_t size)
-{
-	unsigned c;
-	size_t i, k = 0;
-
-	for (i = 0; i < n && k + 1 < size; i++) {
-		if (s[i] == '%' && i + 2 < n &&
-		    sscanf(s + i + 1, "%2x", &c) == 1) {
-			out[k++] = (char)c;
-			i += 2;
-		} else
-			out[k++] = s[i];
-	}
-	out[k] = '\0';
-	return (k);
-}
-
-static void
-ask_stream(struct sim *s, struct ask *q, const char *webid, size_t len)
-{
-	struct sim_stream *st = sim_stream_find(s, webid, len);
-
-	if (st == NULL)
-		q->unknown = true;
-	else if (q->n < SIM_STREAMS)
-		q->streams[q->n++] = st;
-}
-
-static void
-ask_param(struct sim *s, struct ask *q, const char *name, size_t len,
-    const char *value, size_t value_len)
-{
-	char v[200];
-	size_t n = unescape(value, value_len, v, sizeof(v));
-
-#define IS(x) (len == sizeof(x) - 1 && memcmp(name, x, sizeof(x) - 1) == 0)
-	if (IS("webId"))
-		ask_stream(s, q, v, n);
-	else if (IS("startTime"))
-		SIM_CHECK(s, ticks_parse(v, n, &q->a) == 0 && n == 28,
-		    "startTime %s", v);
-	else if (IS("endTime"))
-		SIM_CHECK(s, ticks_parse(v, n, &q->b) == 0 && n == 28,
-		    "endTime %s", v);
-	else if (IS("startIndex"))
-		q->start = (uint32_t)strtoul(v, NULL, 10);
-	else if (IS("maxCount"))
-		q->count = (uint32_t)strtoul(v, NULL, 10);
-	else if (IS("boundaryType"))
-		SIM_CHECK(s, strcmp(v, "Inside") == 0, "boundaryType %s", v);
-	else if (IS("retrievalMode"))
-		SIM_CHECK(s, strcmp(v, "AtOrAfter") == 0, "%s", v);
-	else if (IS("time"))
-		SIM_CHECK(s, ticks_parse(v, n, &q->a) == 0 && q->a == 0,
-		    "time %s", v);
-#undef IS
-}
-
-static void
-ask_parse(struct sim *s, struct ask *q, const char *target)
-{
-	const char *p, *end, *eq;
-
-	memset(q, 0, sizeof(*q));
-	q->count = 1000;
-	q->path = target + strlen(BASE);
-	q->path_len = strcspn(q->path, "?");
-	p = q->path + q->path_len;
-	while (*p != '\0') {
-		end = p + 1 + strcspn(p + 1, "&");
-		if ((eq = memchr(p + 1, '=', (size_t)(end - p - 1))) != NULL)
-			ask_param(s, q, p + 1, (size_t)(eq - p - 1), eq + 1,
-			    (size_t)(end - eq - 1));
-		p = end;
-	}
-}
 
 /* "/streams/X/recorded": the X. */
 static bool
-path_is(const struct ask *q, const char *head, const char *tail,
+path_is(const struct sim_ask *q, const char *head, const char *tail,
     const char **name, size_t *len)
 {
 	size_t h = strlen(head), t = strlen(tail);
@@ -176,7 +85,7 @@ answer_servers(struct answer *a)
 }
 
 static void
-answer_points(struct answer *a, const struct ask *q)
+answer_points(struct answer *a, const struct sim_ask *q)
 {
 	const struct sim_stream *st;
 	uint32_t i, at = 0, n = 0;
@@ -257,7 +166,7 @@ struct page {
 };
 
 static void
-page_fill(struct answer *a, const struct ask *q, struct sim_stream *st,
+page_fill(struct answer *a, const struct sim_ask *q, struct sim_stream *st,
     struct page *p)
 {
 	const struct sim_event *e = st->e, *end = st->e + st->n;
@@ -280,7 +189,7 @@ page_fill(struct answer *a, const struct ask *q, struct sim_stream *st,
 
 /* The reading of maxCount that counts the whole set. */
 static void
-pages_total(struct answer *a, const struct ask *q, struct page *p, uint32_t n)
+pages_total(struct answer *a, const struct sim_ask *q, struct page *p, uint32_t n)
 {
 	uint32_t i, left = q->count, best, taken[SIM_STREAMS] = { 0 };
 
@@ -380,7 +289,7 @@ spoil_whole(struct answer *a)
 }
 
 static void
-answer_set(struct answer *a, const struct ask *q)
+answer_set(struct answer *a, const struct sim_ask *q)
 {
 	static struct sim_stream stranger = {
 		.webid = "I1DPOywdb1lKd0iaCxEiM0RVZg__8AAA",
@@ -423,7 +332,7 @@ answer_set(struct answer *a, const struct ask *q)
 }
 
 static void
-answer_one(struct answer *a, const struct ask *q)
+answer_one(struct answer *a, const struct sim_ask *q)
 {
 	struct sim_stream *st = q->streams[0];
 	struct page p = { 0 };
@@ -449,7 +358,7 @@ answer_one(struct answer *a, const struct ask *q)
 
 /* A WebId of nobody, or a stream that spoils the whole call. */
 static bool
-refused(struct answer *a, const struct ask *q)
+refused(struct answer *a, const struct sim_ask *q)
 {
 	uint32_t i;
 
@@ -468,7 +377,7 @@ refused(struct answer *a, const struct ask *q)
 }
 
 static void
-answer_recorded(struct answer *a, const struct ask *q, bool set)
+answer_recorded(struct answer *a, const struct sim_ask *q, bool set)
 {
 	uint64_t sum = (uint64_t)q->count * q->n;
 
@@ -508,7 +417,7 @@ put_first(struct answer *a, const struct sim_stream *st)
 }
 
 static void
-answer_first(struct answer *a, const struct ask *q)
+answer_first(struct answer *a, const struct sim_ask *q)
 {
 	const struct sim_stream *st;
 	uint32_t i, victim, put = 0;
@@ -537,7 +446,7 @@ static void
 route(struct answer *a, const char *target)
 {
 	const char *name;
-	struct ask q;
+	struct sim_ask q;
 	size_t len;
 
 	if (strlen(target) > a->s->url_max) {
@@ -546,9 +455,9 @@ route(struct answer *a, const char *target)
 		buf_puts(a->out, "<html><title>Too Long</title></html>");
 		return;
 	}
-	SIM_CHECK(a->s, strncmp(target, BASE "/", strlen(BASE) + 1) == 0,
+	SIM_CHECK(a->s, strncmp(target, SIM_BASE "/", strlen(SIM_BASE) + 1) == 0,
 	    "asked for %s", target);
-	ask_parse(a->s, &q, target);
+	sim_ask_parse(a->s, &q, target);
 	if (path_is(&q, "/system/status", "", &name, &len) && len == 0)
 		answer_clock(a);
 	else if (path_is(&q, "/dataservers", "", &name, &len) && len == 0)
@@ -562,7 +471,7 @@ route(struct answer *a, const char *target)
 	    &len) && len == 0)
 		answer_first(a, &q);
 	else if (path_is(&q, "/streams/", "/recorded", &name, &len)) {
-		ask_stream(a->s, &q, name, len);
+		sim_ask_stream(a->s, &q, name, len);
 		answer_recorded(a, &q, false);
 	} else
 		SIM_CHECK(a->s, false, "asked for %s", target);
@@ -574,10 +483,10 @@ trace(struct answer *a, const char *target)
 {
 	char t[TICKS_TEXT_MAX], from[TICKS_TEXT_MAX], to[TICKS_TEXT_MAX];
 	const char *p;
-	struct ask q;
+	struct sim_ask q;
 	uint32_t i, n = 0;
 
-	ask_parse(a->s, &q, target);
+	sim_ask_parse(a->s, &q, target);
 	for (p = (const char *)a->out->data, i = 0; i + 10 < a->out->len; i++)
 		n += memcmp(p + i, "\"Timestamp", 10) == 0;
 	printf("  %s %.*s %s..%s %u:", ticks_text7(a->now, t),

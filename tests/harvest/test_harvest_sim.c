@@ -54,7 +54,7 @@
 static const char *const features[SIM_FEATURES] = {
 	"faults", "kills", "stops", "late", "edits", "deletes", "ties",
 	"broken", "limits", "total", "clocks", "cycles", "odd",
-	"points", "rebuilds", "leads",
+	"points", "rebuilds", "leads", "ranges",
 };
 
 struct bench {
