@@ -134,7 +134,7 @@ learn_url(struct group *g)
 	struct harvest_series *s = g->series;
 	uint32_t i;
 
-	s->h->opt.url_max = sched_url_max(g->sched);
+	harvest_cap_learn_url(s->h, sched_url_max(g->sched));
 	for (i = 0; i < s->ngroups; i++)
 		sched_learn_url(s->groups[i].sched, s->h->opt.url_max);
 }

@@ -186,7 +186,10 @@ struct harvest {
 		struct pace_spent noted;	/* known to the ledger */
 	} budget;
 	int64_t started_us;
-	uint32_t cap_learnt;		/* the server's, to be noted; or 0 */
+	struct harvest_caps {		/* the server's, to be noted; or 0 */
+		uint32_t items;		/* of a call */
+		uint32_t url;		/* characters */
+	} learnt;
 	struct harvest_stats stats;
 	struct harvest_report *reports;
 	size_t nreports;
@@ -267,11 +270,13 @@ void harvest_kept_id(const char *source, const char *table, const char *key,
 
 /*
  * harvest_cap.c. The most items the server gives a call, as it says when
- * asked for more: kept from run to run, until a discovery forgets it, for
- * it may have been raised.
+ * asked for more, and the longest URL it takes: kept from run to run, until
+ * a discovery forgets them, for they may have been raised.
  */
 void harvest_cap_learn(struct harvest *, uint32_t cap);
-int harvest_cap_note(struct ledger_txn *, uint32_t cap, struct err *);
+void harvest_cap_learn_url(struct harvest *, uint32_t cap);
+int harvest_cap_note(struct ledger_txn *, const struct harvest_caps *,
+    struct err *);
 int harvest_cap_recall(struct harvest *, struct err *);
 int harvest_cap_forget(struct harvest *, struct err *);
 

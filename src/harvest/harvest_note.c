@@ -23,7 +23,7 @@
 struct note_task {
 	struct harvest *h;
 	char text[NOTE_BYTES];
-	uint32_t cap;			/* learnt, or 0 */
+	struct harvest_caps caps;
 };
 
 static void
@@ -97,7 +97,7 @@ task_new(struct harvest *h, bool running)
 	struct buf b;
 
 	t->h = h;
-	t->cap = h->cap_learnt;
+	t->caps = h->learnt;
 	buf_init(&b, NOTE_BYTES - 1);
 	put_note(h, running, &b);
 	MUST(b.error == 0);
@@ -113,8 +113,8 @@ write_note(struct ledger_txn *txn, void *cookie, struct err *e)
 	int rc;
 
 	rc = ledger_note_put(txn, HARVEST_NOTE, t->text, e);
-	if (rc == 0 && t->cap > 0)
-		rc = harvest_cap_note(txn, t->cap, e);
+	if (rc == 0)
+		rc = harvest_cap_note(txn, &t->caps, e);
 	return (rc);
 }
 
