@@ -65,7 +65,8 @@ enum sim_feature {
 	SIM_REBUILDS = 1 << 14,	/* the ledger is lost, and made again */
 	SIM_LEADS = 1 << 15,	/* weeks or years before the first event */
 	SIM_RANGES = 1 << 16,	/* cycles of a part of the time or streams */
-	SIM_FEATURES = 17
+	SIM_REREADS = 1 << 17,	/* all is asked for again */
+	SIM_FEATURES = 18
 };
 
 /* How much of a seed is run. */
@@ -130,7 +131,7 @@ struct sim_shared {
 	uint64_t requests;
 	uint64_t seed;
 	uint64_t cycles, killed, stopped, ended;	/* ended by an error */
-	uint64_t ties, aside, rows, rebuilt;
+	uint64_t ties, aside, rows, rebuilt, reread, unchanged;
 	uint64_t by_fault[32];
 	char failure[2000];
 };
@@ -246,6 +247,7 @@ struct sim_cycle {
 	int64_t from, to;	/* wanted; to is TICKS_NONE when it was not
 				 * told the time */
 	uint32_t group;		/* only this one; 0: all */
+	bool reread;		/* all of it, covered or not */
 	bool whole;		/* neither failed nor stopped */
 	bool calm;		/* no faults but broken streams */
 	bool discovers;

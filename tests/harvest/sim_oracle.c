@@ -197,7 +197,7 @@ stream_cycle(struct sim *s, struct sim_stream *st, struct sim_cycle *c,
 		if (!covers(&st->after, t))
 			continue;
 		said(s, st, k, c, x);
-		again = !covers(&st->before, t) || t >= tail;
+		again = c->reread || !covers(&st->before, t) || t >= tail;
 		key_update(st, k, x, !covers(&st->before, t) ||
 		    (complete && again));
 		if (complete && again && x->least >= s->cap_ours)
@@ -253,7 +253,7 @@ sim_oracle_cycle(struct sim *s, struct sim_cycle *c)
 		    "be asked", st->name);
 		if (c->whole && c->calm && asked(s, st, c)) {
 			SIM_CHECK(s, st->failed || !broken_all(st, c) ||
-			    (s->reread == 0 && ranges_contains(&st->before,
+			    (s->reread == 0 && !c->reread && ranges_contains(&st->before,
 			    c->from, c->to)),
 			    "%s is broken and was not named", st->name);
 			SIM_CHECK(s, !st->failed || broken_any(st, c) ||

@@ -218,6 +218,7 @@ static void
 cycle_go(struct run *r, const struct plan *p, struct sim_cycle *c)
 {
 	struct loop_timer *kill, *stop;
+	struct harvest_stats stats;
 	struct sim *s = &r->sim;
 	struct err e = ERR_INIT;
 	struct harvest *h;
@@ -248,6 +249,8 @@ cycle_go(struct run *r, const struct plan *p, struct sim_cycle *c)
 	c->whole = rc == 0 && !harvest_stopped(h);
 	c->ended = sim_server_now(s);
 	s->x->ended += rc != 0;
+	harvest_get_stats(h, &stats);
+	s->x->unchanged += stats.unchanged;
 	if (rc != 0 && s->knobs.verbose)
 		printf("ended: %s\n", e.text);
 	failures(r, h, c);
@@ -324,6 +327,8 @@ cycle(struct run *r, const struct plan *p)
 	c.began = s->unix_zero + s->x->now_us * TICKS_PER_US;
 	c.from = p->range.from;
 	c.group = p->range.group;
+	c.reread = p->range.reread;
+	s->x->reread += c.reread;
 	c.calm = p->fault_rate == 0;
 	c.discovers = p->discovers;
 	for (i = 0; i < s->n; i++)
@@ -448,13 +453,15 @@ make_range(struct run *r, struct plan *p)
 	struct rng *g = &s->rng;
 	uint32_t number = 1 + (uint32_t)rng_below(g, 3);
 	int64_t from, to;
-	bool some, group;
+	bool some, group, reread;
 
 	p->range = (struct harvest_range){ .from = s->from, .to = SIM_NEVER };
 	from = s->begin + (int64_t)rng_below(g, (uint64_t)s->span);
 	to = from + 1 + (int64_t)rng_below(g, (uint64_t)s->span);
 	some = sim_chance(g, 20);
 	group = sim_chance(g, 15);
+	reread = sim_chance(g, 20);
+	p->range.reread = reread && sim_has(s, SIM_REREADS);
 	if (p->last || !sim_has(s, SIM_RANGES))
 		return;
 	if (some) {

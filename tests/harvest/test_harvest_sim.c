@@ -55,6 +55,7 @@ static const char *const features[SIM_FEATURES] = {
 	"faults", "kills", "stops", "late", "edits", "deletes", "ties",
 	"broken", "limits", "total", "clocks", "cycles", "odd",
 	"points", "rebuilds", "leads", "ranges",
+	"rereads",
 };
 
 struct bench {
@@ -190,16 +191,16 @@ bench_init(struct bench *b)
 	struct err e = ERR_INIT;
 	char path[1024];
 
+	snprintf(path, sizeof(path), "%s/conf/connectors/pi.yaml",
+	    top != NULL ? top : ".");
+	if (source_load(path, &b->source, &e) != 0)
+		fail_msg("%s", e.text);
 	snprintf(b->dir, sizeof(b->dir), "/dev/shm/garner-sim-XXXXXX");
 	if (mkdtemp(b->dir) == NULL) {
 		snprintf(b->dir, sizeof(b->dir), "%s/garner-sim-XXXXXX",
 		    tmp != NULL && strlen(tmp) < 100 ? tmp : "/tmp");
 		assert_non_null(mkdtemp(b->dir));
 	}
-	snprintf(path, sizeof(path), "%s/conf/connectors/pi.yaml",
-	    top != NULL ? top : ".");
-	if (source_load(path, &b->source, &e) != 0)
-		fail_msg("%s", e.text);
 	b->x = mmap(NULL, sizeof(*b->x), PROT_READ | PROT_WRITE,
 	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	assert_true(b->x != MAP_FAILED);
@@ -224,13 +225,14 @@ totals(const struct sim_shared *x, uint64_t n)
 
 	print_message("%llu seeds: %llu cycles (%llu killed, %llu stopped, "
 	    "%llu ended by an error), %llu requests, %llu rows, %llu times "
-	    "too full, %llu streams set aside, %llu ledgers made again\n"
-	    "faults:",
+	    "too full, %llu streams set aside, %llu ledgers made again, "
+	    "%llu cycles read all again, %llu rows unchanged\nfaults:",
 	    (unsigned long long)n, (unsigned long long)x->cycles,
 	    (unsigned long long)x->killed, (unsigned long long)x->stopped,
 	    (unsigned long long)x->ended, (unsigned long long)x->requests,
 	    (unsigned long long)x->rows, (unsigned long long)x->ties,
-	    (unsigned long long)x->aside, (unsigned long long)x->rebuilt);
+	    (unsigned long long)x->aside, (unsigned long long)x->rebuilt,
+	    (unsigned long long)x->reread, (unsigned long long)x->unchanged);
 	for (i = 1; i < SIM_FAULT_KINDS; i++)
 		print_message(" %s %llu", sim_fault_names[i],
 		    (unsigned long long)x->by_fault[i]);
@@ -239,7 +241,7 @@ totals(const struct sim_shared *x, uint64_t n)
 		assert_true(x->by_fault[i] > 0);
 	assert_true(n < 500 || (x->killed > 0 && x->stopped > 0 &&
 	    x->ended > 0 && x->ties > 0 && x->aside > 0 &&
-	    x->rebuilt > 0));
+	    x->rebuilt > 0 && x->reread > 0 && x->unchanged > 0));
 }
 
 static void
