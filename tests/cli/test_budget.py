@@ -5,6 +5,7 @@ import datetime
 import http.server
 import os
 import re
+import shutil
 import signal
 import subprocess
 import threading
@@ -108,6 +109,27 @@ def test_a_kill_forgets_little():
         more = total(m) - asked
         print("%d requests, %d of them forgotten" % (asked, more))
         assert more <= 45, more
+
+
+def test_the_loop_does_not_wait_for_the_disk():
+    """What a run notes at its end is synced by a worker."""
+    if not shutil.which("strace"):
+        print("no strace: nothing to see here")
+        return
+    with Mock("--tags", 5) as m, Site(m.url, fetch=fetch(100000)) as s:
+        s.garner("harvest")
+        trace = os.path.join(s.dir, "trace")
+        s.garner("harvest", "--table", "pi_timeseries", prefix=[
+            "strace", "-f", "-E", "ASAN_OPTIONS=detect_leaks=0", "-o", trace,
+            "-e", "trace=fdatasync,fsync,msync,execve"])
+        with open(trace, encoding="utf-8") as f:
+            calls = [x.split(None, 1) for x in f]
+        main = [pid for pid, call in calls if call.startswith("execve")][0]
+        syncs = [pid for pid, call in calls if "sync(" in call]
+        print("%d syncs, %d of them by the loop" % (
+            len(syncs), syncs.count(main)))
+        # the notes of the exchange and of the budget come last
+        assert len(syncs) > 2 and main not in syncs[-2:], calls
 
 
 def test_another_server_has_a_budget_of_its_own():
