@@ -137,6 +137,17 @@ buf_printf(struct buf *b, const char *fmt, ...)
 	b->len += (size_t)n;
 }
 
+void
+buf_decimal(struct buf *b, uint64_t v)
+{
+	char text[20], *p = text + sizeof(text);
+
+	do
+		*--p = (char)('0' + v % 10);
+	while ((v /= 10) > 0);
+	buf_put(b, p, (size_t)(text + sizeof(text) - p));
+}
+
 /* n low bytes of v, lowest first; compilers make one store of it. */
 static inline void
 put_le(struct buf *b, uint64_t v, size_t n)

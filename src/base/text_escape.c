@@ -109,9 +109,13 @@ text_escape(struct buf *out, const char *p, size_t len, size_t max)
 static bool
 unreserved(char c)
 {
-	return ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-	    (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_' ||
-	    c == '~');
+	static const bool is[256] = {
+		['0' ... '9'] = true, ['A' ... 'Z'] = true,
+		['a' ... 'z'] = true, ['-'] = true, ['.'] = true,
+		['_'] = true, ['~'] = true,
+	};
+
+	return (is[(unsigned char)c]);
 }
 
 void

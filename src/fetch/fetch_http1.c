@@ -70,12 +70,16 @@ bad(struct http1 *h, const char *why)
 
 /* RFC 9110, section 5.6.2 */
 static bool
-is_tchar(unsigned char c)
+is_tchar(char c)
 {
-	if ((c | 0x20) >= 'a' && (c | 0x20) <= 'z')
-		return (true);
-	return ((c >= '0' && c <= '9') ||
-	    (c != '\0' && strchr("!#$%&'*+-.^_`|~", c) != NULL));
+	static const bool is[256] = {
+		['0' ... '9'] = true, ['A' ... 'Z'] = true,
+		['a' ... 'z'] = true, ['!'] = true, ['#' ... '\''] = true,
+		['*'] = true, ['+'] = true, ['-'] = true, ['.'] = true,
+		['^' ... '`'] = true, ['|'] = true, ['~'] = true,
+	};
+
+	return (is[(unsigned char)c]);
 }
 
 static bool
@@ -174,7 +178,7 @@ check_header(struct http1 *h, const char *line, size_t len, size_t *name)
 
 	if (is_blank(line[0]))
 		return (bad(h, "the answer has a folded header"));
-	for (i = 0; i < len && is_tchar((unsigned char)line[i]); i++)
+	for (i = 0; i < len && is_tchar(line[i]); i++)
 		continue;
 	if (i == 0 || i == len || line[i] != ':' ||
 	    memchr(line + i, '\0', len - i) != NULL ||

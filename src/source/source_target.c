@@ -13,6 +13,9 @@
 #include "base/ticks.h"
 #include "source/source_int.h"
 
+/* Room for a target of one stream, made at once. */
+#define USUAL_BYTES 512u
+
 /* What fills in the placeholders; NULL texts are empty. */
 struct fill {
 	const char *parent;
@@ -101,7 +104,7 @@ put_number(struct target *t, const char *name, uint32_t n)
 {
 
 	put_name(t, name);
-	buf_printf(t->out, "%u", n);
+	buf_decimal(t->out, n);
 }
 
 static void
@@ -216,6 +219,7 @@ put_series(const struct source_table *table, const char *base,
 		f.stream = streams[0]->key;
 		f.stream_name = streams[0]->name;
 	}
+	(void)buf_reserve(out, USUAL_BYTES);
 	put_request(&t, base, q, &f);
 	put_time(&t, p->win_start, a);
 	put_time(&t, p->win_end, b);

@@ -235,6 +235,22 @@ hashes(void **state)
 	assert_true(hash_mix(0) == 0xe220a8397b1dcdaf);
 }
 
+static void
+test_decimal(void **state)
+{
+	struct buf b;
+
+	(void)state;
+	buf_init(&b, 100);
+	buf_decimal(&b, 0);
+	buf_puts(&b, " ");
+	buf_decimal(&b, 1070);
+	buf_puts(&b, " ");
+	buf_decimal(&b, UINT64_MAX);
+	assert_string_equal(buf_str(&b), "0 1070 18446744073709551615");
+	buf_fini(&b);
+}
+
 int
 main(void)
 {
@@ -243,6 +259,7 @@ main(void)
 		cmocka_unit_test(ceiling), cmocka_unit_test(cursor_edges),
 		cmocka_unit_test(checked_sizes), cmocka_unit_test(arenas),
 		cmocka_unit_test(random_numbers), cmocka_unit_test(hashes),
+		cmocka_unit_test(test_decimal),
 	};
 
 	return (cmocka_run_group_tests(tests, NULL, NULL));
