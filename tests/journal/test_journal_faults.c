@@ -505,6 +505,99 @@ test_journal_fails_again(void **state)
 	expect_blocks(t, 24, &pos);
 }
 
+/* A failed sync ends its segment, though no other can be made yet: another
+ * sync of the same would say yes to what is lost. */
+static void
+test_journal_seals(void **state)
+{
+	struct journal_test *t = *state;
+	struct journal_writer *w;
+	struct journal_pos pos;
+	struct err e = ERR_INIT;
+	struct fault f;
+	uint32_t good = 0;
+
+	fault_init(&f, EIO, SYNCS | CREATES);
+	w = open_at(t, &f.sys, &zero);
+	assert_int_equal(write_until(t, w, 2, &good, &pos, &e), 0);
+	fail_calls(&f, 0, 2);
+	assert_int_equal(write_until(t, w, 4, &good, &pos, &e), ERR_IO);
+	fail_calls(&f, 0, 0);
+	assert_int_equal(journal_writer_sync(w, &pos, &e), 0);
+	assert_int_equal(pos.segment, 2);
+	journal_writer_close(w);
+	expect_blocks(t, 4, &pos);
+	journal_test_wipe(t);
+}
+
+/* Three segments, each with block 0 alone; the end of each. */
+static void
+three_segments(struct journal_test *t, struct journal_pos *end)
+{
+	struct journal_writer *w = open_at(t, sys_posix(), &zero);
+	struct err e = ERR_INIT;
+	unsigned i;
+
+	journal_writer_segment_bytes(w, 1);
+	for (i = 0; i < 3; i++) {
+		assert_int_equal(journal_test_append(t, w, 0, &e), 0);
+		assert_int_equal(journal_writer_sync(w, &end[i], &e), 0);
+		assert_int_equal(end[i].segment, i + 1);
+		assert_int_equal(end[i].offset, end[0].offset);
+	}
+	journal_writer_close(w);
+}
+
+/* How reading all ends; *n blocks came before. */
+static int
+read_all(const struct journal_test *t, const struct journal_pos *to,
+    unsigned *n)
+{
+	const struct rows_schema *schema;
+	struct journal_reader *r;
+	struct journal_block k;
+	int rc;
+
+	*n = 0;
+	rc = journal_reader_open(sys_posix(), t->dir, &zero, to, false, &r,
+	    NULL);
+	if (rc != 0)
+		return (rc);
+	while ((rc = journal_reader_next(r, &k, &schema, NULL)) == 1)
+		++*n;
+	journal_reader_close(r);
+	return (rc);
+}
+
+/* What was lost between two segments does not go unseen because both of them
+ * are good: a whole one, or the last blocks of one. */
+static void
+test_journal_lost_between(void **state)
+{
+	struct journal_test *t = *state;
+	struct journal_pos end[3];
+	uint8_t *data;
+	char *path;
+	size_t len;
+	unsigned n;
+
+	three_segments(t, end);
+	assert_int_equal(read_all(t, &end[2], &n), 0);
+	assert_int_equal(n, 3);
+	path = journal_test_path(t, 2);
+	data = journal_test_load(t, 2, &len);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(read_all(t, &end[2], &n), ERR_CORRUPT);
+	assert_int_equal(read_all(t, NULL, &n), ERR_CORRUPT);
+	/* Only its header is left of it: no block is torn. */
+	journal_test_store(t, 2, data, SEGMENT_HEADER);
+	assert_int_equal(read_all(t, &end[2], &n), ERR_CORRUPT);
+	assert_int_equal(read_all(t, NULL, &n), ERR_CORRUPT);
+	free(data);
+	free(path);
+	journal_test_wipe(t);
+}
+
 int
 main(void)
 {
@@ -513,6 +606,8 @@ main(void)
 		cmocka_unit_test(test_journal_fails_for_good),
 		cmocka_unit_test(test_journal_fails_again),
 		cmocka_unit_test(test_journal_waits_for_room),
+		cmocka_unit_test(test_journal_seals),
+		cmocka_unit_test(test_journal_lost_between),
 		cmocka_unit_test(test_journal_rollover),
 		cmocka_unit_test(test_journal_open_takes_nothing),
 		cmocka_unit_test(test_journal_restart_reads_little),
