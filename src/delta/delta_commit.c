@@ -395,9 +395,10 @@ delta_commit(struct delta_table *t, const struct delta_snapshot *base,
 	if (rc == 0) {
 		rc = sys_write_file(t->sys, path, b.data, b.len, false, e);
 		/* The link, or the sync behind it, has failed: what others
-		 * can see is committed, and its files must stay. */
+		 * can see is committed, and its files must stay; done it is
+		 * when it is durable too. */
 		if (rc != 0 && is_ours(t, path, txn_id))
-			rc = 0;
+			rc = delta_settle(t, e);
 	}
 	if (rc == ERR_EXISTS)
 		rc = err_set(e, rc, "%s: another writer was first", path);
