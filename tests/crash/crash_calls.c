@@ -114,6 +114,16 @@ set_action(const char *s)
 static void record(enum crash_op, const char *, const char *, uint64_t,
     const void *, size_t);
 
+/* All is well, says the program: what it did is promised. */
+static void
+at_end(int status, void *unused)
+{
+
+	(void)unused;
+	if (status == 0)
+		record(CRASH_OP_END, "", "", 0, NULL, 0);
+}
+
 __attribute__((constructor)) static void
 set_up(void)
 {
@@ -133,15 +143,9 @@ set_up(void)
 	    (g.record = (int)syscall(SYS_openat, AT_FDCWD, path, O_WRONLY |
 	    O_CREAT | O_APPEND | O_CLOEXEC, 0644)) < 0)
 		die(path);
+	(void)on_exit(at_end, NULL);
 	g.ready = true;
 	record(CRASH_OP_START, "", "", 0, NULL, 0);
-}
-
-__attribute__((destructor)) static void
-tear_down(void)
-{
-
-	record(CRASH_OP_END, "", "", 0, NULL, 0);
 }
 
 /* --- what is asked for --------------------------------------------------- */
@@ -467,8 +471,13 @@ do_sync(int fd, long call, const char *name)
 
 	if (path == NULL)
 		return ((int)syscall(call, fd));
-	if (called(CRASH_SYNC, name, path) == DO_FAIL)
+	if (called(CRASH_SYNC, name, path) == DO_FAIL) {
+		(void)pthread_mutex_lock(&lock);
+		record(CRASH_OP_SYNC_FAILED, path, "", 0, NULL, 0);
+		(void)pthread_mutex_unlock(&lock);
+		errno = g.error;
 		return (-1);
+	}
 	(void)pthread_mutex_lock(&lock);
 	if ((rc = syscall(call, fd)) == 0)
 		record(CRASH_OP_SYNC, path, "", 0, NULL, 0);

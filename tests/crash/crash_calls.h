@@ -41,12 +41,13 @@ struct crash_state {
  * path (rename, link) and the data. */
 enum crash_op {
 	CRASH_OP_START = 1,	/* of a process */
-	CRASH_OP_END,		/* it ended by itself */
+	CRASH_OP_END,		/* it ended with status 0 */
 	CRASH_OP_OPEN,		/* with O_CREAT: the file is there now */
 	CRASH_OP_PUT,		/* data at off */
 	CRASH_OP_PUT_SYNC,	/* the same, durable at once (O_DSYNC) */
 	CRASH_OP_TRUNCATE,	/* off: the new length */
 	CRASH_OP_SYNC,		/* of a file or directory */
+	CRASH_OP_SYNC_FAILED,	/* and may say yes the next time */
 	CRASH_OP_RENAME,
 	CRASH_OP_LINK,
 	CRASH_OP_UNLINK,

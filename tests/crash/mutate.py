@@ -151,7 +151,7 @@ MUTATIONS = [
      "if (version_of(names[i]) > j->base.version)",
      "if (version_of(names[i]) > INT64_MAX - 1)", [COMPACT, KILL]),
     ("order-ahead", "src/compact/compact.c",
-     "g->txn <= journal_pos_pack(&g->to)", "g->txn >= -1", [COMPACT]),
+     "g->txn <= journal_pos_pack(&g->to)", "g->txn >= -1", [INJECT]),
     ("order-ledger-whole", "src/ledger/ledger.c",
      "if (*size == 0 && (rc = ledger_make(l->path, file, e)) == 0)",
      "if (*size == 0)", [KILL]),

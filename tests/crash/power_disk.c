@@ -23,6 +23,7 @@ struct change {
 	uint64_t id;
 	bool durable;		/* by O_DSYNC; here for the order only */
 	bool truncate;
+	bool dropped;		/* when a sync failed */
 	uint64_t off;		/* or the new length */
 	uint64_t len;
 	const uint8_t *data;	/* in the record */
@@ -408,9 +409,8 @@ slot_after(const struct disk *d, const struct slot *s)
 /* --- the record ---------------------------------------------------------- */
 
 static void
-sync_node(struct disk *d, struct node *n)
+sync_node(struct node *n)
 {
-	enum disk_fate fate = d->fate;
 	size_t i;
 
 	if (n->dir) {
@@ -420,14 +420,20 @@ sync_node(struct disk *d, struct node *n)
 		}
 		return;
 	}
-	d->fate = DISK_KEPT;
-	content(d, n, &d->tmp);
-	d->fate = fate;
-	n->safe.n = 0;
-	set_size(&n->safe, d->tmp.n);
-	if (d->tmp.n > 0)
-		memcpy(n->safe.p, d->tmp.p, d->tmp.n);
+	for (i = 0; i < n->nchanges; i++)
+		if (!n->changes[i].dropped)
+			put_whole(&n->safe, &n->changes[i]);
 	n->nchanges = 0;
+}
+
+static void
+fail_sync(struct node *n)
+{
+	size_t i;
+
+	for (i = 0; i < n->nchanges; i++)
+		n->changes[i].dropped = !n->changes[i].truncate &&
+		    !n->changes[i].durable;
 }
 
 static void
@@ -458,7 +464,11 @@ do_record(struct disk *d, const struct crash_record *r, const char *path,
 	case CRASH_OP_SYNC:
 		n = find(d, path);
 		MUST(n != NULL);
-		sync_node(d, n);
+		sync_node(n);
+		break;
+	case CRASH_OP_SYNC_FAILED:
+		if ((n = find(d, path)) != NULL)
+			fail_sync(n);
 		break;
 	case CRASH_OP_RENAME:
 		n = find(d, path);

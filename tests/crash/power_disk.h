@@ -6,7 +6,8 @@
  * crash_calls.so. What was not synced may be there after a power loss or
  * not: each write whole, torn, as zeros or not at all, each name on its own
  * unless its directory was synced. A rename is one change. A sync of a file
- * keeps its data, not its name.
+ * keeps its data, not its name. What was to be synced when that failed is
+ * lost, whatever a later sync says: the kernel has taken it for written.
  */
 
 #include <stdbool.h>

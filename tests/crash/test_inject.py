@@ -137,4 +137,24 @@ def test_no_way_to_write():
     assert met >= 3, met
 
 
+def test_old_ledger():
+    """A ledger that is older than the tables: no table is taken for one
+    that has nothing new."""
+    with Mock(*WORLD, frozen=clock(0)) as m, CrashSite(m.url, **CONF) as s:
+        ledger = os.path.join(s.data, "ledger/data.mdb")
+        s.garner("harvest")
+        s.garner("compact")
+        with open(ledger, "rb") as f:
+            old = f.read()
+        m.set_now(clock(4))
+        s.garner("harvest", "--discover")
+        s.garner("compact")
+        with open(ledger, "wb") as f:
+            f.write(old)
+        for table in ("pi_timeseries", "pi_event_frames", "pi_points",
+                      "pi_assetservers"):
+            r = s.garner("compact", "--table", table, status=65)
+            one_line(r, "the ledger knows of", "older ledger")
+
+
 main(globals())

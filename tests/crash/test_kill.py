@@ -148,6 +148,18 @@ def finish(s, path, truth, minute):
     truth.check(s, minute, " <- ".join(path))
 
 
+def test_first_ledger():
+    """LMDB's first pages, half written, would be no ledger for ever."""
+    with Mock(*WORLD, frozen=clock(0)) as m, CrashSite(m.url, **CONF) as s:
+        torn = 0
+        for at in range(1, 9):
+            s.restore("nothing")
+            s.run("discover", do="torn", at=at, calls="w")
+            torn += "data.mdb" in s.what
+            s.garner("discover")
+        assert torn >= 2, torn
+
+
 def test_life():
     """On and on in one data directory; late events come in between."""
     print("seed %d" % SEED, flush=True)
