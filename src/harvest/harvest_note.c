@@ -61,6 +61,7 @@ put_note(const struct harvest *h, bool running, struct buf *b)
 	const struct fetch_hists *x = fetch_hists(h->fetch);
 	char at[TICKS_TEXT_MAX];
 	struct fetch_stats s;
+	struct pace_spent spent;
 	struct pace_state p;
 	unsigned i;
 
@@ -77,6 +78,10 @@ put_note(const struct harvest *h, bool running, struct buf *b)
 	    (unsigned long long)p.slowed, (unsigned long long)s.connects,
 	    (unsigned long long)s.wire_bytes);
 	put_breakers(b, &p);
+	fetch_get_spent(h->fetch, &spent);
+	buf_printf(b, ",\"spent\":{\"hour\":%llu,\"day\":%llu}",
+	    (unsigned long long)spent.hour.used,
+	    (unsigned long long)spent.day.used);
 	buf_puts(b, ",\"ended\":{");
 	for (i = 0; i < FETCH_END_CLASSES; i++)
 		buf_printf(b, "%s\"%s\":%llu", i > 0 ? "," : "",

@@ -3,6 +3,7 @@ process has spent the next one has no more, nor have others beside it."""
 
 import datetime
 import http.server
+import json
 import os
 import re
 import shutil
@@ -64,6 +65,8 @@ def test_a_budget_is_of_all_runs():
         until_day_spent(s, m, 12)
         s.write(fetch=fetch(100000))
         s.garner("harvest", "--to", END)
+        r = json.loads(s.garner("status", "--json").stdout)
+        assert r["fetch"]["spent"]["day"] == total(m), r["fetch"]
         s.garner("compact")
         check_silver(m, s, START, END, ["pi_points", "pi_timeseries"])
 
