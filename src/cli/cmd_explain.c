@@ -61,6 +61,7 @@ struct job {
 	struct harvest_range range;	/* up to `noted` */
 	struct harvest_range next;	/* up to `now` */
 	struct ranges missing;
+	struct ranges ties;		/* covered, but not fully readable */
 	struct ranges ask;		/* by the next run */
 	struct delta_snapshot silver;
 	struct partition *parts;
@@ -95,6 +96,9 @@ keep(struct job *j, const struct app_stream *s, struct err *e)
 	f->s = *s->state;
 	ranges_init(&f->s.covered);
 	ranges_copy(&f->s.covered, &s->state->covered);
+	if (harvest_ties(s->txn, s->table->name, s->object->id, &j->ties,
+	    e) != 0)
+		return (ERR_CORRUPT);
 	return (ledger_group_get(s->txn, s->table->name, s->group, &f->g, e));
 }
 
@@ -400,6 +404,8 @@ print_text(struct job *j)
 	    f->group);
 	line_ranges(j, "covered", &s->covered, false);
 	line_ranges(j, "missing", &j->missing, true);
+	if (j->ties.n > 0)
+		line_ranges(j, "not in full", &j->ties, false);
 	buf_printf(out, "%-14s %s delivered", "values",
 	    text_count_human(s->values, c, sizeof(c)));
 	if (s->per_second >= 0)
@@ -504,6 +510,7 @@ print_json(struct job *j)
 	buf_printf(out, ",\"group\":%u", f->group);
 	put_ranges(j, "covered", &s->covered, false);
 	put_ranges(j, "missing", &j->missing, true);
+	put_ranges(j, "not_fully_readable", &j->ties, false);
 	buf_printf(out, ",\"values\":%llu,\"per_second\":",
 	    (unsigned long long)s->values);
 	if (s->per_second >= 0)
@@ -559,6 +566,7 @@ run(struct cli *cli)
 	j.arena = arena_new();
 	ledger_stream_init(&j.one.s);
 	ranges_init(&j.missing);
+	ranges_init(&j.ties);
 	ranges_init(&j.ask);
 	buf_init(&j.names, 1 << 14);
 	buf_init(&j.out, SIZE_MAX / 2);
@@ -570,6 +578,7 @@ run(struct cli *cli)
 	buf_fini(&j.out);
 	buf_fini(&j.names);
 	ranges_fini(&j.ask);
+	ranges_fini(&j.ties);
 	ranges_fini(&j.missing);
 	ledger_stream_fini(&j.one.s);
 	arena_free(j.arena);

@@ -55,11 +55,15 @@ struct job {
 	uint32_t group;			/* that `sum` is of */
 	struct sum sum;
 	struct ranges missing;
+	struct ranges ties;
 	struct buf out;
 	uint64_t streams;		/* looked at, in all */
 	uint64_t gaps;			/* in all */
 	bool head;			/* of the columns is printed */
 };
+
+/* Covered, but not all of it could be had. */
+static const char unreadable[] = "not_fully_readable";
 
 /* --- printing ------------------------------------------------------------ */
 
@@ -80,10 +84,10 @@ put_str(struct buf *out, const char *name, const char *s)
 }
 
 static void
-range_json(struct job *j, const struct app_stream *s, const struct range *r)
+range_json(struct job *j, const struct app_stream *s, const struct range *r,
+    const char *word)
 {
 	struct buf *out = &j->out;
-	const char *word = app_gap_word(s->state, r);
 
 	buf_printf(out, "{\"table\":\"%s\",\"group\":%u", s->table->name,
 	    s->group);
@@ -94,7 +98,7 @@ range_json(struct job *j, const struct app_stream *s, const struct range *r)
 	buf_puts(out, ",\"seconds\":");
 	json_put_double(out, (double)(r->b - r->a) / (double)TICKS_PER_S);
 	buf_printf(out, ",\"reason\":\"%s\"", word);
-	if (s->state->fail_code != 0) {
+	if (s->state->fail_code != 0 && word != unreadable) {
 		put_str(out, "error", err_text(s->state->fail_code));
 		put_str(out, "why", s->state->why);
 		put_time(out, "failed_at", s->state->fail_at);
@@ -103,7 +107,8 @@ range_json(struct job *j, const struct app_stream *s, const struct range *r)
 }
 
 static void
-range_text(struct job *j, const struct app_stream *s, const struct range *r)
+range_text(struct job *j, const struct app_stream *s, const struct range *r,
+    const char *word)
 {
 	char a[TICKS_TEXT_MAX], b[TICKS_TEXT_MAX], d[32];
 	struct buf *out = &j->out;
@@ -117,8 +122,13 @@ range_text(struct job *j, const struct app_stream *s, const struct range *r)
 	    app_duration(r->b - r->a, d, sizeof(d)));
 	text_escape(out, s->object->name, strlen(s->object->name), 1024);
 	buf_puts(out, ": ");
-	app_gap_text(s->state, r, out);
-	buf_u8(out, '\n');
+	if (word == unreadable)
+		buf_puts(out, "not fully readable: more events than the "
+		    "server gives at once\n");
+	else {
+		app_gap_text(s->state, r, out);
+		buf_u8(out, '\n');
+	}
 }
 
 static void
@@ -188,14 +198,30 @@ sum_add(struct sum *s, const char *word, const struct range *r)
 	}
 }
 
+static void
+add_gap(struct job *j, const struct app_stream *s, const struct range *r,
+    const char *word)
+{
+
+	j->gaps++;
+	sum_add(&j->sum, word, r);
+	if (j->summary)
+		return;
+	if (j->app->cli->json)
+		range_json(j, s, r, word);
+	else
+		range_text(j, s, r, word);
+}
+
 static int
 add_stream(const struct app_stream *s, void *cookie, struct err *e)
 {
 	struct job *j = cookie;
+	uint64_t before = j->gaps;
 	const struct range *r;
 	size_t i;
+	int rc;
 
-	(void)e;
 	if (s->object->gone)
 		return (0);
 	if (s->group != j->group) {
@@ -205,19 +231,18 @@ add_stream(const struct app_stream *s, void *cookie, struct err *e)
 	j->streams++;
 	j->sum.streams++;
 	harvest_wanted(&s->state->covered, &j->range, 0, &j->missing);
-	j->sum.lacking += j->missing.n > 0;
 	for (i = 0; i < j->missing.n; i++) {
 		r = &j->missing.r[i];
-		sum_add(&j->sum, app_gap_word(s->state, r), r);
-		if (j->summary)
-			continue;
-		if (j->app->cli->json)
-			range_json(j, s, r);
-		else
-			range_text(j, s, r);
+		add_gap(j, s, r, app_gap_word(s->state, r));
 	}
-	j->gaps += j->missing.n;
-	return (0);
+	rc = harvest_ties(s->txn, s->table->name, s->object->id, &j->ties, e);
+	for (i = 0; i < j->ties.n && rc == 0; i++) {
+		r = &j->ties.r[i];
+		if (r->a >= j->range.from && r->b <= j->range.to)
+			add_gap(j, s, r, unreadable);
+	}
+	j->sum.lacking += j->gaps > before;
+	return (rc);
 }
 
 /* The catalogue was never walked: which streams there are is not known. */
@@ -310,12 +335,14 @@ run(struct cli *cli)
 	memset(&j, 0, sizeof(j));
 	j.app = &app;
 	ranges_init(&j.missing);
+	ranges_init(&j.ties);
 	buf_init(&j.out, SIZE_MAX / 2);
 	if (app_open(&app, cli, APP_LEDGER_READ, &e) != 0 || gaps(&j, &e) != 0)
 		status = cli_fail(cli, &e);
 	else if (j.gaps > 0)
 		status = 1;
 	buf_fini(&j.out);
+	ranges_fini(&j.ties);
 	ranges_fini(&j.missing);
 	app_close(&app);
 	return (status);

@@ -137,6 +137,10 @@ int harvest_run(struct harvest *, const struct source_table *const *,
  */
 void harvest_wanted(const struct ranges *covered,
     const struct harvest_range *r, int64_t tail, struct ranges *out);
+/* The times of a stream at which there are more events than the server gives
+ * at once: covered, but not fully read. One tick each; out is cleared. */
+int harvest_ties(struct ledger_txn *, const char *table, uint32_t id,
+    struct ranges *out, struct err *);
 /* The group, from 1, of an object by its id; and the first id of a group. */
 uint32_t harvest_group(uint32_t id, uint32_t group_size);
 uint32_t harvest_group_first(uint32_t group, uint32_t group_size);

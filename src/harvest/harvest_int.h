@@ -17,6 +17,7 @@
  *	harvest_quarantine.c	bad answers on their way to a file
  *	harvest_kept.c		files of bad answers
  *	harvest_reconcile.c	what is covered, held against the server
+ *	harvest_ties.c		times that are not fully readable
  *	harvest_space.c		room on the disk
  *	harvest_want.c		what is wanted and not yet covered
  *	harvest_note.c		how the exchange goes, for those outside
@@ -57,6 +58,8 @@ struct harvest_cover {
 	uint64_t key;		/* journal_cover_key() of the object */
 	double per_second;	/* < 0: unknown */
 	int64_t last;		/* ticks of the newest value, TICKS_NONE */
+	int64_t tie;		/* ticks at which not all events could be
+				 * read, or TICKS_NONE; then a == b */
 	int64_t first;		/* ticks of the stream's first value of all,
 				 * where it was asked for, or TICKS_NONE */
 	bool cell;		/* `digest` is that of its rows */
@@ -227,6 +230,13 @@ int harvest_budget_begin(struct harvest *, const struct fetch_options *,
 void harvest_budget_tick(struct harvest *);
 void harvest_budget_end(struct harvest *);
 void harvest_budget_free(struct harvest *);
+
+/* harvest_ties.c: what is noted of a stream. [a, b) was read anew: what was
+ * noted within no longer holds; or add one. */
+int harvest_ties_clear(struct ledger_txn *, const char *table, uint32_t id,
+    int64_t a, int64_t b, struct err *);
+int harvest_ties_add(struct ledger_txn *, const char *table, uint32_t id,
+    int64_t at, struct err *);
 
 /* harvest_space.c: look, at each tick; h->full while there is no room. */
 void harvest_space_tick(struct harvest *);

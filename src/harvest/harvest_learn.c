@@ -23,6 +23,7 @@ harvest_cover_init(struct harvest_cover *c, uint32_t id, const char *key)
 	c->key = journal_cover_key(id, key);
 	c->per_second = -1;
 	c->last = TICKS_NONE;
+	c->tie = TICKS_NONE;
 	c->first = TICKS_NONE;
 }
 
@@ -224,6 +225,24 @@ learn_one(struct ledger_stream *s, const struct harvest_cover *c, int64_t at,
 	s->why[0] = '\0';
 }
 
+/* Before the range joins the coverage: only what is read again can have
+ * been noted. */
+static int
+learn_ties(struct ledger_txn *txn, const char *table,
+    const struct ledger_stream *s, const struct harvest_cover *c,
+    struct err *e)
+{
+	size_t i;
+
+	if (c->tie != TICKS_NONE)
+		return (harvest_ties_add(txn, table, c->id, c->tie, e));
+	for (i = 0; i < s->covered.n && c->a < c->b; i++)
+		if (s->covered.r[i].a < c->b && s->covered.r[i].b > c->a)
+			return (harvest_ties_clear(txn, table, c->id, c->a,
+			    c->b, e));
+	return (0);
+}
+
 int
 harvest_learn(struct ledger_txn *txn, const struct harvest_writer *w,
     const struct harvest_batch *b, struct err *e)
@@ -242,6 +261,8 @@ harvest_learn(struct ledger_txn *txn, const struct harvest_writer *w,
 		rc = ledger_stream_get(txn, table, id, &s, e);
 		for (; i < b->ncovers && b->covers[i].id == id; i++) {
 			c = &b->covers[i];
+			if (rc == 0)
+				rc = learn_ties(txn, table, &s, c, e);
 			learn_one(&s, c, b->ingested, cell_len);
 		}
 		if (rc == 0)

@@ -40,6 +40,7 @@ static void
 report_ties(struct group *g, uint32_t index, int64_t at)
 {
 	struct harvest_series *s = g->series;
+	struct harvest_cover c;
 	char when[TICKS_TEXT_MAX], text[160];
 
 	(void)snprintf(text, sizeof(text), "more events at %s than the server "
@@ -47,6 +48,12 @@ report_ties(struct group *g, uint32_t index, int64_t at)
 	    ticks_text7(at, when));
 	harvest_report_add(s->h, s->table->name, s->streams[index].s.name, 0,
 	    text);
+	harvest_cover_init(&c, s->streams[index].id,
+	    s->streams[index].s.key);
+	c.a = c.b = at + 1;	/* behind the cover that ends there */
+	c.tie = at;
+	c.mute = s->streams[index].aside;
+	harvest_cover_add(g->writer, &c);
 }
 
 /* --- what was read before ------------------------------------------------ */

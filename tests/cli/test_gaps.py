@@ -114,6 +114,25 @@ def test_broken_for_good():
         check_silver(m, s, A, B)
 
 
+def test_not_fully_readable():
+    """Pages of one item: no time is known to be read in full, and each is
+    told, as the run did, until a server with larger pages is asked again."""
+    with Mock("--tags", 3, "--max-count", 1, "--ties", 1, "--density",
+              "fast=2m,medium=5m,slow=10m") as m, Site(m.url) as s:
+        r = s.garner("harvest", "--table", "pi_timeseries", status=1)
+        found = gaps(s, "--table", "pi_timeseries")
+        rows = s.cat("pi_timeseries", "--bronze")
+        assert {(g["webid"], g["from"]) for g in found} == \
+            {(x["tag_webid"], x["timestamp"]) for x in rows}, found[:3]
+        assert {g["reason"] for g in found} == {"not_fully_readable"}
+        assert len(found) > 20 and r.stderr.count("cannot be read") >= 20
+        n = len(found)
+        s.garner("harvest", "--table", "pi_timeseries", status=None)
+        assert len(gaps(s, "--table", "pi_timeseries")) == n
+        assert len(gaps(s, "--table", "pi_timeseries", "--to",
+                        "2026-03-01T11:30:00Z")) < n
+
+
 def test_beside_a_harvest():
     """While one runs the ledger is read, and the gaps dwindle."""
     with Mock("--tags", 30, "--rate", 0.3, "--latency", "5ms") as m, Site(
