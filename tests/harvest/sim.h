@@ -66,7 +66,8 @@ enum sim_feature {
 	SIM_LEADS = 1 << 15,	/* weeks or years before the first event */
 	SIM_RANGES = 1 << 16,	/* cycles of a part of the time or streams */
 	SIM_REREADS = 1 << 17,	/* all is asked for again */
-	SIM_FEATURES = 18
+	SIM_ALL = 1 << 18,	/* silver with all ties */
+	SIM_FEATURES = 19
 };
 
 /* How much of a seed is run. */
@@ -84,14 +85,13 @@ struct sim_event {
 	uint32_t serial;	/* tells its value */
 	uint8_t form;		/* of the value */
 	bool seven;		/* digits of its time, always */
-	bool ok;		/* oracle: silver may hold it */
 };
 
-/* Events of one time, in the server's order. */
+/* Events of one time, in the server's order. Silver has one row of them, the
+ * last, or with all ties a row an ordinal: what each may be, oracle's. */
 struct sim_key {
 	uint32_t from, n;
-	bool none_ok;		/* oracle: silver may hold nothing here */
-	bool seen;		/* oracle: a row was there */
+	bool *may;		/* see sim_may() */
 };
 
 enum sim_how {			/* a stream is broken */
@@ -159,6 +159,7 @@ struct sim {
 	bool first_list;		/* first values come as lists of one */
 	int64_t latency_us;
 	bool many_broken;
+	bool ties_all;			/* the ordinal is part of the key */
 	uint32_t group_size;
 	uint32_t cap_ours;		/* the option, or the server's if less */
 	/* this cycle */
@@ -242,6 +243,18 @@ enum sim_fault sim_fault_draw(struct sim *);
 bool sim_fault_instead(struct sim *, enum sim_fault, struct fetch_transfer *);
 
 /* sim_oracle.c */
+/* Of row `o` of a key: [i] it may be event i, [n] it may be missing, [n + 1]
+ * it was seen. */
+static inline bool *
+sim_may(const struct sim_key *k, uint32_t o)
+{
+	return (&k->may[(size_t)o * (k->n + 2)]);
+}
+static inline uint32_t
+sim_rows(const struct sim *s, const struct sim_key *k)
+{
+	return (s->ties_all ? k->n : 1);
+}
 struct sim_cycle {
 	int64_t began, ended;	/* ticks of the server */
 	int64_t from, to;	/* wanted; to is TICKS_NONE when it was not
@@ -266,6 +279,7 @@ struct sim_row {
 	const char *webid, *text;
 	size_t webid_len, text_len;	/* text NULL: null */
 	int64_t t;
+	int32_t ordinal;	/* with all ties, else 0 */
 	bool has_value, has_code;
 	double value;
 	int64_t code;

@@ -52,9 +52,10 @@ key_find(struct sim_stream *st, int64_t t)
 
 /* --- what the server had to say ------------------------------------------- */
 
+/* While a cycle lasted, in the form of sim_may(). */
 struct said {
-	bool e[2048];		/* the last of the key may have been this */
-	bool none;
+	struct sim_key k;
+	size_t room;
 	uint32_t most, least;	/* events at once */
 };
 
@@ -62,21 +63,21 @@ static void
 said_at(const struct sim *s, const struct sim_stream *st,
     const struct sim_key *k, int64_t now, struct said *x)
 {
-	uint32_t i, n = 0, last = 0;
+	uint32_t i, o, n = 0, rows = sim_rows(s, k);
 
 	for (i = 0; i < k->n; i++)
-		if (sim_alive(&st->e[k->from + i], now)) {
-			last = i;
-			n++;
-		}
-	if (n > 0)
-		x->e[last] = true;
-	else
-		x->none = true;
-	/* Of so many the server gives the first only. */
-	for (i = 0; i < k->n && n >= s->cap_ours; i++)
 		if (sim_alive(&st->e[k->from + i], now))
-			x->e[i] = true;
+			n++;
+	for (i = o = 0; i < k->n; i++) {
+		if (!sim_alive(&st->e[k->from + i], now))
+			continue;
+		/* Of so many the server gives the first only. */
+		if (s->ties_all || ++o == n || n >= s->cap_ours)
+			sim_may(&x->k, s->ties_all ? o++ : 0)[i] = true;
+	}
+	for (o = 0; o < rows; o++)
+		if (o >= n || (s->ties_all && n >= s->cap_ours))
+			sim_may(&x->k, o)[k->n] = true;
 	if (n > x->most)
 		x->most = n;
 	if (n < x->least)
@@ -87,12 +88,16 @@ static void
 said(const struct sim *s, const struct sim_stream *st,
     const struct sim_key *k, const struct sim_cycle *c, struct said *x)
 {
+	size_t size = sim_rows(s, k) * ((size_t)k->n + 2);
 	const struct sim_event *e;
 	uint32_t i;
 
-	MUST(k->n <= sizeof(x->e));
-	memset(x->e, 0, k->n);
-	x->none = false;
+	if (x->room < size) {
+		x->k.may = must_realloc(x->k.may, size, sizeof(bool));
+		x->room = size;
+	}
+	x->k.n = k->n;
+	memset(x->k.may, 0, size);
 	x->most = 0;
 	x->least = UINT32_MAX;
 	said_at(s, st, k, c->began, x);
@@ -105,23 +110,34 @@ said(const struct sim *s, const struct sim_stream *st,
 	}
 }
 
+static void
+said_free(struct said *x)
+{
+
+	free(x->k.may);
+	free(x);
+}
+
 /* --- a cycle -------------------------------------------------------------- */
 
 /* `sure`: what was said is in silver. Otherwise it may be. */
 static void
-key_update(struct sim_stream *st, struct sim_key *k, const struct said *x,
+key_update(const struct sim *s, struct sim_key *k, const struct said *x,
     bool sure)
 {
-	struct sim_event *e;
-	bool replace = sure && !x->none;
-	uint32_t i;
+	const bool *said;
+	uint32_t i, o;
+	bool *may;
 
-	for (i = 0; i < k->n; i++) {
-		e = &st->e[k->from + i];
-		e->ok = x->e[i] || (!replace && e->ok);
+	for (o = 0; o < sim_rows(s, k); o++) {
+		may = sim_may(k, o);
+		said = sim_may(&x->k, o);
+		for (i = 0; i < k->n; i++)
+			may[i] = said[i] || (may[i] &&
+			    (!sure || said[k->n]));
+		/* What is there once stays. */
+		may[k->n] = may[k->n] && (!sure || said[k->n]);
 	}
-	if (replace)
-		k->none_ok = false;
 }
 
 static bool
@@ -198,7 +214,7 @@ stream_cycle(struct sim *s, struct sim_stream *st, struct sim_cycle *c,
 			continue;
 		said(s, st, k, c, x);
 		again = c->reread || !covers(&st->before, t) || t >= tail;
-		key_update(st, k, x, !covers(&st->before, t) ||
+		key_update(s, k, x, !covers(&st->before, t) ||
 		    (complete && again));
 		if (complete && again && x->least >= s->cap_ours)
 			c->nexpected++;
@@ -265,7 +281,7 @@ sim_oracle_cycle(struct sim *s, struct sim_cycle *c)
 	SIM_CHECK(s, !c->whole || c->nties >= c->nexpected,
 	    "%u times were too full to be read, %u reported", c->nexpected,
 	    c->nties);
-	free(x);
+	said_free(x);
 }
 
 void
@@ -290,7 +306,7 @@ sim_oracle_tie(struct sim *s, const struct sim_cycle *c, const char *name,
 	SIM_CHECK(s, x->most >= s->cap_ours, "%s: %s: %u there, cap %u", name,
 	    text, x->most, s->cap_ours);
 	s->x->ties++;
-	free(x);
+	said_free(x);
 }
 
 /* --- silver --------------------------------------------------------------- */
@@ -320,21 +336,25 @@ wrong_row(struct sim *s, const struct sim_stream *st,
 {
 	char at[TICKS_TEXT_MAX], to[TICKS_TEXT_MAX], ok[800] = "";
 	const struct sim_event *e;
+	const bool *may = NULL;
 	size_t n = 0;
 	uint32_t i;
 
-	for (i = 0; k != NULL && i < k->n && n < sizeof(ok) - 100; i++) {
+	if (k != NULL && (uint32_t)r->ordinal < sim_rows(s, k))
+		may = sim_may(k, (uint32_t)r->ordinal);
+	for (i = 0; may != NULL && i < k->n && n < sizeof(ok) - 100; i++) {
 		e = &st->e[k->from + i];
 		n += (size_t)snprintf(ok + n, sizeof(ok) - n, " %s%u/%u (%s "
-		    "- %s)", e->ok ? "" : "not ", e->serial, e->form,
+		    "- %s)", may[i] ? "" : "not ", e->serial, e->form,
 		    ticks_text7(e->born, at), e->died == SIM_NEVER ? "" :
 		    ticks_text7(e->died, to));
 	}
-	sim_broken(s, __FILE__, __LINE__, "silver: %s %s: %s: value %g, text "
-	    "%.*s; may be:%s%s", st->name, ticks_text7(r->t, at), what,
+	sim_broken(s, __FILE__, __LINE__, "silver: %s %s, %d: %s: value %g, "
+	    "text %.*s; may be:%s%s", st->name, ticks_text7(r->t, at),
+	    r->ordinal, what,
 	    r->has_value ? r->value : 0, (int)r->text_len,
 	    r->text != NULL ? r->text : "", ok,
-	    k != NULL && k->none_ok ? " none" : "");
+	    may != NULL && may[k->n] ? " none" : "");
 }
 
 void
@@ -343,17 +363,20 @@ sim_oracle_row(struct sim *s, const struct sim_row *r)
 	struct sim_stream *st = sim_stream_find(s, r->webid, r->webid_len);
 	struct sim_key *k;
 	uint32_t i;
+	bool *may;
 
 	SIM_CHECK(s, st != NULL && strlen(st->webid) == r->webid_len &&
 	    memcmp(st->webid, r->webid, r->webid_len) == 0,
 	    "silver: a row of %.*s", (int)r->webid_len, r->webid);
-	if ((k = key_find(st, r->t)) == NULL)
+	if ((k = key_find(st, r->t)) == NULL ||
+	    (uint32_t)r->ordinal >= sim_rows(s, k))
 		wrong_row(s, st, k, r, "no such event");
-	if (k->seen)
+	may = sim_may(k, (uint32_t)r->ordinal);
+	if (may[k->n + 1])
 		wrong_row(s, st, k, r, "twice");
-	k->seen = true;
+	may[k->n + 1] = true;
 	for (i = 0; i < k->n; i++)
-		if (st->e[k->from + i].ok && same(&st->e[k->from + i], r))
+		if (may[i] && same(&st->e[k->from + i], r))
 			return;
 	wrong_row(s, st, k, r, "another value");
 }
@@ -364,16 +387,20 @@ sim_oracle_rows_end(struct sim *s)
 	char at[TICKS_TEXT_MAX];
 	struct sim_stream *st;
 	struct sim_key *k;
-	uint32_t i, n;
+	uint32_t i, n, o;
+	bool *may;
 
 	for (i = 0; i < s->n; i++) {
 		st = &s->s[i];
 		for (n = 0; n < st->nk; n++) {
 			k = &st->k[n];
-			SIM_CHECK(s, k->seen || k->none_ok,
-			    "silver: %s %s is missing", st->name,
-			    ticks_text7(st->e[k->from].t, at));
-			k->seen = false;
+			for (o = 0; o < sim_rows(s, k); o++) {
+				may = sim_may(k, o);
+				SIM_CHECK(s, may[k->n + 1] || may[k->n],
+				    "silver: %s %s, %u is missing", st->name,
+				    ticks_text7(st->e[k->from].t, at), o);
+				may[k->n + 1] = false;
+			}
 		}
 	}
 }

@@ -140,7 +140,7 @@ make_options(struct run *r)
 	    .give_up_ms = sim_between(g, 1000, 30000),
 	    .retry_share = 0.2, .retry_rate = 1, .seed = s->seed };
 	r->copt = (struct compact_options){ .data_dir = s->dir,
-	    .source = SOURCE, .zstd_level = 1,
+	    .source = SOURCE, .zstd_level = 1, .ties_all = s->ties_all,
 	    .memory = sim_chance(g, 30) ? 1 : 4 << 20,
 	    .file_rows = sim_chance(g, 30) ? 20 : 100000 };
 }
@@ -401,7 +401,8 @@ static void
 verification(struct run *r)
 {
 	struct verify_options o = { .data_dir = r->sim.dir,
-	    .source = SOURCE, .finding = on_finding,
+	    .source = SOURCE, .ties_all = r->sim.ties_all,
+	    .finding = on_finding,
 	    .progress = on_progress, .cookie = &r->sim };
 	struct verify_result result;
 	struct err e = ERR_INIT;

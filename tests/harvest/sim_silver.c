@@ -67,6 +67,7 @@ sim_read_ledger(struct sim *s, struct ledger *l,
 
 struct columns {
 	uint32_t webid, time, rest, value, text, code, good;
+	int ordinal;		/* < 0: there is none */
 };
 
 static uint32_t
@@ -92,6 +93,8 @@ check_row(struct sim *s, const struct columns *c, const struct rows *r,
 		x.value = r->v[c->value].f64[i];
 	if ((x.has_code = !rows_null(r, c->code, i)))
 		x.code = r->v[c->code].i64[i];
+	if (c->ordinal >= 0)
+		x.ordinal = r->v[c->ordinal].i32[i];
 	x.good = !rows_null(r, c->good, i) && r->v[c->good].b[i];
 	sim_oracle_row(s, &x);
 }
@@ -116,6 +119,8 @@ read_file(struct sim *s, const char *path)
 	c.text = column(s, r->schema, "value_text");
 	c.code = column(s, r->schema, "state_code");
 	c.good = column(s, r->schema, "good");
+	c.ordinal = rows_schema_find(r->schema, "ordinal");
+	SIM_CHECK(s, (c.ordinal >= 0) == s->ties_all, "column ordinal");
 	while ((rc = parquet_reader_next(p, r, 1000, &e)) > 0) {
 		for (i = 0; i < r->n; i++)
 			check_row(s, &c, r, i);

@@ -185,10 +185,10 @@ by_time(const void *x, const void *y)
 }
 
 static void
-make_keys(struct sim_stream *st)
+make_keys(struct sim *s, struct sim_stream *st)
 {
 	struct sim_key *k = NULL;
-	uint32_t i;
+	uint32_t i, o;
 
 	if (st->n > 0)
 		qsort(st->e, st->n, sizeof(st->e[0]), by_time);
@@ -197,9 +197,14 @@ make_keys(struct sim_stream *st)
 		if (k == NULL || st->e[k->from].t != st->e[i].t) {
 			k = &st->k[st->nk++];
 			k->from = i;
-			k->none_ok = true;
 		}
 		k->n++;
+	}
+	for (k = st->k; k < st->k + st->nk; k++) {
+		k->may = must_calloc(sim_rows(s, k) * ((size_t)k->n + 2),
+		    sizeof(bool));
+		for (o = 0; o < sim_rows(s, k); o++)
+			sim_may(k, o)[k->n] = true;
 	}
 }
 
@@ -226,7 +231,7 @@ make_events(struct sim *s, struct sim_stream *st, struct manner *m)
 	}
 	if (sim_chance(&m->r, 12))
 		big_tie(s, st, m);
-	make_keys(st);
+	make_keys(s, st);
 }
 
 /* --- points that come and go, and broken ones ----------------------------- */
@@ -328,6 +333,7 @@ make_server(struct sim *s)
 	s->first_list = sim_chance(r, 30) && sim_has(s, SIM_ODD);
 	s->latency_us = sim_between(r, 1, 2000) * (sim_chance(r, 20) ? 1000 :
 	    10);
+	s->ties_all = sim_chance(r, 25) && sim_has(s, SIM_ALL);
 	s->many_broken = sim_chance(r, 10);
 	s->cap = sim_has(s, SIM_LIMITS) ? cap : 150000;
 	s->url_max = sim_has(s, SIM_LIMITS) ? url : 65500;
@@ -361,9 +367,11 @@ sim_world_init(struct sim *s)
 void
 sim_world_fini(struct sim *s)
 {
-	uint32_t i;
+	uint32_t i, n;
 
 	for (i = 0; i < s->n; i++) {
+		for (n = 0; n < s->s[i].nk; n++)
+			free(s->s[i].k[n].may);
 		free(s->s[i].e);
 		free(s->s[i].k);
 		ranges_fini(&s->s[i].before);

@@ -55,7 +55,7 @@ static const char *const features[SIM_FEATURES] = {
 	"faults", "kills", "stops", "late", "edits", "deletes", "ties",
 	"broken", "limits", "total", "clocks", "cycles", "odd",
 	"points", "rebuilds", "leads", "ranges",
-	"rereads",
+	"rereads", "all",
 };
 
 struct bench {
