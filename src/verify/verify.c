@@ -186,9 +186,81 @@ check_counters(struct verify *v, const struct verify_group *g)
 	    (unsigned long long)g->rows);
 }
 
+/* --- objects against the last walk --------------------------------------- */
+
+struct object_check {
+	struct verify *v;
+	struct verify_group *g;
+	struct ledger_txn *txn;
+	struct source_object row;
+};
+
+static int
+compare_object(const struct ledger_object *o, void *cookie)
+{
+	struct object_check *c = cookie;
+	struct verify_finding f;
+
+	if (strcmp(o->name, c->row.name) == 0 &&
+	    strcmp(o->kind, c->row.kind) == 0 && !o->gone)
+		return (0);
+	verify_finding_init(c->v, &f, VERIFY_ERROR, "ledger.object");
+	f.stream = c->row.name;
+	verify_tell(c->v, &f, "the last walk saw it with another name or "
+	    "kind than object %u of the ledger has", o->id);
+	return (0);
+}
+
+static int
+check_row(struct object_check *c, struct err *e)
+{
+	const char *table = c->v->table->name;
+	struct verify_finding f;
+	uint32_t id;
+	int rc;
+
+	rc = ledger_object_find(c->txn, table, c->row.key, &id, e);
+	if (rc != 0 || id != 0)
+		return (rc != 0 ? rc : ledger_object_each(c->txn, table, id,
+		    id, compare_object, c, e));
+	verify_finding_init(c->v, &f, VERIFY_ERROR, "ledger.object");
+	f.stream = c->row.name;
+	verify_tell(c->v, &f, "the last walk saw it, the ledger does not "
+	    "know it");
+	return (0);
+}
+
+static int
+check_walk(void *cookie, const struct rows *const *rows, uint32_t n,
+    struct err *e)
+{
+	struct object_check *c = cookie;
+	struct ledger_group now;
+	uint32_t k, i;
+	int rc;
+
+	/* Only the last one, and not when there is a later one by now. */
+	if (journal_pos_cmp(&c->g->walk_from, &c->g->g.run) != 0)
+		return (0);
+	if ((rc = ledger_read_begin(c->v->ledger, &c->txn, e)) != 0)
+		return (rc);
+	rc = ledger_group_get(c->txn, c->v->table->name, c->g->number, &now,
+	    e);
+	if (journal_pos_cmp(&now.run, &c->g->g.run) != 0)
+		n = 0;
+	for (k = 0; k < n && rc == 0; k++)
+		for (i = 0; rows[k] != NULL && i < rows[k]->n && rc == 0; i++)
+			if (source_walk_object(c->v->table, rows[k], i,
+			    &c->row))
+				rc = check_row(c, e);
+	ledger_read_end(c->txn);
+	return (rc);
+}
+
 static int
 check_journals(struct verify *v, struct err *e)
 {
+	struct object_check objects = { .v = v };
 	const struct journal_pos start = { 0, 0 };
 	struct verify_group *g;
 	size_t i;
@@ -198,6 +270,11 @@ check_journals(struct verify *v, struct err *e)
 		g = &v->groups[i];
 		if (v->ledger != NULL && !g->known)
 			continue;
+		if (v->ledger != NULL && v->table->is_parent) {
+			objects.g = g;
+			g->walk = check_walk;
+			g->walk_cookie = &objects;
+		}
 		rc = verify_journal(v, g, &start,
 		    v->ledger != NULL ? &g->g.pos : NULL, true, e);
 		if (rc == 0 && v->ledger != NULL)

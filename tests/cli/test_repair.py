@@ -8,6 +8,7 @@ again and gives the same.
 GARNER_TEST_REPAIR_KILLS: how often (default 4).
 """
 
+import datetime
 import glob
 import json
 import os
@@ -27,6 +28,12 @@ KILLS = int(os.environ.get("GARNER_TEST_REPAIR_KILLS", "4"))
 
 def lines(r):
     return [json.loads(x) for x in r.stdout.splitlines()]
+
+
+def earlier(t):
+    """Where coverage ends anew, the five minutes before are read again."""
+    at = datetime.datetime.fromisoformat(t[:19])
+    return (at - datetime.timedelta(minutes=5)).isoformat() + t[19:]
 
 
 def flip(path, at):
@@ -123,7 +130,7 @@ class Case:
         check_silver(self.mock, self.site, A, B)
         assert not self.verify(0)
         for name, a, b in self.asked(since):
-            inside = any(la <= a and b <= lb
+            inside = any(earlier(la) <= a and b <= lb
                          for la, lb in lost.get(name, []))
             assert inside or a >= TAIL, (name, a, b, lost.get(name))
 
@@ -157,8 +164,8 @@ def test_each_block():
             at += 80 + int.from_bytes(data[at + 8:at + 12], "little")
         assert len(places) == 8, places     # schema, rows, schema, cover
         for i, at in enumerate(places):
-            if i >= 4 and KILLS < 10:
-                break
+            if i in (2, 4, 6, 7) and KILLS < 10:
+                continue
             c.reset()
             if i % 2:
                 shutil.rmtree(c.path("silver/pi/pi_timeseries"))
