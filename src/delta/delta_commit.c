@@ -10,11 +10,13 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/hash.h"
 #include "base/must.h"
 #include "base/ticks.h"
 #include "codec/json.h"
@@ -304,6 +306,19 @@ check_schema(const struct delta_snapshot *base, const struct delta_commit *c,
 	return (rc);
 }
 
+/* The hash of it all goes where its digits are zeros. */
+static void
+sign(struct buf *b)
+{
+	char digits[DELTA_HASH_DIGITS + 1];
+	char *at = delta_hash_place((char *)b->data, b->len);
+
+	MUST(at != NULL);
+	(void)snprintf(digits, sizeof(digits), "%016" PRIx64,
+	    hash64(b->data, b->len, 0));
+	memcpy(at, digits, DELTA_HASH_DIGITS);
+}
+
 static int
 put_actions(struct buf *b, struct delta_table *t,
     const struct delta_snapshot *base, const struct delta_commit *c,
@@ -319,8 +334,9 @@ put_actions(struct buf *b, struct delta_table *t,
 	buf_printf(b, "{\"commitInfo\":{\"timestamp\":%" PRId64
 	    ",\"operation\":\"%s\",\"operationParameters\":{},"
 	    "\"isBlindAppend\":%s,\"engineInfo\":\"garner/" PACKAGE_VERSION
-	    "\",\"txnId\":\"%s\"}}\n", now_ms, c->operation,
-	    c->nremoves == 0 ? "true" : "false", txn_id);
+	    "\",\"txnId\":\"%s\"," DELTA_HASH DELTA_HASH_NONE "\"}}\n",
+	    now_ms, c->operation, c->nremoves == 0 ? "true" : "false",
+	    txn_id);
 	if (base->version < 0) {
 		buf_puts(b, "{\"protocol\":{\"minReaderVersion\":1,"
 		    "\"minWriterVersion\":2}}\n");
@@ -344,6 +360,8 @@ put_actions(struct buf *b, struct delta_table *t,
 	if (rc == 0 && b->error != 0)
 		rc = err_set(e, b->error, "a commit of %zu files is too "
 		    "large", c->nadds + c->nremoves);
+	if (rc == 0)
+		sign(b);
 	return (rc);
 }
 

@@ -366,6 +366,37 @@ apply_line(struct replay *r, const char *text, size_t n)
 	return (rc);
 }
 
+char *
+delta_hash_place(char *text, size_t n)
+{
+	char *line = memchr(text, '\n', n), *p;
+
+	if (line == NULL)
+		line = text + n;
+	p = memmem(text, (size_t)(line - text), DELTA_HASH,
+	    sizeof(DELTA_HASH) - 1);
+	if (p == NULL || line - p < (ptrdiff_t)(sizeof(DELTA_HASH) +
+	    DELTA_HASH_DIGITS))
+		return (NULL);
+	return (p + sizeof(DELTA_HASH) - 1);
+}
+
+/* JSON has no checksum of its own: a changed digit is a good number. */
+static bool
+hash_holds(char *text, size_t n)
+{
+	char told[DELTA_HASH_DIGITS + 1], is[DELTA_HASH_DIGITS + 1];
+	char *at = delta_hash_place(text, n);
+
+	if (at == NULL)
+		return (true);
+	memcpy(told, at, DELTA_HASH_DIGITS);
+	told[DELTA_HASH_DIGITS] = '\0';
+	memcpy(at, DELTA_HASH_NONE, DELTA_HASH_DIGITS);
+	(void)snprintf(is, sizeof(is), "%016" PRIx64, hash64(text, n, 0));
+	return (strcmp(told, is) == 0);
+}
+
 static void
 note_bad(struct delta_table *t, const char *path)
 {
@@ -393,6 +424,11 @@ apply_file(struct replay *r, int64_t version)
 	r->line = 0;
 	rc = sys_read_file(r->table->sys, path, DELTA_COMMIT_MAX, &text, &n,
 	    r->err);
+	if (rc == 0 && n == 0)
+		rc = bad(r, "the file is empty");
+	else if (rc == 0 && !hash_holds(text, n))
+		rc = bad(r, "the file is not as it was written: its hash is "
+		    "another");
 	for (p = text; rc == 0 && p < text + n; p = end + 1) {
 		end = memchr(p, '\n', (size_t)(text + n - p));
 		if (end == NULL)

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <math.h>
 #include <pthread.h>
 #include <setjmp.h>
@@ -728,6 +729,51 @@ test_logs(void **state)
 	delta_close(t);
 }
 
+/* Each bit of a commit of ours, and each length: noticed, but for the name
+ * of the hash itself, without which all is as it was. */
+static void
+test_every_bit(void **state)
+{
+	struct place *p = *state;
+	struct change ch = { .schema = p->schema, .txn = 2,
+	    .add = { "date=2026-03-01/part-a.parquet" } };
+	char *path = must_sprintf("%s/_delta_log/%020d.json", p->dir, 1);
+	struct delta_table *t = delta_open(sys_posix(), p->dir, "timestamp");
+	struct delta_snapshot s;
+	size_t n, bit, unseen = 0, cut;
+	struct err e;
+	char *data, byte;
+	int fd;
+
+	(void)change(p, &ch);
+	(void)change(p, &ch);
+	assert_true((fd = open(path, O_RDWR)) >= 0);
+	assert_int_equal(sys_read_file(sys_posix(), path, 1 << 20, &data, &n,
+	    NULL), 0);
+	for (bit = 0; bit < n * 8; bit++) {
+		byte = (char)(data[bit / 8] ^ 1 << bit % 8);
+		assert_int_equal(pwrite(fd, &byte, 1, (off_t)bit / 8), 1);
+		if (delta_load(t, &s, &e) == 0) {
+			unseen++;
+			assert_true(s.version == 1 && s.nfiles == 1);
+			delta_snapshot_fini(&s);
+		} else {
+			assert_string_equal(delta_bad_path(t), path);
+		}
+		assert_int_equal(pwrite(fd, data + bit / 8, 1,
+		    (off_t)bit / 8), 1);
+	}
+	assert_true(unseen <= 8 * sizeof("\"garnerXxh64\":\""));
+	for (cut = n; cut-- > 0;) {
+		assert_int_equal(ftruncate(fd, (off_t)cut), 0);
+		assert_int_equal(delta_load(t, &s, &e), ERR_CORRUPT);
+	}
+	delta_close(t);
+	(void)close(fd);
+	free(data);
+	free(path);
+}
+
 int
 main(void)
 {
@@ -736,6 +782,7 @@ main(void)
 		T(test_commit_and_load), T(test_actions),
 		T(test_schema_changes), T(test_second_is_refused),
 		T(test_race), T(test_failures), T(test_sweep), T(test_logs),
+		T(test_every_bit),
 	};
 
 	return (cmocka_run_group_tests(tests, NULL, NULL));
