@@ -62,7 +62,8 @@ struct harvest_cover {
 				 * read, or TICKS_NONE; then a == b */
 	int64_t first;		/* ticks of the stream's first value of all,
 				 * where it was asked for, or TICKS_NONE */
-	bool cell;		/* `digest` is that of its rows */
+	bool cell;		/* `digest` is that of so many rows */
+	uint32_t cell_values;
 	uint64_t digest;	/* below 2^LEDGER_DIGEST_BITS */
 	int32_t fail_code;	/* set aside for, or 0 */
 	bool mute;		/* it was set aside in this run: what is good
@@ -297,15 +298,20 @@ void harvest_note_end(struct harvest *);
 /* harvest_want.c: where what is read again of a stream begins. */
 int64_t harvest_tail_from(const struct ranges *covered,
     const struct harvest_range *, int64_t tail);
+/* How long the tail of a table is. */
+int64_t harvest_tail(const struct harvest *, const struct source_table *);
+/* A cell that the tail begins in is read whole, or could not be compared. */
+void harvest_widen(const struct ledger_stream *, const struct harvest_range *,
+    int64_t tail, struct ranges *out);
 /*
  * Cells, in which what is read again is compared: their length, ticks, or 0
  * when nothing is; the one that holds t begins at; and the beginning of
  * those of a range's tail, TICKS_MAX when there are none.
  */
-int64_t harvest_cell_len(const struct harvest *);
+int64_t harvest_cell_len(const struct harvest *, const struct source_table *);
 int64_t harvest_cell_floor(int64_t t, int64_t len);
 int64_t harvest_cells_from(const struct harvest *,
-    const struct harvest_range *);
+    const struct source_table *, const struct harvest_range *);
 /* Note the server's now for those who look later. */
 int harvest_clock_note(struct harvest *, struct err *);
 

@@ -185,7 +185,7 @@ static void
 learn_cell(struct ledger_stream *s, const struct harvest_cover *c,
     int64_t len)
 {
-	struct ledger_cell k = { .a = c->a, .b = c->b, .values = c->values,
+	struct ledger_cell k = { .a = c->a, .b = c->b, .values = c->cell_values,
 		.digest = c->digest };
 
 	if (c->a >= c->b)
@@ -247,7 +247,7 @@ int
 harvest_learn(struct ledger_txn *txn, const struct harvest_writer *w,
     const struct harvest_batch *b, struct err *e)
 {
-	const int64_t cell_len = harvest_cell_len(w->h);
+	const int64_t cell_len = harvest_cell_len(w->h, w->table);
 	const char *table = w->table->name;
 	const struct harvest_cover *c;
 	struct ledger_stream s;

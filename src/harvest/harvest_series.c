@@ -183,22 +183,6 @@ never_read(const struct plan *p)
 	    source_first_can(p->series->table));
 }
 
-/* A cell that the tail begins in is read whole, or could not be compared. */
-static void
-widen(struct plan *p)
-{
-	const int64_t tail = harvest_tail_from(&p->state.covered, p->range,
-	    p->series->h->opt.reread);
-	const struct ledger_cell *k;
-	unsigned i;
-
-	for (i = 0; i < p->state.ncells; i++) {
-		k = &p->state.cells[i];
-		if (k->a < tail && tail < k->b && k->a >= p->range->from)
-			ranges_add(&p->missing, k->a, tail);
-	}
-}
-
 /* Wanted: the range minus what is covered, the tail always again. */
 static int
 plan_stream(const struct ledger_object *o, void *cookie)
@@ -224,7 +208,7 @@ plan_stream(const struct ledger_object *o, void *cookie)
 	h->stats.streams++;
 	harvest_wanted(&p->state.covered, p->range, h->opt.reread,
 	    &p->missing);
-	widen(p);
+	harvest_widen(&p->state, p->range, h->opt.reread, &p->missing);
 	if (p->missing.n > 0 && held(p, o))
 		return (0);
 	s->known++;
@@ -324,8 +308,8 @@ harvest_series_run(struct harvest *h, const struct source_table *t,
 	s.range = range;
 	s.arena = arena_new();
 	s.answer_mean = ANSWER_BYTES_GUESS;
-	s.cells_from = harvest_cells_from(h, range);
-	s.cell_len = harvest_cell_len(h);
+	s.cells_from = harvest_cells_from(h, t, range);
+	s.cell_len = harvest_cell_len(h, t);
 	s.known_from = s.cells_from;
 	rc = plan_streams(&s, range, e);
 	if (rc == 0) {

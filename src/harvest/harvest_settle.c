@@ -238,6 +238,7 @@ settle_part(struct ask *k, const struct harvest_cover *like,
 	first = rows_until(u->rows, col, u->from, u->n, p->a);
 	n = u->n - first;
 	c.cell = p->cell;
+	c.cell_values = n;
 	if (p->cell || p->before != NULL)
 		c.digest = rows_digest(u->rows, u->from + first, n) &
 		    HARVEST_DIGEST_MASK;

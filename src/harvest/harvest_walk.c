@@ -39,6 +39,11 @@ struct unit {
 	struct rows *rows;		/* of its pages so far, or NULL */
 	struct fetch_job *job;		/* UNIT_ASKED */
 	unsigned tries;			/* of this page, unusable answers */
+	bool cell;			/* frames: kept to be compared */
+	bool first;			/* frames: the window before is not read
+					 * in this run */
+	struct ledger_cell before;	/* frames: what it was up to before.b,
+					 * before.a < before.b */
 };
 
 struct harvest_walk {
@@ -105,29 +110,110 @@ unit_done(struct unit *u)
 		u->walk->writer->complete = true;
 }
 
+static bool
+starts_before(const struct unit *u, uint32_t i, int64_t t)
+{
+	const int col = u->walk->table->cursor;
+
+	return (col < 0 || rows_null(u->rows, (uint32_t)col, i) ||
+	    u->rows->v[col].i64[i] < t);
+}
+
+/* What begins at the end of a window belongs to the next, what began before
+ * it to the one before, if that is read as well: so each frame is kept once. */
+static bool
+belongs(const struct unit *u, uint32_t i)
+{
+
+	return (u->walk->table->kind != SOURCE_FRAMES ||
+	    (starts_before(u, i, u->at.b) &&
+	    (u->first || !starts_before(u, i, u->at.a))));
+}
+
+/*
+ * What is new of a window of frames, as *c: all of it when what began before
+ * the end of its last reading, or reaches into it, is not as it was; else
+ * what began since. False: nothing.
+ */
+static bool
+frames_news(const struct unit *u, struct harvest_cover *c)
+{
+	const struct ledger_cell *k = &u->before;
+	uint32_t i, n = u->rows != NULL ? u->rows->n : 0, old = 0, rows = 0;
+	uint64_t digest, old_digest = 0;
+
+	for (i = 0; i < n; i++) {
+		if (!starts_before(u, i, u->at.b))
+			continue;
+		digest = rows_digest(u->rows, i, 1);
+		if (starts_before(u, i, k->b)) {
+			old++;
+			old_digest += digest;
+			rows += belongs(u, i);
+		} else {
+			c->cell_values++;
+			c->digest += digest;
+			c->values++;
+		}
+	}
+	c->digest &= HARVEST_DIGEST_MASK;
+	old_digest &= HARVEST_DIGEST_MASK;
+	c->a = k->b;
+	c->b = u->at.b;
+	if (k->a < k->b && old == k->values &&
+	    (old == 0 || old_digest == k->digest))
+		return (c->a < c->b);
+	c->a = u->at.a;
+	c->values += rows;
+	c->cell_values += old;
+	c->digest = (c->digest + old_digest) & HARVEST_DIGEST_MASK;
+	return (true);
+}
+
+/* Its rows, of frames those that began at `from` or later. */
+static void
+unit_rows(struct unit *u, int64_t from)
+{
+	struct harvest_walk *w = u->walk;
+	struct rows_copier *copier;
+	uint32_t i;
+
+	copier = rows_copier_new(harvest_open_rows(w->writer), u->rows, NULL);
+	for (i = 0; i < u->rows->n; i++)
+		if (belongs(u, i) &&
+		    (from == TICKS_NONE || !starts_before(u, i, from)))
+			rows_copier_row(copier, i);
+	rows_copier_free(copier);
+}
+
+static void
+frames_deliver(struct unit *u)
+{
+	struct harvest_cover c;
+	bool news;
+
+	harvest_cover_init(&c, u->id, u->key != NULL ? u->key : "");
+	c.cell = u->cell;
+	news = frames_news(u, &c);
+	if (!news)
+		c.a = c.b = 0;		/* that it was read */
+	else if (u->rows != NULL && u->rows->n > 0)
+		unit_rows(u, c.a > u->at.a ? c.a : TICKS_NONE);
+	harvest_cover_add(u->walk->writer, &c);
+}
+
 /* The last page is in: hand the rows over. */
 static void
 unit_deliver(struct unit *u)
 {
 	struct harvest_walk *w = u->walk;
-	struct harvest_cover c;
-	struct rows_copier *copier;
-	uint32_t i;
 
-	if (u->rows != NULL && u->rows->n > 0) {
+	if (u->rows != NULL && u->rows->n > 0)
 		source_walk_finish(w->table, u->rows, 0);
-		copier = rows_copier_new(harvest_open_rows(w->writer), u->rows, NULL);
-		for (i = 0; i < u->rows->n; i++)
-			rows_copier_row(copier, i);
-		rows_copier_free(copier);
-	}
-	if (w->table->kind == SOURCE_FRAMES) {
-		harvest_cover_init(&c, u->id, u->key != NULL ? u->key : "");
-		c.a = u->at.a;
-		c.b = u->at.b;
-		c.values = u->rows != NULL ? u->rows->n : 0;
-		harvest_cover_add(w->writer, &c);
-	}
+	if (w->table->kind == SOURCE_FRAMES)
+		frames_deliver(u);
+	else if (u->rows != NULL && u->rows->n > 0)
+		unit_rows(u, TICKS_NONE);
 	harvest_batch_touch(w->writer);
 	unit_done(u);
 }
@@ -341,13 +427,56 @@ struct plan {
 	struct err *err;
 };
 
+/* [a, ..) up to where the next window begins: in the tail, at cells. */
+static int64_t
+window_end(const struct plan *p, const struct ledger_stream *s, int64_t a,
+    int64_t b)
+{
+	struct harvest *h = p->walk->h;
+	const struct source_table *t = p->walk->table;
+	int64_t len = harvest_cell_len(h, t);
+	int64_t from = harvest_cells_from(h, t, p->range);
+
+	if (s->ncells > 0 && s->cells[0].a < from)
+		from = s->cells[0].a;
+	if (b - a > h->opt.window_max)
+		b = a + h->opt.window_max;
+	if (a < from)
+		return (b < from ? b : from);
+	if (len > 0 && harvest_cell_floor(a, len) + len < b)
+		b = harvest_cell_floor(a, len) + len;
+	return (b);
+}
+
+static void
+plan_window(struct plan *p, const struct ledger_object *o,
+    const struct ledger_stream *s, int64_t a, int64_t b, bool first)
+{
+	struct harvest_walk *w = p->walk;
+	const struct ledger_cell *k;
+	struct unit *u;
+	unsigned i;
+
+	u = unit_add(w, o->id, o->key, o->name);
+	u->at.a = a;
+	u->at.b = b;
+	u->first = first;
+	u->cell = a >= harvest_cells_from(w->h, w->table, p->range);
+	u->before.a = u->before.b = a;
+	for (i = 0; i < s->ncells; i++) {
+		k = &s->cells[i];
+		if (k->a == a && k->b <= b &&
+		    ranges_contains(&s->covered, k->a, k->b))
+			u->before = *k;
+	}
+}
+
 static int
 plan_frames(struct plan *p, const struct ledger_object *o)
 {
 	struct harvest_walk *w = p->walk;
 	struct ledger_stream s;
 	struct ranges missing;
-	struct unit *u;
 	int64_t a, b;
 	size_t i;
 	int rc;
@@ -359,14 +488,12 @@ plan_frames(struct plan *p, const struct ledger_object *o)
 		goto out;
 	harvest_wanted(&s.covered, p->range, w->h->opt.reread_frames,
 	    &missing);
+	harvest_widen(&s, p->range, w->h->opt.reread_frames, &missing);
 	for (i = 0; i < missing.n; i++) {
 		for (a = missing.r[i].a; a < missing.r[i].b; a = b) {
-			b = missing.r[i].b;
-			if (b - a > w->h->opt.window_max)
-				b = a + w->h->opt.window_max;
-			u = unit_add(w, o->id, o->key, o->name);
-			u->at.a = a;
-			u->at.b = b;
+			b = window_end(p, &s, a, missing.r[i].b);
+			plan_window(p, o, &s, a, b,
+			    a == missing.r[i].a);
 		}
 	}
 out:

@@ -48,11 +48,34 @@ harvest_tail_from(const struct ranges *covered, const struct harvest_range *r,
 }
 
 int64_t
-harvest_cell_len(const struct harvest *h)
+harvest_tail(const struct harvest *h, const struct source_table *t)
 {
-	int64_t s = h->opt.reread / CELLS / TICKS_PER_S;
 
-	if (h->opt.reread <= 0)
+	return (t->kind == SOURCE_FRAMES ? h->opt.reread_frames :
+	    h->opt.reread);
+}
+
+void
+harvest_widen(const struct ledger_stream *s, const struct harvest_range *r,
+    int64_t tail, struct ranges *out)
+{
+	const int64_t from = harvest_tail_from(&s->covered, r, tail);
+	const struct ledger_cell *k;
+	unsigned i;
+
+	for (i = 0; i < s->ncells; i++) {
+		k = &s->cells[i];
+		if (k->a < from && from < k->b && k->a >= r->from)
+			ranges_add(out, k->a, from);
+	}
+}
+
+int64_t
+harvest_cell_len(const struct harvest *h, const struct source_table *t)
+{
+	int64_t tail = harvest_tail(h, t), s = tail / CELLS / TICKS_PER_S;
+
+	if (tail <= 0)
 		return (0);
 	return ((s > 0 ? s : 1) * TICKS_PER_S);
 }
@@ -66,13 +89,14 @@ harvest_cell_floor(int64_t t, int64_t len)
 }
 
 int64_t
-harvest_cells_from(const struct harvest *h, const struct harvest_range *r)
+harvest_cells_from(const struct harvest *h, const struct source_table *t,
+    const struct harvest_range *r)
 {
-	int64_t len = harvest_cell_len(h);
+	int64_t len = harvest_cell_len(h, t);
 
 	if (len == 0)
 		return (TICKS_MAX);
-	return (harvest_cell_floor(r->to - h->opt.reread, len));
+	return (harvest_cell_floor(r->to - harvest_tail(h, t), len));
 }
 
 uint32_t

@@ -112,6 +112,31 @@ def test_one_late_event():
         check(m, s)
 
 
+def test_event_frames():
+    """Open frames are read until they are closed, however long that takes;
+    what is as it was adds nothing."""
+    frames = ["pi_event_frames"]
+    with Mock("--tags", 4, "--frame-every", "3m") as m, \
+            Site(m.url, reread="5m",
+                 harvest="  reread_frames: 30m\n") as s:
+        s.garner("harvest")
+        for minute in (0, 0, 1, 7, 30, 59):
+            b = "2026-03-01T12:%02d:00Z" % minute
+            m.set_now(b)
+            before = journal(s, *frames)
+            s.garner("harvest", "--table", frames[0])
+            if minute == 0:
+                assert journal(s, *frames) == before
+            s.garner("compact")
+            check_silver(m, s, A, b, frames, b)
+        # some were open when the tail was long past their beginning
+        late = [r for r in s.cat(frames[0])
+                if r["start_time"] < A and (r["end_time"] or A) > B]
+        assert len(late) > 3, len(late)
+        n, m = len(s.cat(frames[0], "--bronze")), len(s.cat(frames[0]))
+        assert n < 8 * m, (n, m)
+
+
 def test_reread_of_a_range():
     """Values that came later than the tail is long are found by --reread,
     and by nothing else; a second one adds nothing."""
