@@ -31,7 +31,8 @@ field trouble, and the test that shows that it does not go wrong here.
                                   test_errors: test_401 (asked once)
  17  time zones and formats       test_zones here; tests/base/test_ticks
  18  late, edited, deleted        test_main_job: test_late_events_in_the_tail;
-                                  tests/harvest (late, edits, deletes)
+                                  test_reread; tests/harvest (late, edits,
+                                  deletes, all read again); test_verify
  19  the last value vanishes      tests/harvest (deletes, read again in the
                                   tail); `append` keeps what was once read
  20  empty decades                test_empty_decades here; test_windows
