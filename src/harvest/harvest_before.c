@@ -23,7 +23,7 @@
 #define SLOTS_MAX (1u << 21)
 
 struct slot {
-	int64_t lo, hi;			/* covered of the cell; lo == hi: none */
+	int64_t lo, hi;			/* covered of the cell, if lo < hi */
 	uint64_t sum;			/* of digests in it */
 	uint64_t batch_sum;		/* of the batch being read */
 	uint32_t n;

@@ -3,8 +3,9 @@
  * with one open batch, filled on the loop's thread, and at most one batch in
  * flight on a worker. The task: append rows and what they prove to the
  * journal, sync, then one ledger transaction with coverage and position;
- * nothing is counted as read before. A task that fails ends the run: the journal is cut back to the
- * ledger's position when it is next opened, so nothing half-done survives.
+ * nothing is counted as read before. A task that fails ends the run: the
+ * journal is cut back to the ledger's position when it is next opened, so
+ * nothing half-done survives.
  *
  * A snapshot's batch is its whole walk, in one ledger transaction; `run`
  * marks where it begins.

@@ -49,6 +49,12 @@ void ledger_read_end(struct ledger_txn *);
  * streams has its objects here. Ids are small, dense and stable: an object
  * that vanishes and comes back has its old id, so groups by range of ids
  * never move.
+ *
+ * An object is its key: renamed it keeps id and stream, for the key is made
+ * of the server's own ids. A point that was deleted and made again under its
+ * old name has another key, and an archive of its own: it is another object,
+ * covered by nothing, or values filled into it at times that the old one was
+ * read for would never be asked for.
  */
 struct ledger_object {
 	uint32_t id;		/* from 1, order of first sight, per table */

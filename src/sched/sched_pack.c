@@ -273,11 +273,9 @@ redo_insert(struct sched *s, struct set *q)
 {
 	struct set *at, *before = NULL;
 
-	LIST_FOREACH(at, &s->redo, link) {
-		if (at->b <= q->b)
-			break;
+	for (at = LIST_FIRST(&s->redo); at != NULL && at->b > q->b;
+	    at = LIST_NEXT(at, link))
 		before = at;
-	}
 	if (before == NULL)
 		LIST_INSERT_HEAD(&s->redo, q, link);
 	else
