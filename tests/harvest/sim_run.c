@@ -87,15 +87,16 @@ any_500(const struct sim *s)
 
 /* A run that may read nothing at all ends so. */
 static bool
-all_forbidden(const struct sim *s)
+all_forbidden(const struct sim *s, uint32_t group)
 {
 	const struct sim_stream *st;
 	uint32_t i;
 
 	for (i = 0; i < s->n; i++) {
 		st = &s->s[i];
-		if (!st->there || st->id == 0 || st->gone ||
-		    st->listed_to <= sim_server_now(s))
+		if (!st->there || st->id == 0 || st->gone || st->refused ||
+		    st->listed_to <= sim_server_now(s) || (group != 0 &&
+		    group != 1 + (st->id - 1) / s->group_size))
 			continue;
 		if (st->broken_from == SIM_NEVER ||
 		    st->how != SIM_REFUSED || st->status != 403)
@@ -241,7 +242,7 @@ cycle_go(struct run *r, const struct plan *p, struct sim_cycle *c)
 	if (rc == 0)
 		rc = harvest_run(h, r->series, &p->range, &e);
 	if (rc == ERR_FORBIDDEN)
-		SIM_CHECK(s, all_forbidden(s), "%s", e.text);
+		SIM_CHECK(s, all_forbidden(s, p->range.group), "%s", e.text);
 	SIM_CHECK(s, rc == 0 || !p->last || rc == ERR_FORBIDDEN,
 	    "the last cycle failed: %s", e.text);
 	SIM_CHECK(s, rc == 0 || e.text[0] != '\0', "an error without words");
