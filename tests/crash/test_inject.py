@@ -13,10 +13,11 @@ import os
 import random
 import time
 
-from crash import CrashSite
+from crash import CrashSite, sanitized
 from harness import Mock, check_silver, main, one_line
 
-POINTS = int(os.environ.get("GARNER_TEST_INJECT", "60"))
+POINTS = int(os.environ.get("GARNER_TEST_INJECT",
+                            "12" if sanitized() else "60"))
 SEED = int(os.environ.get("GARNER_TEST_SEED", str(int(time.time()))))
 A = "2026-03-01T11:40:00Z"
 WORLD = ("--tags", 12, "--density", "fast=7s,medium=20s,slow=60s")
