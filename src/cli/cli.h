@@ -203,6 +203,8 @@ typedef int app_stream_fn(const struct app_stream *, void *cookie,
 int app_streams_each(const struct app *, const struct source_table *,
     uint32_t group, const char *pattern, app_stream_fn *, void *cookie,
     struct buf *out, struct err *);
+/* To stdout, and clear it; 1 when that failed, which cli_flush() tells. */
+int app_print(struct buf *);
 /* Was the catalogue the table is read by ever walked? A walk: itself. */
 int app_walked(const struct app *, const struct source_table *, bool *,
     struct err *);

@@ -62,11 +62,11 @@ one(const struct ledger_object *o, void *cookie)
 	return (w->fn(s, w->cookie, w->err));
 }
 
-static int
-print(struct buf *out)
+int
+app_print(struct buf *out)
 {
 
-	if (fwrite(out->data, 1, out->len, stdout) != out->len)
+	if (out->len > 0 && fwrite(out->data, 1, out->len, stdout) != out->len)
 		return (1);		/* told by cli_flush() */
 	buf_clear(out);
 	return (0);
@@ -128,7 +128,7 @@ app_streams_each(const struct app *app, const struct source_table *t,
 		b = last - a >= PIECE ? a + PIECE - 1 : last;
 		rc = piece(app, &w, a, b);
 		if (rc == 0)
-			rc = print(out);
+			rc = app_print(out);
 	}
 	ledger_stream_fini(&w.state);
 	return (rc < 0 ? rc : 0);

@@ -548,7 +548,7 @@ explain(struct job *j, struct err *e)
 		print_json(j);
 	else
 		print_text(j);
-	(void)fwrite(j->out.data, 1, j->out.len, stdout);
+	(void)app_print(&j->out);
 	return (0);
 }
 

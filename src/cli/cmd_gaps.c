@@ -275,8 +275,7 @@ print_table(struct job *j, const struct source_table *t, struct err *e)
 	    add_stream, j, &j->out, e);
 	if (rc == 0)
 		end_group(j);
-	(void)fwrite(j->out.data, 1, j->out.len, stdout);
-	buf_clear(&j->out);
+	(void)app_print(&j->out);
 	return (rc);
 }
 

@@ -492,7 +492,7 @@ run(struct cli *cli)
 		if (app_signal(&app) != 0)
 			status = 128 + app_signal(&app);
 	}
-	(void)fwrite(j.out.data, 1, j.out.len, stdout);
+	(void)app_print(&j.out);
 	buf_fini(&j.out);
 	free(j.items);
 	arena_free(j.arena);
