@@ -403,7 +403,8 @@ commit_done(void *cookie)
 	if (task->err.code != 0) {
 		harvest_fail(h, &task->err);
 	} else {
-		h->full_since_us = 0;
+		if (!h->full)
+			h->full_since_us = 0;
 		w->pos = task->after;
 		w->last_ingested = b->ingested;
 		h->stats.commits++;

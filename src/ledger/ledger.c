@@ -33,6 +33,8 @@
 #define READERS_MAX 126
 /* Of the lock file: a header, and 64 bytes a reader. */
 #define LOCK_BYTES 8192
+/* More than a commit writes at once before it fails for want of space. */
+#define NO_SPACE_BYTES (1u << 20)
 /* Times a transaction is run again after growing the map: each doubles. */
 #define GROW_TRIES 12
 /* Growing waits this long for the readers of other threads. */
@@ -232,6 +234,18 @@ grow_early(struct ledger *l, struct err *e)
 	return (need ? grow(l, e) : 0);
 }
 
+/* LMDB calls a write that the disk had room for a part of an EIO. */
+static int
+short_write(const struct ledger *l, int mrc)
+{
+	uint64_t left, size;
+
+	if (mrc == EIO && sys_space(l->path, &left, &size, NULL) == 0 &&
+	    left < NO_SPACE_BYTES)
+		return (ENOSPC);
+	return (mrc);
+}
+
 /* One try; *full when it did not fit. */
 static int
 write_once(struct ledger *l, ledger_fn *fn, void *cookie, bool *full,
@@ -249,7 +263,7 @@ write_once(struct ledger *l, ledger_fn *fn, void *cookie, bool *full,
 		mdb_txn_abort(t->txn);
 	} else if ((mrc = mdb_txn_commit(t->txn)) != 0) {
 		*full = mrc == MDB_MAP_FULL;
-		rc = ledger_mdb_error(e, mrc, "commit");
+		rc = ledger_mdb_error(e, short_write(l, mrc), "commit");
 	}
 	txn_end(t);
 	return (rc);
