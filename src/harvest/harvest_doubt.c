@@ -62,7 +62,7 @@ probe(struct harvest_series *s)
 	buf_init(&target, 1 << 20);
 	source_series_target(s->table, s->h->opt.base, &one, 1, s->doubt.a,
 	    s->doubt.b, 1, &target);
-	MUST(target.error == 0);
+	MUST_MEMORY(target.error == 0);
 	req.target = buf_str(&target);
 	s->doubt.job = fetch_start(s->h->fetch, &req, on_probe, s);
 	buf_fini(&target);

@@ -252,7 +252,7 @@ harvest_first_poke(struct harvest_series *s)
 	buf_init(&target, 1 << 20);
 	source_first_target(s->table, s->h->opt.base, k->streams, at.n,
 	    &target);
-	MUST(target.error == 0);
+	MUST_MEMORY(target.error == 0);
 	req.target = buf_str(&target);
 	k->job = fetch_start(s->h->fetch, &req, on_first, k);
 	buf_fini(&target);

@@ -105,7 +105,7 @@ task_new(struct harvest *h, bool running)
 	t->caps = h->learnt;
 	buf_init(&b, NOTE_BYTES - 1);
 	put_note(h, running, &b);
-	MUST(b.error == 0);
+	MUST_MEMORY(b.error == 0);
 	memcpy(t->text, buf_str(&b), b.len + 1);
 	buf_fini(&b);
 	return (t);

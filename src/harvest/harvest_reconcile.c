@@ -361,7 +361,7 @@ ask(struct window *w)
 	buf_init(&target, 1 << 16);
 	source_series_target(r->table, h->opt.base, &one, 1, w->a, w->b,
 	    w->max_count, &target);
-	MUST(target.error == 0);
+	MUST_MEMORY(target.error == 0);
 	q.target = buf_str(&target);
 	w->job = fetch_start(h->fetch, &q, on_answer, w);
 	r->out++;

@@ -414,7 +414,7 @@ write_holes(struct mend *m, int fd, uint64_t at, uint64_t end)
 		h.block.first_tick = h.block.last_tick = TICKS_NONE;
 		buf_clear(&b);
 		journal_block_encode(&h, zeros, &b);
-		MUST(b.error == 0);
+		MUST_MEMORY(b.error == 0);
 		rc = sys_pwrite_all(m->sys, fd, b.data, BLOCK_HEADER,
 		    (int64_t)at, m->err);
 	}

@@ -380,10 +380,13 @@ learn_schema(struct journal_reader *r, struct err *e)
 	uint64_t at = r->pos.offset;
 	struct rows_schema *s;
 	struct cur c;
+	int rc;
 
 	if (find_schema(r, r->head.block.schema_id) != NULL)
 		return (0);
-	if (unpack(r, NULL) != 0)
+	if ((rc = unpack(r, e)) == ERR_NOMEM)
+		return (rc);
+	if (rc != 0)
 		return (damaged(r, at, "a schema does not decompress", e));
 	cur_init(&c, r->raw.data, r->raw.len);
 	if (rows_schema_decode(&c, &s, NULL) != 0 || cur_left(&c) != 0)

@@ -207,8 +207,9 @@ take_list(struct parquet_column *c, const char *text, size_t len,
 	yyjson_arr_iter it;
 	int rc;
 
-	if ((rc = json_parse(text, len, &doc, e)) != 0 ||
-	    !yyjson_is_arr(yyjson_doc_get_root(doc))) {
+	if ((rc = json_parse(text, len, &doc, e)) == ERR_NOMEM)
+		return (rc);
+	if (rc != 0 || !yyjson_is_arr(yyjson_doc_get_root(doc))) {
 		yyjson_doc_free(doc);
 		return (err_set(e, ERR_DATA, "column %s is no JSON array",
 		    c->col->name));

@@ -122,6 +122,7 @@ rows_schema_id(const struct rows_schema *s)
 
 	buf_init(&b, LIMIT_COLUMNS * 2 * ROWS_NAME_MAX);
 	rows_schema_encode(s, &b);
+	MUST_MEMORY(b.error == 0);
 	id = hash64(b.data, b.len, 0);
 	buf_fini(&b);
 	return (id);
