@@ -392,7 +392,7 @@ pack(struct journal_writer *w, enum block_kind kind,
 	int rc;
 
 	if (w->raw.error != 0)
-		return (err_set(e, ERR_LIMIT, "a block of %u rows is too "
+		return (err_set(e, w->raw.error, "a block of %u rows is too "
 		    "large", k->nrows));
 	buf_clear(&w->packed);
 	rc = zip_compress(w->zip, w->raw.data, w->raw.len, &w->packed, e);

@@ -47,6 +47,7 @@ put_counters(struct ledger_txn *t, const char *table,
 	buf_u32le(&b, c->max_id);
 	buf_u64le(&b, c->generation);
 	ledger_key_name(&k, 'C', table);
+	MUST_MEMORY(b.error == 0);
 	rc = ledger_put(t, &k, b.data, b.len, e);
 	buf_fini(&b);
 	return (rc);
@@ -163,6 +164,7 @@ ledger_object_put(struct ledger_txn *t, const char *table,
 	if (*id == 0) {
 		*id = ++c.max_id;
 		buf_u32le(&ids, *id);
+		MUST_MEMORY(ids.error == 0);
 		if ((rc = ledger_put(t, &k, ids.data, ids.len, e)) != 0 ||
 		    (rc = put_counters(t, table, &c, e)) != 0)
 			goto out;

@@ -111,7 +111,10 @@ ledger_group_put(struct ledger_txn *t, const char *table, uint32_t group,
 	buf_init(&b, 256);
 	ledger_group_encode(g, &b);
 	ledger_key_number(&k, 'G', table, group, 4);
-	rc = ledger_put(t, &k, b.data, b.len, e);
+	if (b.error != 0)
+		rc = err_set(e, b.error, "ledger: no memory for a group");
+	else
+		rc = ledger_put(t, &k, b.data, b.len, e);
 	buf_fini(&b);
 	return (rc);
 }
