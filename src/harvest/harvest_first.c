@@ -187,16 +187,19 @@ static void
 on_first(void *cookie, struct fetch_answer *a)
 {
 	struct first *k = cookie;
+	struct harvest_series *s;
 	struct harvest *h;
 
 	MAGIC_CHECK(k, FIRST_MAGIC);
-	h = k->series->h;
+	s = k->series;
+	h = s->h;
 	k->job = NULL;
 	if (a->err.code == 0 && use(k, a) == 0)
 		harvest_good(h);
 	else
 		give_up(k, a);
 	first_unlink(k);
+	harvest_ask_report(s);	/* it may be the last of the run */
 	harvest_poke(h);
 }
 
