@@ -152,8 +152,8 @@ def test_old_ledger():
         s.garner("compact")
         with open(ledger, "wb") as f:
             f.write(old)
-        for table in ("pi_timeseries", "pi_event_frames", "pi_points",
-                      "pi_assetservers"):
+        # event frames that are as they were add nothing: no newer table
+        for table in ("pi_timeseries", "pi_points", "pi_assetservers"):
             r = s.garner("compact", "--table", table, status=65)
             one_line(r, "the ledger knows of", "older ledger")
 
