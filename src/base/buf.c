@@ -13,8 +13,10 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/must.h"
 
 #define CAP_FIRST 64u
+#define CAP_SMALL 4096u
 #define VARINT_MAX 10
 
 bool
@@ -79,6 +81,9 @@ grow(struct buf *b, size_t n)
 	if (cap > b->max)
 		cap = b->max;
 	if ((data = realloc(b->data, cap + 1)) == NULL) {
+		/* Heads, keys and lines that nobody looks back at. */
+		if (cap <= CAP_SMALL)
+			must_no_memory();
 		b->error = ERR_NOMEM;
 		return (NULL);
 	}

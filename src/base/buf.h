@@ -19,7 +19,8 @@ struct buf {
 	size_t len;
 	size_t cap;
 	size_t max;
-	int error;		/* 0, ERR_LIMIT, ERR_NOMEM */
+	int error;		/* 0, ERR_LIMIT, ERR_NOMEM; no memory for up
+				 * to 4 KiB stops the program */
 };
 
 void buf_init(struct buf *, size_t max);
