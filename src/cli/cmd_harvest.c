@@ -17,6 +17,7 @@
 #include "harvest/harvest.h"
 #include "ledger/ledger.h"
 #include "source/source.h"
+#include "sys/sys.h"
 
 static const struct cli_option options[] = {
 	{ "from", 0, "TIME", "begin of the range (default: harvest.from)" },
@@ -132,13 +133,14 @@ static int
 harvest(struct app *app, struct err *e)
 {
 	const struct source_table **tables = NULL;
+	int64_t now = app->sys->now_ticks(app->sys->cookie);
 	struct harvest_range range;
 	bool discover = false;
 	int rc;
 
 	/* what is wrong with the options, or in the way, is told before the
 	 * server is asked */
-	if ((rc = app_range(app, 0, 0, &range, e)) == 0 &&
+	if ((rc = app_range(app, now, now, &range, e)) == 0 &&
 	    (rc = get_tables(app, range.group, &tables, &discover, e)) == 0 &&
 	    (rc = get_range(app, &range, e)) == 0 && discover)
 		rc = harvest_discover(app->harvest, app->tables, e);

@@ -3,9 +3,12 @@ for every table, row and column, whatever the page size, run after run."""
 
 import json
 import os
+import subprocess
+import tempfile
 import time
 
-from harness import Mock, Site, check_silver, compare, main, stamp, TABLES
+from harness import GARNER, SRC, Mock, Site, check_silver, compare, main
+from harness import stamp, TABLES
 from harness import last_of_ties, want_rows
 
 A, B = "2026-03-01T11:00:00Z", "2026-03-01T12:00:00Z"
@@ -74,6 +77,22 @@ def test_group_alone_then_the_rest():
         assert {r["pipeline_group"] for r in s.cat("pi_timeseries")} == {3}
         run(s)
         check_silver(m, s, A, B)
+
+
+def test_first_use():
+    """Word by word as the README tells it, with what `init` wrote."""
+    with Mock("--tags", 20, frozen=None) as m, \
+            tempfile.TemporaryDirectory() as d:
+        env = dict(os.environ, GARNER_SOURCE_CONNECTOR_FILE=os.path.join(
+            SRC, "conf/connectors/pi.yaml"))
+        for command in (["init", m.url], ["check"], ["harvest"], ["compact"],
+                        ["cat", "pi_timeseries", "--limit", "10"], ["gaps"],
+                        ["verify"], ["harvest", "--from", "*-2d"]):
+            r = subprocess.run([GARNER] + command, cwd=d, env=env,
+                               capture_output=True, text=True)
+            assert r.returncode == 0, (command, r)
+            if command[0] == "cat":
+                assert len(r.stdout.splitlines()) == 10, r
 
 
 def test_second_harvest_asks_only_what_is_new():
