@@ -49,6 +49,10 @@ print_text(const struct source_table *t, const struct compact_result *r)
 {
 	char a[32], b[32], c[32], d[32];
 
+	if (r->version < 0) {
+		printf("%-20s no rows yet\n", t->name);
+		return;
+	}
 	printf("%-20s %12s rows %10s  version %-4lld %12s new, %s "
 	    "duplicates\n", t->name,
 	    text_count_human(r->rows_total, a, sizeof(a)),
