@@ -515,7 +515,9 @@ split_removed(struct delta_snapshot *s)
 	s->nfiles = n;
 	if (n > 0)
 		qsort(s->files, n, sizeof(s->files[0]), by_path);
-	qsort(s->gone, s->ngone, sizeof(s->gone[0]), by_gone_path);
+	if (s->ngone > 1)
+		qsort(s->gone, s->ngone, sizeof(s->gone[0]),
+		    by_gone_path);
 }
 
 int

@@ -122,7 +122,8 @@ list(const struct sys *sys, const char *data, struct entry **out, size_t *n, str
 		free(path);
 	}
 	sys_list_free(names, k);
-	qsort(all, *n, sizeof(all[0]), by_age);
+	if (*n > 1)
+		qsort(all, *n, sizeof(all[0]), by_age);
 	*out = all;
 out:
 	free(dir);

@@ -603,7 +603,8 @@ read_ours(struct rec *r, struct err *e)
 	if (rc != 0)
 		return (rc);
 	/* cut windows were put at the end */
-	qsort(r->w, r->n, sizeof(r->w[0]), by_key);
+	if (r->n > 1)
+		qsort(r->w, r->n, sizeof(r->w[0]), by_key);
 	r->nevents = 0;
 	dir = harvest_journal_dir(h->opt.data_dir, h->opt.source_name,
 	    r->table->name, r->group);

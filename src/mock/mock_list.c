@@ -518,7 +518,8 @@ search_run(struct mock_req *req, uint32_t db, bool children,
 	}
 	mock_frames_each(req->world, db, from, to, req->now, children,
 	    frame_hit, s);
-	qsort(s->hit, s->n, sizeof(*s->hit), by_key);
+	if (s->n > 1)
+		qsort(s->hit, s->n, sizeof(*s->hit), by_key);
 }
 
 void
