@@ -18,7 +18,7 @@ import signal
 import time
 from urllib.parse import parse_qs, urlsplit
 
-from harness import Mock, Site, check_silver, main
+from harness import Mock, Site, check_silver, main, seed
 
 A, B = "2026-03-01T11:00:00Z", "2026-03-01T12:10:00Z"
 # what is read again in any case: now - reread
@@ -316,9 +316,7 @@ def damage(rng, root):
 def test_any_damage():
     """To any files, two at a time: found, repaired, asked for again, equal.
     The log is JSON: what changed in it may mean the same to a reader."""
-    seed = int(os.environ.get("GARNER_TEST_SEED", str(int(time.time()))))
-    print("seed %d" % seed, flush=True)
-    rng = random.Random(seed)
+    rng = random.Random(seed())
     with Case() as c:
         for i in range(KILLS):
             c.reset()
@@ -343,9 +341,7 @@ def test_any_damage():
 
 def test_killed_in_between():
     """The ledger lost and a block damaged; repair is killed at random."""
-    seed = int(os.environ.get("GARNER_TEST_SEED", str(int(time.time()))))
-    print("seed %d" % seed, flush=True)
-    rng = random.Random(seed)
+    rng = random.Random(seed())
     with Case() as c:
         struck = 0
         for i in range(KILLS):

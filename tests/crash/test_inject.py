@@ -4,7 +4,7 @@ never crash, end with a documented status and one line that tells why when it
 could not go on, and the next run must lead to the truth.
 
 GARNER_TEST_INJECT: how many points (default 60; make check-long 3000);
-GARNER_TEST_SEED: of the choice.
+GARNER_TEST_SEED: of the choice (harness.seed).
 """
 
 import collections
@@ -14,11 +14,11 @@ import random
 import time
 
 from crash import CrashSite, sanitized
-from harness import Mock, check_silver, main, one_line
+from harness import Mock, check_silver, main, one_line, seed
 
 POINTS = int(os.environ.get("GARNER_TEST_INJECT",
                             "12" if sanitized() else "60"))
-SEED = int(os.environ.get("GARNER_TEST_SEED", str(int(time.time()))))
+SEED = seed()
 A = "2026-03-01T11:40:00Z"
 WORLD = ("--tags", 12, "--density", "fast=7s,medium=20s,slow=60s")
 CONF = {"size": 4, "from": A, "reread": "20m",
@@ -80,7 +80,6 @@ def judge(r, what):
 
 
 def test_inject():
-    print("seed %d" % SEED, flush=True)
     rng = random.Random(SEED)
     began = time.monotonic()
     ends = collections.Counter()

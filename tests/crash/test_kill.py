@@ -8,7 +8,7 @@ killed at random. The same is done by strace for a few points, which sees
 more calls than the library that is preloaded.
 
 GARNER_TEST_KILLS: how many points about (default 180; make check-long 2200);
-GARNER_TEST_SEED: of the random ones.
+GARNER_TEST_SEED: of the random ones (harness.seed).
 """
 
 import os
@@ -19,10 +19,11 @@ import subprocess
 import time
 
 from crash import CrashSite
-from harness import Mock, TABLES, compare, main, stamp, want_rows
+from harness import (Mock, TABLES, compare, main, seed, stamp,
+                     want_rows)
 
 KILLS = int(os.environ.get("GARNER_TEST_KILLS", "180"))
-SEED = int(os.environ.get("GARNER_TEST_SEED", str(int(time.time()))))
+SEED = seed()
 A = "2026-03-01T11:30:00Z"
 WORLD = ("--tags", 12, "--density", "fast=7s,medium=20s,slow=60s",
          "--late", "0.1", "--late-max", "4m")
@@ -162,7 +163,6 @@ def test_first_ledger():
 
 def test_life():
     """On and on in one data directory; late events come in between."""
-    print("seed %d" % SEED, flush=True)
     began = time.monotonic()
     rng = random.Random(SEED)
     count = Count()

@@ -3,7 +3,7 @@ there on for good, in two whole scenarios. garner ends with the status for it
 or copes, with one line, and never crashes; the next run leads to the truth.
 
 GARNER_TEST_MALLOC: how many points (default 80; make check-long 4000);
-GARNER_TEST_SEED: of the choice.
+GARNER_TEST_SEED: of the choice (harness.seed).
 """
 
 import collections
@@ -14,10 +14,10 @@ import sys
 import time
 
 from crash import MALLOC, CrashSite, preload, sanitized
-from harness import Mock, check_silver, main
+from harness import Mock, check_silver, main, seed
 
 POINTS = int(os.environ.get("GARNER_TEST_MALLOC", "80"))
-SEED = int(os.environ.get("GARNER_TEST_SEED", str(int(time.time()))))
+SEED = seed()
 A = "2026-03-01T11:50:00Z"
 WORLD = ("--tags", 12, "--density", "fast=7s,medium=20s,slow=60s")
 # What libcurl forgets for want of memory must time out soon.
@@ -62,7 +62,6 @@ def judge(r, what):
 
 
 def test_malloc():
-    print("seed %d" % SEED, flush=True)
     rng = random.Random(SEED)
     began = time.monotonic()
     ends = collections.Counter()

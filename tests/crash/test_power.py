@@ -4,7 +4,7 @@ found after a power loss at each moment, by the thousand, and looked at
 (power.c). Some syncs fail among it: what they were to keep is lost. From a few of these states plain runs go all the way to the truth.
 
 GARNER_TEST_POWER: how many states (default 10000; make check-long 200000);
-GARNER_TEST_SEED: of the choice.
+GARNER_TEST_SEED: of the choice (harness.seed).
 """
 
 import errno
@@ -15,11 +15,11 @@ import subprocess
 import time
 
 from crash import CrashSite, sanitized
-from harness import BUILD, Mock, check_silver, main
+from harness import BUILD, Mock, check_silver, main, seed
 
 STATES = int(os.environ.get("GARNER_TEST_POWER",
                             "1000" if sanitized() else "10000"))
-SEED = int(os.environ.get("GARNER_TEST_SEED", str(int(time.time()))))
+SEED = seed()
 POWER = os.path.join(BUILD, "tests/crash/power")
 A = "2026-03-01T11:40:00Z"
 WORLD = ("--tags", 12, "--density", "fast=7s,medium=20s,slow=60s")
@@ -95,7 +95,6 @@ def one_record(rng, first):
 
 
 def test_power():
-    print("seed %d" % SEED, flush=True)
     one_record(random.Random(SEED), True)
 
 

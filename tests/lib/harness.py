@@ -280,6 +280,15 @@ def wait_for(condition, seconds=30):
         time.sleep(0.01)
 
 
+def seed():
+    """Of what a test chooses at random: the same in each run, or
+    GARNER_TEST_SEED (a number; `random`: another each time, printed)."""
+    n = os.environ.get("GARNER_TEST_SEED", "1")
+    n = int(time.time()) if n == "random" else int(n)
+    print("seed %d" % n, flush=True)
+    return n
+
+
 def main(names):
     failed = 0
     only = sys.argv[1:]
