@@ -11,6 +11,7 @@
 
 #include <zlib.h>
 #include <zstd.h>
+#include <zstd_errors.h>
 
 #include "base/buf.h"
 #include "base/err.h"
@@ -33,6 +34,16 @@ zip_new(int level)
 	z = must_calloc(1, sizeof(*z));
 	z->level = level;
 	return (z);
+}
+
+/* What zstd could not do, as an error: for want of memory, or else `other`. */
+static int
+zstd_failed(size_t got, int other, struct err *e)
+{
+
+	if (ZSTD_getErrorCode(got) == ZSTD_error_memory_allocation)
+		other = ERR_NOMEM;
+	return (err_set(e, other, "zstd: %s", ZSTD_getErrorName(got)));
 }
 
 static void
@@ -72,8 +83,7 @@ zip_compress(struct zip *z, const void *p, size_t n, struct buf *out,
 		    n));
 	got = ZSTD_compress2(z->c, to, bound, p, n);
 	if (ZSTD_isError(got))
-		return (err_set(e, ERR_INTERNAL, "zstd: %s",
-		    ZSTD_getErrorName(got)));
+		return (zstd_failed(got, ERR_INTERNAL, e));
 	out->len += got;
 	return (0);
 }
@@ -96,9 +106,10 @@ zip_decompress(struct zip *z, const void *p, size_t n, size_t raw_len,
 		z->d = ZSTD_createDCtx();
 	MUST_MEMORY(z->d != NULL);
 	got = ZSTD_decompressDCtx(z->d, to, raw_len, p, n);
-	if (ZSTD_isError(got) || got != raw_len)
-		return (err_set(e, ERR_CORRUPT, "zstd: %s",
-		    ZSTD_isError(got) ? ZSTD_getErrorName(got) : "short"));
+	if (ZSTD_isError(got))
+		return (zstd_failed(got, ERR_CORRUPT, e));
+	if (got != raw_len)
+		return (err_set(e, ERR_CORRUPT, "zstd: short"));
 	out->len += got;
 	return (0);
 }

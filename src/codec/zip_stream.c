@@ -12,6 +12,7 @@
 
 #include <zlib.h>
 #include <zstd.h>
+#include <zstd_errors.h>
 
 #include "base/buf.h"
 #include "base/err.h"
@@ -120,7 +121,8 @@ put_zstd(struct zip_stream *s, const uint8_t **p, size_t *n, uint8_t *to,
 	size_t rc = ZSTD_decompressStream(s->d, &out, &in);
 
 	if (ZSTD_isError(rc))
-		return (ERR_CORRUPT);
+		return (ZSTD_getErrorCode(rc) == ZSTD_error_memory_allocation ?
+		    ERR_NOMEM : ERR_CORRUPT);
 	*p += in.pos;
 	*n -= in.pos;
 	*room = out.pos;
