@@ -98,15 +98,21 @@ int parquet_reader_next(struct parquet_reader *, struct rows *out,
 uint64_t parquet_reader_error_at(const struct parquet_reader *);
 
 /*
- * Read a whole file and hold its statistics against its values, row group
- * by row group: nulls are counted, no value lies beyond the bounds, and for
- * all but text the bounds are values. ERR_CORRUPT names column and row group;
- * *at is the offset of a page that is damaged, or 0. fn, if not NULL, is
- * given each batch.
+ * Read a whole file and hold its statistics and its page index against its
+ * values, row group by row group: nulls are counted, no value lies beyond
+ * the bounds, and for all but text the bounds are values; pages lie where
+ * the index says, begin with that row, and are in the order it tells.
+ * ERR_CORRUPT names column and row group. fn, if not NULL, is given each
+ * batch.
  */
 typedef int parquet_check_fn(void *cookie, const struct rows *, struct err *);
+struct parquet_checked {
+	uint64_t rows;
+	uint64_t page_at;	/* offset of a page that is damaged, or 0 */
+	bool index;		/* only the page index is wrong */
+};
 int parquet_check(const struct sys *, const char *path, parquet_check_fn *,
-    void *cookie, uint64_t *rows, uint64_t *at, struct err *);
+    void *cookie, struct parquet_checked *, struct err *);
 
 /* XXH3-64 over a whole file, as in parquet_info, and its size. */
 int parquet_hash(const struct sys *, const char *path, uint64_t *xxh64,

@@ -309,7 +309,7 @@ void parquet_footer_put(const struct parquet_file_info *, struct buf *);
 
 /* --- reading ------------------------------------------------------------- */
 
-/* Statistics of a chunk as the footer has them. */
+/* Statistics of a chunk as the footer has them, of a page as its index. */
 struct parquet_rstat {
 	int64_t nulls;			/* -1: not told */
 	bool has_min, has_max;
@@ -318,11 +318,18 @@ struct parquet_rstat {
 	uint8_t max[PARQUET_BOUND_MAX + 4];
 };
 
+/* A part of the file; none has bytes == 0. */
+struct parquet_extent {
+	uint64_t offset;
+	uint32_t bytes;
+};
+
 struct parquet_rchunk {
 	struct parquet_rstat stat;
 	int codec;
 	uint64_t values;
 	uint64_t from, to;		/* in the file */
+	struct parquet_extent column_index, offset_index;
 };
 
 struct parquet_rgroup {
@@ -368,6 +375,10 @@ struct parquet_source {
 	struct buf def, rep;		/* a byte an entry */
 };
 
+/* Text number i of the page's values. */
+const char *parquet_source_text(const struct parquet_source *, uint32_t i,
+    size_t *len);
+
 struct parquet_rscratch {
 	struct zip *zip;
 	struct buf file;		/* as read */
@@ -377,6 +388,15 @@ struct parquet_rscratch {
 /* The row group of the rows given last; whether those were its last. */
 const struct parquet_rgroup *parquet_reader_group(
     const struct parquet_reader *, bool *last);
+/* fn is given each page when it is decoded, before any row of it is given;
+ * its error ends the reading. Not of a page that does not decode. */
+typedef int parquet_page_fn(void *cookie, uint32_t column,
+    const struct parquet_source *, struct err *);
+void parquet_reader_watch(struct parquet_reader *, parquet_page_fn *,
+    void *cookie);
+/* A part of the file as it is. */
+int parquet_reader_bytes(const struct parquet_reader *,
+    const struct parquet_extent *, struct buf *, struct err *);
 
 void parquet_source_init(struct parquet_source *, const struct sys *, int fd,
     const struct rows_col *);
@@ -386,6 +406,64 @@ void parquet_source_start(struct parquet_source *,
 /* Load the next data page (a dictionary page on the way). */
 int parquet_source_page(struct parquet_source *, struct parquet_rscratch *,
     struct err *);
+
+/* --- checking ------------------------------------------------------------ */
+
+/* What was seen of the values of a page, or of a chunk. */
+struct parquet_seen {
+	uint64_t nulls;
+	bool any, nan;
+	int64_t min_i, max_i;		/* as in the file */
+	double min_f, max_f;
+	const char *min_s, *max_s;	/* of a page, while it is there */
+	size_t min_len, max_len;
+};
+
+void parquet_seen_page(struct parquet_seen *, const struct parquet_source *);
+/* Adds a page to its chunk: numbers only, texts do not last. */
+void parquet_seen_add(struct parquet_seen *, const struct parquet_seen *);
+/* NULL when the statistics hold, else what of them does not. Without bounds
+ * only the nulls are looked at. */
+const char *parquet_seen_wrong(const struct parquet_seen *,
+    const struct parquet_rstat *, enum rows_type);
+/* -1, 0, 1: of two bounds as the file has them, of the type's width. */
+int parquet_bound_cmp(const uint8_t *, size_t, const uint8_t *, size_t,
+    enum rows_type);
+
+/* Of a page, by the offset index. */
+struct parquet_place {
+	int64_t offset, bytes, first_row;
+};
+
+/*
+ * The page index of a chunk, held against its pages as they come. A chunk
+ * without one is fine. The first thing that is wrong is kept.
+ */
+struct parquet_index {
+	enum rows_type type;
+	const char *wrong;		/* static, or NULL */
+	size_t page;			/* ... at which page */
+	size_t npages, npages_max;	/* seen, and that there can be */
+	uint64_t rows;			/* of those */
+	int order;			/* as told: 0 none, 1 up, 2 down */
+	const struct parquet_rstat *last;	/* bounds seen last */
+	bool has_bounds, has_places;
+	struct parquet_rstat *bounds;	/* [nbounds], owned */
+	size_t nbounds;
+	struct parquet_place *places;	/* [nplaces], owned */
+	size_t nplaces;
+	struct buf bytes;		/* as read */
+};
+
+void parquet_index_init(struct parquet_index *, enum rows_type);
+void parquet_index_fini(struct parquet_index *);
+/* Begin with a chunk; only what cannot be read is an error. */
+int parquet_index_load(struct parquet_index *, const struct parquet_reader *,
+    const struct parquet_rchunk *, struct err *);
+void parquet_index_page(struct parquet_index *, const struct parquet_source *,
+    const struct parquet_seen *);
+/* All pages of the chunk were given. */
+void parquet_index_end(struct parquet_index *);
 
 static inline bool
 parquet_is_text(enum rows_type t)

@@ -207,9 +207,27 @@ get_chunk_meta(struct meta_in *in, struct parquet_rchunk *k)
 	k->to = (uint64_t)from + (uint64_t)bytes;
 }
 
+/* An index lies before the footer, or nowhere. */
+static void
+take_extent(struct meta_in *in, int64_t offset, int32_t bytes,
+    struct parquet_extent *x)
+{
+
+	if (offset == 0 && bytes == 0)
+		return;
+	if (offset < 4 || bytes <= 0 || (uint64_t)offset > in->size ||
+	    (uint64_t)bytes > in->size - (uint64_t)offset) {
+		in->t.c.bad = true;
+		return;
+	}
+	*x = (struct parquet_extent){ (uint64_t)offset, (uint32_t)bytes };
+}
+
 static void
 get_chunk(struct meta_in *in, struct parquet_rchunk *k)
 {
+	int64_t column = 0, offset = 0;
+	int32_t column_bytes = 0, offset_bytes = 0;
 	struct thrift_field f;
 	bool seen = false;
 	size_t n;
@@ -223,10 +241,20 @@ get_chunk(struct meta_in *in, struct parquet_rchunk *k)
 		} else if (f.id == 3 && thrift_is_struct(&in->t, &f)) {
 			get_chunk_meta(in, k);
 			seen = true;
-		} else
+		} else if (f.id == 4)
+			offset = thrift_get_int(&in->t, &f);
+		else if (f.id == 5)
+			offset_bytes = thrift_get_i32(&in->t, &f);
+		else if (f.id == 6)
+			column = thrift_get_int(&in->t, &f);
+		else if (f.id == 7)
+			column_bytes = thrift_get_i32(&in->t, &f);
+		else
 			thrift_skip(&in->t, &f);
 	}
 	in->t.c.bad |= !seen;
+	take_extent(in, offset, offset_bytes, &k->offset_index);
+	take_extent(in, column, column_bytes, &k->column_index);
 }
 
 static void

@@ -435,3 +435,19 @@ parquet_source_page(struct parquet_source *s, struct parquet_rscratch *x,
 		s->n = s->nvals = 0;
 	return (rc);
 }
+
+const char *
+parquet_source_text(const struct parquet_source *s, uint32_t i, size_t *len)
+{
+	const uint32_t *vals = (const void *)s->vals.data;
+	const uint8_t *base = s->raw.data;
+	uint32_t at = vals[i], n;
+
+	if (s->coded) {
+		base = s->dict.data;
+		at = s->dict_off[vals[i]];
+	}
+	memcpy(&n, base + at, 4);	/* checked when the page was read */
+	*len = n;
+	return ((const char *)base + at + 4);
+}

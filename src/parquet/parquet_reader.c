@@ -35,6 +35,8 @@ struct parquet_reader {
 	uint64_t error_at;		/* in the file */
 	size_t group;			/* the next one */
 	uint64_t rows_left;		/* of the one at hand */
+	parquet_page_fn *watch;		/* or NULL */
+	void *watch_cookie;
 };
 
 static int
@@ -157,24 +159,32 @@ parquet_reader_group(const struct parquet_reader *r, bool *last)
 	return (&r->meta.groups[r->group - 1]);
 }
 
-/* --- cells --------------------------------------------------------------- */
-
-/* Text number i of the page. */
-static const char *
-text_of(const struct parquet_source *s, uint32_t i, size_t *len)
+void
+parquet_reader_watch(struct parquet_reader *r, parquet_page_fn *fn,
+    void *cookie)
 {
-	const uint32_t *vals = (const void *)s->vals.data;
-	const uint8_t *base = s->raw.data;
-	uint32_t at = vals[i], n;
 
-	if (s->coded) {
-		base = s->dict.data;
-		at = s->dict_off[vals[i]];
-	}
-	memcpy(&n, base + at, 4);	/* checked when the page was read */
-	*len = n;
-	return ((const char *)base + at + 4);
+	r->watch = fn;
+	r->watch_cookie = cookie;
 }
+
+int
+parquet_reader_bytes(const struct parquet_reader *r,
+    const struct parquet_extent *x, struct buf *b, struct err *e)
+{
+	uint8_t *to;
+	int rc;
+
+	buf_clear(b);
+	if ((to = buf_reserve(b, x->bytes)) == NULL)
+		return (err_set(e, b->error, "%u bytes", x->bytes));
+	rc = sys_pread_all(r->sys, r->fd, to, x->bytes, (int64_t)x->offset,
+	    e);
+	b->len = rc == 0 ? x->bytes : 0;
+	return (rc);
+}
+
+/* --- cells --------------------------------------------------------------- */
 
 /* A text value as a code of the batch. */
 static uint32_t
@@ -189,7 +199,7 @@ code_of(struct parquet_reader *r, struct parquet_source *s, uint32_t i,
 
 	if (m != NULL && m->call == r->call)
 		return (m->code);
-	text = text_of(s, i, &len);
+	text = parquet_source_text(s, i, &len);
 	code = rows_intern(out, c, text, len);
 	if (m != NULL)
 		*m = (struct parquet_remap){ r->call, code };
@@ -274,7 +284,7 @@ copy_list(struct parquet_reader *r, struct parquet_source *s,
 			buf_u8(b, ',');
 		first = false;
 		if (def == s->max_def) {
-			text = text_of(s, s->next_val++, &len);
+			text = parquet_source_text(s, s->next_val++, &len);
 			json_put_str(b, text, len);
 		} else if (def > empty)
 			buf_puts(b, "null");
@@ -299,6 +309,8 @@ next_page(struct parquet_reader *r, struct parquet_source *s, struct err *e)
 	if ((rc = parquet_source_page(s, &r->scratch, e)) == 0 &&
 	    s->col->type == ROWS_TICKS)
 		rc = check_times(s, e);
+	if (rc == 0 && r->watch != NULL)
+		rc = r->watch(r->watch_cookie, (uint32_t)(s - r->cols), s, e);
 	return (rc);
 }
 

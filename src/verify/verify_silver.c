@@ -267,15 +267,17 @@ check_pages(struct silver *x, const struct delta_file *f, const char *path,
 	const struct source_table *t = x->v->table;
 	struct range_seen s = { t->cursor < 0 ? NULL :
 	    t->schema->cols[t->cursor].name, INT64_MAX, INT64_MIN };
+	struct parquet_checked done;
 	struct err why = ERR_INIT;
-	uint64_t rows, at;
 	int rc;
 
-	rc = parquet_check(x->v->sys, path, see_range, &s, &rows, &at, &why);
-	x->v->result->rows += rows;
+	rc = parquet_check(x->v->sys, path, see_range, &s, &done, &why);
+	x->v->result->rows += done.rows;
 	if (rc == ERR_CORRUPT || rc == ERR_UNSUPPORTED || rc == ERR_LIMIT) {
-		tell_file(x, at > 0 ? "silver.page" : "silver.file", path,
-		    at > 0 ? (int64_t)at : -1, without_path(why.text, path));
+		tell_file(x, done.page_at > 0 ? "silver.page" : done.index ?
+		    "silver.index" : "silver.file", path, done.page_at > 0 ?
+		    (int64_t)done.page_at : -1,
+		    without_path(why.text, path));
 		return (0);
 	}
 	if (rc != 0)
@@ -285,7 +287,7 @@ check_pages(struct silver *x, const struct delta_file *f, const char *path,
 		    "not the one in the log");
 		return (0);
 	}
-	check_log_stats(x, f, path, rows, &s);
+	check_log_stats(x, f, path, done.rows, &s);
 	return (1);
 }
 

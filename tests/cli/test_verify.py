@@ -38,6 +38,16 @@ def flip(path, at):
         f.write(bytes([byte ^ 0x10]))
 
 
+def last_first_row(part):
+    """Where the first row of the last page stands: the offset index of the
+    last column, which is before the footer, ends with it and two zeros."""
+    with open(part, "rb") as f:
+        data = f.read()
+    at = len(data) - 8 - int.from_bytes(data[-8:-4], "little") - 3
+    assert data[at + 1:at + 3] == b"\0\0", data[at - 8:at + 3]
+    return at
+
+
 def only(pattern, *parts):
     found = sorted(glob.glob(os.path.join(*parts, pattern)))
     assert found, pattern
@@ -129,6 +139,9 @@ def test_damage_is_named():
             assert 0 < bad[0]["offset"] <= size // 2, bad
             flip(part, size - 3)
             assert damaged("silver.file")[0]["path"] == part
+            flip(part, last_first_row(part))
+            bad = damaged("silver.index")
+            assert bad[0]["path"] == part and "first row" in bad[0]["text"]
             os.truncate(part, size - 5)
             assert damaged("silver.size")[0]["path"] == part
             os.unlink(part)

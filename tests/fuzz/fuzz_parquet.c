@@ -83,12 +83,14 @@ LLVMFuzzerInitialize(int *argc, char ***argv)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
+	const char *path = fuzz_file("x.parquet", data, n);
+	struct parquet_checked done;
 	struct parquet_reader *r;
 	struct err e = ERR_INIT;
 	struct rows *rows;
 
-	if (parquet_reader_open(sys_posix(), fuzz_file("x.parquet", data, n),
-	    &r, &e) != 0)
+	(void)parquet_check(sys_posix(), path, NULL, NULL, &done, &e);
+	if (parquet_reader_open(sys_posix(), path, &r, &e) != 0)
 		return (0);
 	rows = rows_new(parquet_reader_schema(r));
 	while (parquet_reader_next(r, rows, 1000, &e) > 0) {

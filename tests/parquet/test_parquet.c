@@ -279,7 +279,8 @@ round_trip(struct place *p, uint64_t seed)
 	struct err e = ERR_INIT;
 	uint8_t nulls[12], kinds[12];
 	uint32_t at, n, total;
-	uint64_t bytes, checked, bad;
+	struct parquet_checked done;
+	uint64_t bytes;
 	struct rows *r;
 	struct rng g;
 	size_t i;
@@ -311,10 +312,9 @@ round_trip(struct place *p, uint64_t seed)
 	for (i = 0; i < s->ncols; i++)
 		check_stat(r, (uint32_t)i, &info.stats[i]);
 	read_back(p->path, r, &g);
-	if (parquet_check(sys_posix(), p->path, NULL, NULL, &checked, &bad,
-	    &e) != 0)
+	if (parquet_check(sys_posix(), p->path, NULL, NULL, &done, &e) != 0)
 		fail_msg("seed %llu: %s", (unsigned long long)seed, e.text);
-	assert_int_equal(checked, total);
+	assert_int_equal(done.rows, total);
 	parquet_info_fini(&info);
 	rows_free(r);
 	rows_schema_free(s);
@@ -789,9 +789,9 @@ test_check(void **state)
 	struct rows_schema *s = rows_schema_new("check", cols, 5);
 	struct rows *r = rows_new(s);
 	struct parquet_writer *w;
+	struct parquet_checked done;
 	struct parquet_info info;
 	struct err e = ERR_INIT;
-	uint64_t rows, at;
 	char *data, *found, *tail;
 	size_t len, i;
 
@@ -823,22 +823,174 @@ test_check(void **state)
 		assert_int_equal(sys_write_file(sys_posix(), p->path, data,
 		    len, true, &e), 0);
 		assert_int_equal(parquet_check(sys_posix(), p->path, NULL,
-		    NULL, &rows, &at, &e), ERR_CORRUPT);
+		    NULL, &done, &e), ERR_CORRUPT);
 		assert_non_null(strstr(e.text, bounds[i].what));
 		assert_non_null(strstr(e.text, p->path));
-		assert_int_equal(at, 0);
+		assert_int_equal(done.page_at, 0);
+		assert_false(done.index);
 		found[bounds[i].n - 1] ^= 1;
 	}
 	data[40] ^= 1;			/* in the first page */
 	assert_int_equal(sys_write_file(sys_posix(), p->path, data, len, true,
 	    &e), 0);
 	assert_int_equal(parquet_check(sys_posix(), p->path, NULL, NULL,
-	    &rows, &at, &e), ERR_CORRUPT);
-	assert_true(at >= 4 && at <= 40);
+	    &done, &e), ERR_CORRUPT);
+	assert_true(done.page_at >= 4 && done.page_at <= 40);
 	assert_non_null(strstr(e.text, "page at offset"));
 	free(data);
 	rows_free(r);
 	rows_schema_free(s);
+}
+
+/* Three pages of a column that ascends, of its text, of nulls but for one
+ * page, and of lists. */
+static void
+write_paged(const char *path)
+{
+	static const struct rows_col cols[] = { { "i", ROWS_INT64, true },
+		{ "s", ROWS_STRING, true }, { "n", ROWS_INT64, false },
+		{ "l", ROWS_LIST, false } };
+	struct rows_schema *s = rows_schema_new("paged", cols, 4);
+	struct parquet_options o = { .page_rows = 10 };
+	struct rows *r = rows_new(s);
+	struct parquet_writer *w;
+	struct parquet_info info;
+	struct err e = ERR_INIT;
+	char text[16];
+	uint32_t i;
+
+	for (i = 0; i < 30; i++) {
+		(void)rows_add(r);
+		rows_set_i64(r, 0, i, i);
+		(void)snprintf(text, sizeof(text), "tag%02u", i);
+		rows_set_str(r, 1, i, text, 5);
+		if (i < 10)
+			rows_set_i64(r, 2, i, 7);
+		rows_set_str(r, 3, i, "[\"a\",\"b\"]", 9);
+	}
+	assert_int_equal(parquet_writer_open(sys_posix(), path, s, &o, &w,
+	    &e), 0);
+	assert_int_equal(parquet_writer_append(w, r, 0, r->n, &e), 0);
+	assert_int_equal(parquet_writer_finish(w, &info, &e), 0);
+	parquet_info_fini(&info);
+	rows_free(r);
+	rows_schema_free(s);
+}
+
+/* What the footer of a file says. */
+static void
+meta_of(const char *data, size_t len, struct parquet_meta *m)
+{
+	struct err e = ERR_INIT;
+	struct cur c;
+	size_t n;
+
+	cur_init(&c, data + len - 8, 4);
+	n = cur_u32le(&c);
+	if (parquet_meta_parse(m, data + len - 8 - n, n, len - 8 - n,
+	    &e) != 0)
+		fail_msg("%s", e.text);
+}
+
+/* A byte of a page index is another one, in a file that is good otherwise:
+ * each is told with its column and page, as nothing but that. */
+static void
+test_index(void **state)
+{
+	/* By the compact protocol, three pages and values of 8 bytes:
+	 * null_pages at 2, min at 8, 17, 26, max at 37, ..., the order at
+	 * 64, null_counts at 67; of text of 5 bytes: min at 8, max at 28,
+	 * the order at 46. */
+	static const struct {
+		uint32_t column;
+		bool places;		/* in the offset index */
+		size_t at;
+		uint8_t flip;
+		const char *what;
+	} flips[] = {
+		{ 0, false, 2, 3, "column i: page 0: the page index tells "
+		    "another range " },
+		{ 2, false, 3, 3, "column n: page 1: the page index tells "
+		    "another range " },
+		{ 0, false, 8, 1, "page 0: the page index tells another "
+		    "minimum " },
+		{ 0, false, 26, 1, "page 2: the page index tells another "
+		    "minimum " },
+		{ 0, false, 37, 1, "page 0: the page index tells another "
+		    "maximum " },
+		{ 0, false, 64, 6, "page 1: the page index tells another "
+		    "order " },	/* descending */
+		{ 0, false, 64, 4, "another form " },
+		{ 0, false, 68, 2, "page 1: the page index tells another "
+		    "number of nulls " },
+		{ 0, false, 0, 1, "another form " },
+		{ 1, false, 12, 2, "column s: page 0: the page index tells "
+		    "another minimum " },
+		{ 1, false, 32, 8, "column s: page 0: the page index tells "
+		    "another maximum " },
+		{ 0, true, 3, 2, "column i: page 0: the page index tells "
+		    "another offset " },
+		{ 3, true, 3, 2, "column l: page 0: the page index tells "
+		    "another offset " },
+	};
+	struct place *p = *state;
+	struct parquet_checked done;
+	struct parquet_rchunk *k;
+	struct parquet_meta m;
+	struct err e = ERR_INIT;
+	uint8_t *byte, *x;
+	char *data;
+	size_t len, i;
+	uint32_t page;
+
+	write_paged(p->path);
+	assert_int_equal(sys_read_file(sys_posix(), p->path, 1 << 20, &data,
+	    &len, &e), 0);
+	meta_of(data, len, &m);
+	assert_int_equal(parquet_check(sys_posix(), p->path, NULL, NULL,
+	    &done, &e), 0);
+	for (i = 0; i < sizeof(flips) / sizeof(flips[0]); i++) {
+		k = &m.groups[0].chunks[flips[i].column];
+		byte = (uint8_t *)data + flips[i].at + (flips[i].places ?
+		    k->offset_index.offset : k->column_index.offset);
+		*byte ^= flips[i].flip;
+		assert_int_equal(sys_write_file(sys_posix(), p->path, data,
+		    len, true, &e), 0);
+		assert_int_equal(parquet_check(sys_posix(), p->path, NULL,
+		    NULL, &done, &e), ERR_CORRUPT);
+		assert_true(done.index);
+		assert_int_equal(done.page_at, 0);
+		if (strstr(e.text, flips[i].what) == NULL)
+			fail_msg("%zu: %s", i, e.text);
+		*byte ^= flips[i].flip;
+	}
+	/* Sizes and first rows, behind varints: of each page, of a list. */
+	x = (uint8_t *)data + m.groups[0].chunks[3].offset_index.offset + 2;
+	for (page = 0; page < 3; page++) {
+		for (i = 1; i <= 3; i++) {
+			for (byte = ++x; *x & 0x80; x++)
+				;
+			x++;
+			if (i == 1)
+				continue;
+			*byte ^= 2;
+			assert_int_equal(sys_write_file(sys_posix(), p->path,
+			    data, len, true, &e), 0);
+			assert_int_equal(parquet_check(sys_posix(), p->path,
+			    NULL, NULL, &done, &e), ERR_CORRUPT);
+			assert_true(done.index);
+			assert_non_null(strstr(e.text, i == 2 ? "size" :
+			    "first row"));
+			*byte ^= 2;
+		}
+		x++;			/* the end of the struct */
+	}
+	assert_int_equal(sys_write_file(sys_posix(), p->path, data, len, true,
+	    &e), 0);
+	assert_int_equal(parquet_check(sys_posix(), p->path, NULL, NULL,
+	    &done, &e), 0);
+	free(data);
+	parquet_meta_fini(&m);
 }
 
 int
@@ -858,6 +1010,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_constant_is_small, setup,
 		    teardown),
 		cmocka_unit_test_setup_teardown(test_check, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_index, setup, teardown),
 	};
 
 	return (cmocka_run_group_tests(tests, NULL, NULL));
