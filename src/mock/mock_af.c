@@ -183,6 +183,18 @@ mock_attribute_get(const struct mock_world *w, uint32_t element,
 
 /* --- the world ------------------------------------------------------------ */
 
+static uint64_t
+limit(double share)
+{
+	return ((uint64_t)(share * 4294967296.0));
+}
+
+static struct mock_fate
+fate(double share, int64_t max_ms)
+{
+	return ((struct mock_fate){ limit(share), max_ms * TICKS_PER_MS });
+}
+
 struct mock_world *
 mock_world_new(const struct mock_options *opt)
 {
@@ -201,8 +213,11 @@ mock_world_new(const struct mock_options *opt)
 	}
 	w->frame_period = opt->frame_every_ms * TICKS_PER_MS;
 	w->ties = (int)opt->ties;
-	w->late_max = opt->late_max_ms * TICKS_PER_MS;
-	w->late_limit = (uint64_t)(opt->late * 4294967296.0);
+	w->late = fate(opt->late, opt->late_max_ms);
+	w->edit = fate(opt->edits, opt->edits_max_ms);
+	w->delete = fate(opt->deletes, opt->deletes_max_ms);
+	w->rename_limit = limit(opt->renames);
+	w->recreate_limit = limit(opt->recreates);
 	mock_af_build(w);
 	return (w);
 }

@@ -181,7 +181,7 @@ static void
 dump_series(struct dump *d)
 {
 	for (uint32_t i = 0; i < d->world->opt->tags && !d->failed; i++)
-		dump_tag(d, i);
+		dump_tag(d, (uint32_t)mock_point_now(d->world, i));
 }
 
 /* --- objects -------------------------------------------------------------- */
@@ -211,7 +211,8 @@ static void
 dump_points(struct dump *d)
 {
 	for (uint32_t i = 0; i < d->world->opt->tags && !d->failed; i++) {
-		row_begin(d, (struct mock_obj){ MOCK_POINT, i, 0 });
+		row_begin(d, (struct mock_obj){ MOCK_POINT,
+		    mock_point_now(d->world, i), 0 });
 		column_webid(d, "dataserver_webid",
 		    (struct mock_obj){ MOCK_DATA_SERVER, 0, 0 });
 		row_end(d);

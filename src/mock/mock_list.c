@@ -223,7 +223,8 @@ mock_list_points(struct mock_req *req, struct mock_resp *r)
 		if (filter != NULL)
 			mock_tag_name(req->world, tag, &name);
 		yes = mock_wild(filter, buf_str(&name));
-		if (yes && !page_add(&p, MOCK_POINT, tag, 0))
+		if (yes && !page_add(&p, MOCK_POINT,
+		    mock_point_now(req->world, tag), 0))
 			break;
 	}
 	buf_fini(&name);

@@ -244,8 +244,8 @@ fill_point(struct mock_view *v, struct mock_obj o, struct mock_cell *c,
 	c[1] = integer(mock_point_id(o.a));
 	c[2] = text(tag_name(v, o.a));
 	c[3] = path(v, o);
-	c[4] = text(o.a % 9 == 4 ? "" :
-	    arena_sprintf(v->scratch, "Signal %u", (unsigned)o.a));
+	c[4] = text(tag.place % 9 == 4 ? "" :
+	    arena_sprintf(v->scratch, "Signal %u", tag.place));
 	c[5] = text("classic");
 	c[6] = text(tag.point_type);
 	c[7] = text(tag.digital_set);
@@ -394,7 +394,8 @@ fill_attribute(struct mock_view *v, struct mock_obj o, struct mock_cell *c,
 	c[21] = raw("0.0");
 	aim(t, PARENT, obj(MOCK_ELEMENT, o.a));
 	if (a.kind == MOCK_ATTR_POINT)
-		aim(t, OTHER, obj(MOCK_POINT, a.tag));
+		aim(t, OTHER, obj(MOCK_POINT, mock_point_now(v->world,
+		    a.tag)));
 }
 
 /* --- event frames --------------------------------------------------------- */

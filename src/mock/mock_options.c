@@ -75,6 +75,22 @@ static const struct option OPTIONS[] = {
 	    "share of the events that become visible late" },
 	{ "late-max", "TIME", SPAN, AT(late_max_ms), 1, 366 * DAY_MS, "2h",
 	    NULL, "longest delay of a late event" },
+	{ "edits", "SHARE", REAL, AT(edits), 0, 1, "0", NULL,
+	    "share of the events whose value is edited" },
+	{ "edits-max", "TIME", SPAN, AT(edits_max_ms), 1, 366 * DAY_MS, "2h",
+	    NULL, "longest time until then, since it was visible" },
+	{ "deletes", "SHARE", REAL, AT(deletes), 0, 1, "0", NULL,
+	    "share of the events that are deleted" },
+	{ "deletes-max", "TIME", SPAN, AT(deletes_max_ms), 1, 366 * DAY_MS,
+	    "2h", NULL, "longest time until then, since it was visible" },
+	{ "renames", "SHARE", REAL, AT(renames), 0, 1, "0", NULL,
+	    "share of the points that are renamed" },
+	{ "renames-at", "TIME", TIME, AT(renames_at), 0, 0, NULL, NULL,
+	    "when they are" },
+	{ "recreates", "SHARE", REAL, AT(recreates), 0, 1, "0", NULL,
+	    "share of the points deleted and made again by their name" },
+	{ "recreates-at", "TIME", TIME, AT(recreates_at), 0, 0, NULL, NULL,
+	    "when they are" },
 	{ "frame-every", "TIME", SPAN, AT(frame_every_ms), 1000,
 	    366 * DAY_MS, "30m", NULL,
 	    "mean time between event frames of a database" },
@@ -352,6 +368,7 @@ mock_options_parse(struct mock_options *o, int argc, char **argv, int64_t now,
 
 	memset(o, 0, sizeof(*o));
 	o->now = o->start = o->from = o->to = TICKS_NONE;
+	o->renames_at = o->recreates_at = TICKS_NONE;
 	for (size_t n = 0; n < NOPTIONS; n++)
 		if (OPTIONS[n].def != NULL &&
 		    (rc = set(o, &OPTIONS[n], OPTIONS[n].def, now, e)) != 0)
@@ -374,6 +391,10 @@ mock_options_parse(struct mock_options *o, int argc, char **argv, int64_t now,
 		o->from = o->start;
 	if (o->to == TICKS_NONE)
 		o->to = now + 1;
+	if ((o->renames > 0 && o->renames_at == TICKS_NONE) ||
+	    (o->recreates > 0 && o->recreates_at == TICKS_NONE))
+		return (err_set(e, ERR_USAGE, "--renames and --recreates need "
+		    "--renames-at and --recreates-at"));
 	if (o->start < 0 || o->start >= TICKS_MAX)
 		return (err_set(e, ERR_USAGE, "--start is before 1970"));
 	return (0);

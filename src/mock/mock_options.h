@@ -35,6 +35,14 @@ struct mock_options {
 	uint32_t ties;			/* most events at one time */
 	double late;
 	int64_t late_max_ms;
+	double edits;
+	int64_t edits_max_ms;
+	double deletes;
+	int64_t deletes_max_ms;
+	double renames;			/* of points, at a time */
+	int64_t renames_at;
+	double recreates;
+	int64_t recreates_at;
 	int64_t frame_every_ms;
 	/* the server */
 	const char *bind;

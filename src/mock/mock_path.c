@@ -227,7 +227,7 @@ find_point(const struct mock_world *w, const char *s, size_t len,
 	mock_tag_name(w, tag, &name);
 	yes = same(s, len, &name);
 	buf_fini(&name);
-	*out = (struct mock_obj){ MOCK_POINT, tag, 0 };
+	*out = (struct mock_obj){ MOCK_POINT, mock_point_now(w, tag), 0 };
 	return (yes ? 0 : ERR_NOTFOUND);
 }
 

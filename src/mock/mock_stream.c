@@ -100,7 +100,8 @@ resolve(const struct mock_req *req, struct mock_resp *r, const char *webid,
 		    "reference that supports recorded values.", a.name);
 		return (false);
 	}
-	s->tag = a.tag;
+	s->tag = a.kind != MOCK_ATTR_POINT ? a.tag :
+	    (uint32_t)mock_point_now(req->world, a.tag);
 	return (true);
 }
 

@@ -31,6 +31,11 @@
 #include "mock/mock_world.h"
 
 #define GOLDEN 0x9e3779b97f4a7c15ull
+/* What tells the hashes of an event's fates apart. */
+#define FATE_LATE GOLDEN
+#define FATE_EDIT (2 * GOLDEN)
+#define FATE_DELETE (3 * GOLDEN)
+#define EDITED 0x65646974ull
 #define BURST 12
 #define BURST_EVERY 64
 
@@ -70,24 +75,27 @@ void
 mock_tag_get(const struct mock_world *w, uint64_t tag, struct mock_tag *out)
 {
 	uint64_t h = hash_mix(w->key + (tag + 1) * GOLDEN);
-	unsigned class = (unsigned)((tag * 7 + tag / 20) % 10);
+	uint64_t place = tag % w->opt->tags;
+	unsigned class = (unsigned)((place * 7 + place / 20) % 10);
 
 	memset(out, 0, sizeof(*out));
 	out->key = h;
 	out->index = (uint32_t)tag;
+	out->place = (uint32_t)place;
 	/* One in ten is fast, five are medium, four slow. */
 	out->period = w->period[class == 0 ? 0 : class < 6 ? 1 : 2];
 	out->kind = w->opt->mix == MOCK_MIX_PLAIN ? MOCK_KIND_FLOAT :
-	    KINDS[tag % 20];
+	    KINDS[place % 20];
 	out->digits = (int)(1 + h % 4);
 	out->base = (int64_t)(h >> 8) % 4000000 - 400000;
 	out->swing = 1000 + (int64_t)(h >> 40) % 500;
-	out->bursts = tag % 10 == 7;
+	out->bursts = place % 10 == 7;
+	out->start = tag == place ? w->start : w->opt->recreates_at;
 	out->units = "";
 	out->point_type = "Float32";
 	out->digital_set = "";
-	if (w->opt->mix == MOCK_MIX_FULL && tag % 10 == 3)
-		out->units = UNITS[tag % 8];
+	if (w->opt->mix == MOCK_MIX_FULL && place % 10 == 3)
+		out->units = UNITS[place % 8];
 	switch (out->kind) {
 	case MOCK_KIND_FLOAT:
 	case MOCK_KIND_MIXED:
@@ -108,12 +116,41 @@ mock_tag_get(const struct mock_world *w, uint64_t tag, struct mock_tag *out)
 	}
 }
 
+/* Whether what befalls a share of the points at a time has befallen it. */
+static bool
+befell(const struct mock_world *w, uint64_t place, uint64_t limit, int64_t at,
+    uint64_t what)
+{
+	uint64_t h;
+
+	if (limit == 0 || mock_world_now(w) < at)
+		return (false);
+	h = hash_mix(hash_mix(w->key + (place + 1) * GOLDEN) ^ what);
+	return ((h & 0xffffffff) < limit);
+}
+
+uint64_t
+mock_point_now(const struct mock_world *w, uint64_t place)
+{
+	return (befell(w, place, w->recreate_limit, w->opt->recreates_at,
+	    FATE_DELETE) ? place + w->opt->tags : place);
+}
+
+bool
+mock_point_exists(const struct mock_world *w, uint64_t tag)
+{
+	return (tag < 2ull * w->opt->tags &&
+	    mock_point_now(w, tag % w->opt->tags) == tag);
+}
+
 /* Names end in their number, by which they are found again. */
 void
 mock_tag_name(const struct mock_world *w, uint64_t tag, struct buf *out)
 {
-	unsigned n = (unsigned)tag;
+	unsigned n = (unsigned)(tag %= w->opt->tags);
 
+	if (befell(w, tag, w->rename_limit, w->opt->renames_at, FATE_EDIT))
+		buf_puts(out, "New ");
 	if (w->opt->mix == MOCK_MIX_FULL) {
 		switch (tag % 40) {
 		case 11:
@@ -158,7 +195,7 @@ static void
 slot_load(struct mock_series *s)
 {
 	uint64_t h = hash_mix(s->tag.key + (uint64_t)s->slot * GOLDEN);
-	int64_t begin = s->world->start + s->slot * s->tag.period;
+	int64_t begin = s->tag.start + s->slot * s->tag.period;
 	unsigned r = (unsigned)(h & 0xfff);
 	int64_t t;
 
@@ -181,21 +218,29 @@ slot_load(struct mock_series *s)
 		s->t = t;
 }
 
+/* When it befalls the event, `from` being its time or when it was seen. */
+static int64_t
+fate_at(const struct mock_fate *f, uint64_t h, uint64_t what, int64_t from)
+{
+	if (f->limit == 0)
+		return (INT64_MAX);
+	h = hash_mix(h ^ what);
+	if ((h & 0xffffffff) >= f->limit)
+		return (INT64_MAX);
+	return (from + 1 + (int64_t)((h >> 16) % (uint64_t)f->max));
+}
+
 static bool
-visible(const struct mock_series *s, uint64_t h)
+visible(const struct mock_series *s, uint64_t h, bool *edited)
 {
 	const struct mock_world *w = s->world;
-	uint64_t late;
+	int64_t seen = fate_at(&w->late, h, FATE_LATE, s->t);
 
-	if (s->t > s->now)
-		return (false);
-	if (w->late_limit == 0)
-		return (true);
-	late = hash_mix(h ^ GOLDEN);
-	if ((late & 0xffffffff) >= w->late_limit)
-		return (true);
-	return (s->t + 1 + (int64_t)((late >> 16) % (uint64_t)w->late_max) <=
-	    s->now);
+	if (seen == INT64_MAX)
+		seen = s->t;
+	*edited = fate_at(&w->edit, h, FATE_EDIT, seen) <= s->now;
+	return (seen <= s->now &&
+	    fate_at(&w->delete, h, FATE_DELETE, seen) > s->now);
 }
 
 /* --- one event ------------------------------------------------------------ */
@@ -344,9 +389,9 @@ event_make(const struct mock_series *s, uint64_t h, struct mock_event *ev)
 static int64_t
 slot_of(const struct mock_series *s, int64_t t)
 {
-	if (t <= s->world->start)
+	if (t <= s->tag.start)
 		return (0);
-	return ((t - s->world->start) / s->tag.period);
+	return ((t - s->tag.start) / s->tag.period);
 }
 
 void
@@ -362,7 +407,7 @@ mock_series_init(struct mock_series *s, const struct mock_world *w,
 	s->to = from <= to ? to : from;
 	if (s->to > now)
 		s->to = now;
-	s->done = s->to < s->from || s->to < w->start;
+	s->done = s->to < s->from || s->to < s->tag.start;
 	if (s->done)
 		return;
 	s->slot = slot_of(s, s->step > 0 ? s->from : s->to);
@@ -373,15 +418,18 @@ bool
 mock_series_next(struct mock_series *s, struct mock_event *ev)
 {
 	uint64_t h;
+	bool edited;
 
 	while (!s->done) {
 		if (s->i < s->n && s->t >= s->from && s->t <= s->to) {
 			h = hash_mix(s->hash + (uint64_t)(s->step > 0 ? s->i :
 			    s->n - 1 - s->i));
 			s->i++;
-			if (!visible(s, h))
+			if (!visible(s, h, &edited))
 				continue;
-			event_make(s, h, ev);
+			event_make(s, edited ? hash_mix(h ^ EDITED) : h, ev);
+			if (edited)
+				ev->flags |= MOCK_SUBSTITUTED;
 			return (true);
 		}
 		s->slot += s->step;
@@ -392,8 +440,8 @@ mock_series_next(struct mock_series *s, struct mock_event *ev)
 		}
 		slot_load(s);
 		s->done = s->step > 0 ?
-		    s->world->start + s->slot * s->tag.period > s->to :
-		    s->world->start + (s->slot + 1) * s->tag.period <= s->from;
+		    s->tag.start + s->slot * s->tag.period > s->to :
+		    s->tag.start + (s->slot + 1) * s->tag.period <= s->from;
 	}
 	return (false);
 }

@@ -193,7 +193,7 @@ exists(const struct mock_world *w, struct mock_obj o)
 	case MOCK_ASSET_SERVER:
 		return (o.a == 0);
 	case MOCK_POINT:
-		return (o.a < w->opt->tags);
+		return (mock_point_exists(w, o.a));
 	case MOCK_DATABASE:
 		return (o.a < w->opt->plants);
 	case MOCK_ELEMENT:

@@ -19,7 +19,7 @@ struct mock_options;
 
 enum mock_type {
 	MOCK_DATA_SERVER,
-	MOCK_POINT,		/* a: tag */
+	MOCK_POINT,		/* a: tag; see mock_point_now() */
 	MOCK_ASSET_SERVER,
 	MOCK_DATABASE,		/* a: database */
 	MOCK_ELEMENT,		/* a: element */
@@ -50,6 +50,12 @@ struct mock_element {
 #define MOCK_NONE UINT32_MAX
 #define MOCK_TAGS_PER_EQUIPMENT 8
 
+/* What befalls a share of the events, at most so long afterwards. */
+struct mock_fate {
+	uint64_t limit;		/* of 2^32 */
+	int64_t max;		/* ticks */
+};
+
 struct mock_world {
 	const struct mock_options *opt;
 	uint64_t key;
@@ -58,8 +64,11 @@ struct mock_world {
 	int64_t period[3];		/* ticks, of the classes of tags */
 	int64_t frame_period;
 	int ties;			/* most events at one time */
-	int64_t late_max;		/* ticks */
-	uint64_t late_limit;		/* of 2^32 */
+	struct mock_fate late;		/* it becomes visible later */
+	struct mock_fate edit;		/* its value becomes another */
+	struct mock_fate delete;	/* it vanishes */
+	uint64_t rename_limit;		/* of 2^32, of the points */
+	uint64_t recreate_limit;
 	struct mock_element *element;	/* owned; by database, depth first */
 	uint32_t elements;
 	uint32_t *db_first;		/* owned; plants + 1 of them */
@@ -131,7 +140,9 @@ struct mock_event {
 struct mock_tag {
 	uint64_t key;
 	uint32_t index;
+	uint32_t place;		/* in the list of points */
 	enum mock_kind kind;
+	int64_t start;		/* of its archive */
 	int64_t period;
 	int digits;
 	int64_t base;
@@ -143,14 +154,23 @@ struct mock_tag {
 };
 
 void mock_tag_get(const struct mock_world *, uint64_t tag, struct mock_tag *);
+/* As it is called now. */
 void mock_tag_name(const struct mock_world *, uint64_t tag, struct buf *);
+/*
+ * Of points there are as many as tags. One that is deleted and made again
+ * under its name is another tag then, by so many higher. The tag of a place
+ * in the list, and whether there is a point of that tag, now.
+ */
+uint64_t mock_point_now(const struct mock_world *, uint64_t place);
+bool mock_point_exists(const struct mock_world *, uint64_t tag);
 
 /*
  * The events of one tag, in order of time or backwards. Time is cut into
  * slots of the tag's period; slot k has its events at one time within it,
  * or none: so finding the first event of a range costs nothing, and the
  * order is that of the slots. An event is visible when its time, plus its
- * delay if it is a late one, is not after `now`.
+ * delay if it is a late one, is not after `now`, and it was not deleted;
+ * one that was edited has another value from then on, and is substituted.
  */
 struct mock_series {
 	const struct mock_world *world;

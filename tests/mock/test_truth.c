@@ -13,6 +13,7 @@
 
 #include <cmocka.h>
 
+#include "base/buf.h"
 #include "base/err.h"
 #include "base/hash.h"
 #include "base/ticks.h"
@@ -202,6 +203,138 @@ late_events_appear_and_stay(void **state)
 	free(b);
 }
 
+/* Of all events of some tags, at a time, those that are as they were. */
+static void
+fates(const struct world *x, int64_t now, size_t n[3])
+{
+	struct mock_event *a = calloc(MAX, sizeof(*a));
+	struct mock_event *b = calloc(MAX, sizeof(*b));
+	struct world plain;
+
+	world_open(&plain, NULL);
+	memset(n, 0, 3 * sizeof(n[0]));
+	for (uint64_t tag = 0; tag < 20; tag++) {
+		int64_t to = x->start + HOUR;
+		size_t all = read_all(&plain, tag, x->start, to, x->now, a);
+		size_t left = read_all(x, tag, x->start, to, now, b), i = 0;
+
+		n[0] += all;
+		n[2] += all - left;
+		for (size_t k = 0; k < left; k++, i++) {
+			while (a[i].t != b[k].t)
+				assert_true(++i < all);
+			/* Of a tie that lost some, who is who? */
+			if (left < all || (a[i].number == b[k].number &&
+			    a[i].text == b[k].text))
+				continue;
+			n[1]++;
+			assert_true((b[k].flags & MOCK_SUBSTITUTED) != 0);
+		}
+	}
+	mock_world_free(plain.w);
+	free(a);
+	free(b);
+}
+
+/* Some events are edited, others deleted, each for good, within the span. */
+static void
+events_meet_their_fates(void **state)
+{
+	char edits[] = "--edits=0.1", deletes[] = "--deletes=0.1";
+	size_t before[3], soon[3], later[3], last[3];
+	struct world x;
+
+	(void)state;
+	world_open(&x, edits);
+	fates(&x, x.start + HOUR, before);
+	fates(&x, x.start + 2 * HOUR, soon);
+	fates(&x, x.start + 3 * HOUR + 1, later);
+	fates(&x, x.start + 30 * HOUR, last);
+	assert_true(before[1] < soon[1] && soon[1] < later[1]);
+	assert_true(later[1] > later[0] / 20 && later[1] < later[0] / 5);
+	assert_int_equal(later[1], last[1]);
+	mock_world_free(x.w);
+	world_open(&x, deletes);
+	fates(&x, x.start + HOUR, before);
+	fates(&x, x.start + 2 * HOUR, soon);
+	fates(&x, x.start + 3 * HOUR + 1, later);
+	fates(&x, x.start + 30 * HOUR, last);
+	assert_true(before[2] < soon[2] && soon[2] < later[2]);
+	assert_true(later[2] > later[0] / 20 && later[2] < later[0] / 5);
+	assert_int_equal(later[2], last[2]);
+	mock_world_free(x.w);
+}
+
+static void
+point_is(const struct world *x, uint64_t place, char *name, char *webid,
+    size_t size)
+{
+	struct mock_obj o = { MOCK_POINT, mock_point_now(x->w, place), 0 };
+	struct mock_obj found;
+	struct buf b;
+
+	buf_init(&b, size);
+	mock_tag_name(x->w, o.a, &b);
+	strcpy(name, buf_str(&b));
+	buf_clear(&b);
+	mock_path_put(&b, x->w, o);
+	assert_int_equal(mock_path_find(x->w, MOCK_POINT, (char *)b.data + 2,
+	    b.len - 2, &found), 0);
+	assert_true(found.a == o.a);
+	buf_clear(&b);
+	mock_webid_put(&b, x->w, o, 'I');
+	strcpy(webid, buf_str(&b));
+	assert_int_equal(mock_webid_parse(x->w, webid, strlen(webid),
+	    &found), 0);
+	buf_fini(&b);
+}
+
+/* A renamed point is the one it was; one that was made again is not. */
+static void
+points_are_renamed_or_made_again(void **state)
+{
+	char *argv[] = { "garner-mock", "--start", "2024-03-01T00:00:00Z",
+		"--now", "2024-03-01T06:00:00Z", "--tags", "60",
+		"--renames", "0.3", "--renames-at", "2024-03-01T08:00:00Z",
+		"--recreates", "0.3", "--recreates-at",
+		"2024-03-01T08:00:00Z", NULL };
+	char name[2][200], webid[2][200];
+	struct mock_event *ev = calloc(MAX, sizeof(*ev));
+	size_t renamed = 0, again = 0, n;
+	struct mock_obj gone;
+	struct world x, y;
+	struct err e = ERR_INIT;
+
+	(void)state;
+	assert_int_equal(mock_options_parse(&x.opt, 15, argv, 0, &e), 0);
+	x.w = mock_world_new(&x.opt);
+	y = x;
+	y.opt.now += 3 * HOUR;
+	y.w = mock_world_new(&y.opt);
+	for (uint64_t i = 0; i < 60; i++) {
+		point_is(&x, i, name[0], webid[0], sizeof(name[0]));
+		point_is(&y, i, name[1], webid[1], sizeof(name[1]));
+		assert_true(mock_point_now(x.w, i) == i);
+		renamed += strcmp(name[0], name[1]) != 0;
+		if (strcmp(webid[0], webid[1]) == 0)
+			continue;
+		again++;
+		assert_int_equal(mock_webid_parse(y.w, webid[0],
+		    strlen(webid[0]), &gone), ERR_NOTFOUND);
+		n = read_all(&y, mock_point_now(y.w, i), 0, y.opt.now,
+		    y.opt.now, ev);
+		assert_true(n > 5 && ev[0].t == y.opt.recreates_at);
+		assert_string_equal(ev[0].text, "Pt Created");
+	}
+	assert_true(renamed > 8 && renamed < 30);
+	assert_true(again > 8 && again < 30);
+	assert_int_equal(mock_options_parse(&x.opt, 9, argv, 0, &e),
+	    ERR_USAGE);
+	mock_world_free(x.w);
+	mock_world_free(y.w);
+	free(ev);
+}
+
 static void
 nothing_after_now(void **state)
 {
@@ -276,6 +409,8 @@ main(void)
 		cmocka_unit_test(backwards_is_the_reverse),
 		cmocka_unit_test(everything_occurs),
 		cmocka_unit_test(late_events_appear_and_stay),
+		cmocka_unit_test(events_meet_their_fates),
+		cmocka_unit_test(points_are_renamed_or_made_again),
 		cmocka_unit_test(nothing_after_now),
 		cmocka_unit_test(frames_do_not_depend_on_the_window),
 	};
