@@ -25,6 +25,7 @@
 #include "base/text.h"
 #include "codec/json.h"
 #include "mock/mock_answer.h"
+#include "mock/mock_options.h"
 
 #define SUBS_MAX 2000
 #define TOKENS_MAX 10000
@@ -499,6 +500,7 @@ mock_batch(struct mock_req *req, struct mock_resp *r)
 		return;
 	}
 	if (read_subs(&b, yyjson_doc_get_root(doc))) {
+		r->delay_ms += (int64_t)b.n * req->opt->batch_cost_ms;
 		for (size_t i = 0; i < b.n; i++)
 			if (b.sub[i].state == TODO)
 				run(&b, &b.sub[i]);

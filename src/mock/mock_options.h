@@ -58,6 +58,8 @@ struct mock_options {
 	unsigned tls_max;		/* minor version: 0 to 3 */
 	bool tls_close;			/* in the handshake */
 	int64_t latency_ms;
+	int64_t set_cost_ms;		/* of each stream of a stream set */
+	int64_t batch_cost_ms;		/* of each request of a batch */
 	uint32_t capacity;		/* served at once; 0: any */
 	uint32_t collapse;		/* in flight before it slows; 0: off */
 	uint32_t connections;		/* 0: any */

@@ -462,6 +462,7 @@ mock_set_recorded(struct mock_req *req, struct mock_resp *r)
 	if (!mock_req_webid_kind(req, r, &a->view.webid_kind) ||
 	    !resolve_set(req, r, true, a) || !range(req, r, a))
 		return;
+	r->delay_ms += (int64_t)a->n * req->opt->set_cost_ms;
 	recorded_start(a, r);
 }
 

@@ -10,6 +10,7 @@ import socket
 import threading
 import time
 import urllib.parse
+import urllib.request
 
 from harness import Mock, main, wait_for
 from link import Link, control, get
@@ -100,6 +101,27 @@ def test_refusals_do_not_wait():
         assert time.monotonic() - began < 0.9
         assert get(m, "system", "Authorization: Bearer t")[0] == 200
         assert time.monotonic() - began >= 1
+
+
+def test_costs():
+    """Of each stream of a set, of each request of a batch."""
+    with Mock(*WORLD, "--set-cost", "30ms", "--batch-cost", "50ms") as m:
+        server = json.loads(get(m, "dataservers")[2])["Items"][0]["WebId"]
+        points = json.loads(get(m, "dataservers/%s/points?maxCount=4"
+                                % server)[2])["Items"]
+        began = time.monotonic()
+        assert get(m, "streamsets/recorded?maxCount=1&" + "&".join(
+            "webId=" + p["WebId"] for p in points))[0] == 200
+        assert time.monotonic() - began >= 0.12
+        body = {p["Name"]: {"Method": "GET", "Resource": m.url + "/streams/"
+                            + p["WebId"] + "/recorded?maxCount=1"}
+                for p in points}
+        began = time.monotonic()
+        with urllib.request.urlopen(urllib.request.Request(
+                m.url + "/batch", json.dumps(body).encode(),
+                {"X-Requested-With": "test"}), timeout=10) as r:
+            assert {x["Status"] for x in json.load(r).values()} == {200}
+        assert time.monotonic() - began >= 0.2
 
 
 def test_ten_thousand():
