@@ -204,6 +204,13 @@ sched_covered(struct sched *s, uint32_t stream, int64_t a, int64_t b)
 }
 
 void
+sched_alone(struct sched *s, uint32_t share)
+{
+	MAGIC_CHECK(s, SCHED_MAGIC);
+	s->share = share;
+}
+
+void
 sched_learn_cap(struct sched *s, uint32_t item_cap)
 {
 	MAGIC_CHECK(s, SCHED_MAGIC);

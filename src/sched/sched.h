@@ -69,8 +69,18 @@ struct sched_request {
 	const uint32_t *ids;	/* [n]; lives until finish or failed */
 	int64_t a, b;		/* ticks, half-open */
 	uint32_t max_count;	/* M, per stream */
+	double items;		/* expected in the answer */
+	bool full;		/* of one stream, known to fill an answer:
+				 * no other can share it */
 	void *own;		/* sched's */
 };
+
+/*
+ * From now on requests are of one stream each, of which so many share an
+ * answer (1: each has its own); 0, as at first: of sets. What is to be asked
+ * again as a set stays one.
+ */
+void sched_alone(struct sched *, uint32_t share);
 
 /*
  * 1: *q is to be sent; 0: nothing to send now (all in flight, or done).

@@ -118,6 +118,7 @@ struct sched {
 	uint32_t magic;
 	struct sched_params p;
 	uint32_t streams_max;	/* of one set; halved and grown again */
+	uint32_t share;		/* sched_alone() */
 	bool per_stream;	/* proven: maxCount counts per stream */
 	bool total;		/* assumed: it counts the whole set */
 	uint32_t splits;

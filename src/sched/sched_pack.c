@@ -369,10 +369,10 @@ count_of(const struct sched *s, uint32_t n, double most)
 	most_each = s->p.item_cap / n;	/* whole items */
 	lid = most_each;
 
-	m = 2 * target(s) / n;
+	m = 2 * target(s) / (n > s->share ? n : s->share);
 	if (m < 2 * most + SCHED_COUNT_MIN)
 		m = 2 * most + SCHED_COUNT_MIN;
-	if (s->total)
+	if (s->total && n > 1)
 		m = 2 * target(s);
 	if (s->p.page_items > 0)
 		m = s->p.page_items;
@@ -407,12 +407,14 @@ streams_max(const struct sched *s)
 	return (n < 1 ? 1 : n);
 }
 
-/* How many streams like this one a URL holds. */
+/* How many streams like this one an answer, or a URL, holds. */
 static uint32_t
 url_room(const struct sched *s, const struct stream *st)
 {
 	uint32_t n;
 
+	if (s->share > 0)
+		return (s->share);
 	if (st->url_len == 0)
 		return (streams_max(s));
 	if (s->p.url_base + st->url_len >= s->p.url_max)
@@ -516,6 +518,8 @@ pack_fits(const struct sched *s, const struct pack *k, const struct piece *p)
 		return (false);
 	if (p->class == CLASS_ALONE || k->b - k->a > st->window_max)
 		return (false);
+	if (s->share > 0)
+		return (false);
 	if (k->n >= streams_max(s) || k->url + st->url_len > s->p.url_max)
 		return (false);
 	expected = (k->per_second + stream_density(s, st)) *
@@ -590,6 +594,19 @@ redo_peek(struct sched *s)
 	return (NULL);
 }
 
+/* Items there may be in the window of a set. */
+static double
+expected(const struct sched *s, const struct set *q)
+{
+	double sum = 0;
+	uint32_t k;
+
+	for (k = 0; k < q->n; k++)
+		sum += stream_density(s, &s->streams[q->slots[k].stream]) *
+		    seconds(q->b - q->a);
+	return (sum);
+}
+
 /* Cut down to what the limits now allow. */
 static struct set *
 pack_redo(struct sched *s, struct set *q)
@@ -605,7 +622,7 @@ pack_redo(struct sched *s, struct set *q)
 		LIST_INSERT_HEAD(&s->redo, rest, link);
 		q->n = n;
 	}
-	q->max_count = count_of(s, q->n, 0);
+	q->max_count = count_of(s, q->n, s->share > 0 ? expected(s, q) : 0);
 	set_fly(s, q);
 	return (q);
 }
@@ -651,6 +668,11 @@ sched_next(struct sched *s, struct sched_request *out)
 	*out = (struct sched_request){
 		.n = q->n, .ids = q->ids, .a = q->a, .b = q->b,
 		.max_count = q->max_count, .own = q,
+		.items = expected(s, q),
 	};
+	if (out->items > (double)q->max_count * q->n)
+		out->items = (double)q->max_count * q->n;
+	out->full = q->n == 1 && s->streams[q->slots[0].stream].seconds > 0 &&
+	    out->items >= target(s) / 2;
 	return (1);
 }

@@ -171,6 +171,39 @@ int source_series_decode(const struct source_table *,
     struct err *);
 
 /*
+ * Requests that travel together. Each is one by itself (its target is that of
+ * source_series_target()), and is answered by a body of its own. False: the
+ * connector knows none.
+ */
+bool source_batch_can(const struct source_table *);
+uint32_t source_batch_most(const struct source_table *);  /* of one, >= 2 */
+/* The body is begun, requests added in order from number 0, and ended. */
+void source_batch_target(const struct source_table *, const char *base,
+    struct buf *);
+void source_batch_begin(struct buf *);
+void source_batch_add(const struct source_table *, uint32_t number,
+    const char *url, struct buf *);	/* absolute */
+void source_batch_end(struct buf *);
+
+struct source_part {			/* the answer to one of them */
+	bool present;
+	int status;
+	bool json;			/* its type says so, or nothing */
+	int64_t retry_after_ms;		/* -1: not told */
+	char *body;			/* in the whole body; NULL: none */
+	size_t len;
+};
+/* Find the parts of an answer to n requests; the body is left as it is but
+ * for its padding. ERR_ANSWER: it is no such answer. */
+int source_batch_split(const struct source_table *, char *body, size_t len,
+    struct source_part *parts, uint32_t n, struct err *);
+/* source_series_decode() of a part, which destroys that alone. */
+int source_part_decode(const struct source_table *,
+    const struct source_stream *const *, uint32_t n, int64_t a, int64_t b,
+    const struct source_part *, struct rows *, struct source_page *,
+    struct err *);
+
+/*
  * The first value of streams that were never read, many of them a request
  * (a set, of one too): where their history begins. False: the connector has
  * no such request. first[i]: its time, TICKS_NONE when the answer does not

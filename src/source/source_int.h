@@ -99,6 +99,23 @@ struct source_request {
 	const char *selected;		/* percent-encoded value of `fields` */
 };
 
+/* Requests that travel together. */
+#define SOURCE_BATCH_URL "{url}"
+
+struct source_batch {
+	const char *path;
+	uint32_t most;			/* requests */
+	uint32_t nfields;		/* of a request */
+	struct {
+		const char *name;
+		const char *text;	/* {url} is the request's */
+	} *fields;
+	struct source_path status;	/* below its part of the answer */
+	struct source_path content;
+	struct source_path type;
+	struct source_path retry;
+};
+
 enum source_paging { PAGING_NONE, PAGING_INDEX, PAGING_PAGE };
 
 struct source_where {			/* only items where path is text */
@@ -146,6 +163,7 @@ struct source_plan {
 	struct source_request *requests;	/* walks, frames: 1 or more */
 	struct source_request *set;		/* series; NULL: none */
 	struct source_request *one;
+	struct source_batch *batch;		/* of such; NULL: none */
 	struct source_request *first;		/* of a set; NULL: none */
 	struct source_path first_item;		/* below the stream's entry */
 	struct source_path first_time;		/* below the item */

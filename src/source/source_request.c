@@ -134,6 +134,75 @@ read_request(struct source_reader *r, const struct source_table *t,
 	read_query(r, t, false, map, q);
 }
 
+/* --- batches -------------------------------------------------------------- */
+
+static void
+read_batch_fields(struct source_reader *r, const struct yaml_node *map,
+    struct source_batch *b)
+{
+	struct arena *arena = r->source->arena;
+	const struct yaml_node *q = source_reader_map(r, map, "request", true);
+	bool url = false;
+
+	if (q == NULL)
+		return;
+	b->fields = arena_alloc(arena, (q->n + 1) * sizeof(b->fields[0]));
+	for (size_t i = 0; i < q->n && r->rc == 0; i++) {
+		b->fields[i].name = arena_strdup(arena, q->keys[i]->text);
+		b->fields[i].text = source_reader_text(r, q,
+		    q->keys[i]->text, true);
+		b->nfields++;
+		url |= r->rc == 0 &&
+		    strstr(b->fields[i].text, SOURCE_BATCH_URL) != NULL;
+	}
+	if (r->rc == 0 && !url)
+		r->rc = yaml_error(r->doc, q, r->err,
+		    "no field of the request has " SOURCE_BATCH_URL);
+}
+
+static void
+read_batch_path(struct source_reader *r, const struct yaml_node *map,
+    const char *key, bool required, struct source_path *p)
+{
+	const char *text = source_reader_text(r, map, key, required);
+
+	if (text != NULL)
+		source_reader_path(r, text, p);
+}
+
+static void
+read_batch(struct source_reader *r, const struct yaml_node *window,
+    struct source_table *t)
+{
+	static const char *const KEYS[] = { "path", "most", "request",
+		"status", "content", "type", "retry", NULL };
+	struct source_plan *p = t->plan;
+	const struct yaml_node *map = source_reader_map(r, window, "batch",
+	    false);
+	struct source_request q = { 0 };
+
+	if (map == NULL)
+		return;
+	if (p->one == NULL) {
+		r->rc = yaml_error(r->doc, map, r->err,
+		    "a `batch` is of requests as `one` tells");
+		return;
+	}
+	p->batch = arena_alloc(r->source->arena, sizeof(*p->batch));
+	source_reader_only(r, map, KEYS);
+	read_path(r, t, true, map, &q);
+	p->batch->path = q.path;
+	p->batch->most = source_reader_number(r, map, "most", 100);
+	if (r->rc == 0 && p->batch->most < 2)
+		r->rc = yaml_error(r->doc, map, r->err,
+		    "`most` must be 2 or more");
+	read_batch_fields(r, map, p->batch);
+	read_batch_path(r, map, "status", true, &p->batch->status);
+	read_batch_path(r, map, "content", true, &p->batch->content);
+	read_batch_path(r, map, "type", false, &p->batch->type);
+	read_batch_path(r, map, "retry", false, &p->batch->retry);
+}
+
 /* --- requests of a series ------------------------------------------------- */
 
 static struct source_request *
@@ -177,6 +246,8 @@ read_series(struct source_reader *r, const struct yaml_node *table,
 	window = source_reader_map(r, table, "window", true);
 	p->set = read_form(r, t, window, "set", &common);
 	p->one = read_form(r, t, window, "one", &common);
+	if (window != NULL)
+		read_batch(r, window, t);
 }
 
 /* The first value of each stream of a set. */
@@ -243,7 +314,7 @@ read_window(struct source_reader *r, const struct yaml_node *table,
     struct source_table *t)
 {
 	static const char *const KEYS[] = { "start", "end", "count", "set",
-		"one", NULL };
+		"one", "batch", NULL };
 	struct source_plan *p = t->plan;
 	const struct yaml_node *w;
 

@@ -87,9 +87,8 @@ skip_string(const char *p)
 	return (p + 1);
 }
 
-/* Behind a value, which the parser will judge; NULL when it has no end. */
-static const char *
-skip_value(const char *p)
+const char *
+source_scan_skip(const char *p)
 {
 	unsigned depth = 0;
 
@@ -127,7 +126,7 @@ static bool
 parsed_value(struct scan *s, struct source_run *u,
     const struct source_field *f)
 {
-	const char *end = skip_value(s->p);
+	const char *end = source_scan_skip(s->p);
 	struct err e = ERR_INIT;
 	yyjson_doc *doc;
 	int rc = 0;
@@ -464,7 +463,7 @@ scan_object(struct scan *s, const struct source_path *path, uint32_t step,
 			return (false);
 		s->p = space(s->p + 1);
 		if (!is_step(path, step, key, len))
-			s->p = skip_value(s->p);
+			s->p = source_scan_skip(s->p);
 		else if (found)
 			return (false);
 		else if (!(found = step + 1 == path->n ? scan_list(s, fn) :

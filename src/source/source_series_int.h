@@ -7,6 +7,7 @@
  *	source_series.c		the answer, and which stream is which
  *	source_scan.c		the usual answer, read from its text
  *	source_item.c		the items of a stream, parsed
+ *	source_batch.c		answers that came together
  */
 
 #include <string.h>
@@ -95,6 +96,9 @@ int source_rows_add(struct rows *, uint32_t n);
  * streams, which are indexed. */
 bool source_scan(struct source_answer *, const char *body, size_t len,
     bool set);
+/* Behind a value that begins here, which the parser will judge; NULL when it
+ * has no end. */
+const char *source_scan_skip(const char *);
 
 /* --- streams (source_series.c) ------------------------------------------- */
 

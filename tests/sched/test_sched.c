@@ -44,6 +44,7 @@ struct truth {
 };
 
 struct world {
+	bool forms;		/* another way of packing each time */
 	uint64_t seed;
 	struct rng rng;
 	struct sched *s;
@@ -488,6 +489,8 @@ next(struct world *w, struct sched_request *q)
 	int64_t newest, left;
 	bool there = sched_newest(w->s, &newest);
 
+	if (w->forms)
+		sched_alone(w->s, between(w, 0, 3) * between(w, 0, 30));
 	CHECK(w, (sched_next(w->s, q) == 1) == there);
 	if (!there)
 		return (false);
@@ -525,6 +528,7 @@ run_seed(uint64_t seed)
 
 	world_init(&w, seed);
 	most = between(&w, 1, AIR_MAX);
+	w.forms = seed % 3 == 0;
 	bound = 12ull * (w.events + 60 * w.n) + 2000;
 	for (;;) {
 		if (w.floors && chance(&w, 20))
@@ -724,6 +728,76 @@ test_order_and_packing(void **state)
 	}
 	ranges_fini(&wanted);
 	sched_free(s);
+}
+
+/* Each stream by itself: with a window of its own length and a page of its
+ * own size; but what was a set, and is asked again, stays one. */
+static void
+test_alone(void **state)
+{
+	struct sched_request q, set;
+	struct ranges wanted;
+	struct sched *s;
+	uint32_t i, dense = 0;
+
+	(void)state;
+	s = sched_new(&usual);
+	ranges_init(&wanted);
+	ranges_add(&wanted, 0, 7200 * TICKS_PER_S);
+	for (i = 0; i < 40; i++)
+		sched_add(s, i, 39, i == 7 ? 1.2 : i % 2 == 0 ? 0.001 : 0.1,
+		    &wanted);
+	assert_int_equal(sched_next(s, &set), 1);
+	assert_int_equal(set.n, 20);
+	assert_false(set.full);
+	assert_true(set.items > 20 * 7.1 && set.items < 20 * 7.3);
+	sched_alone(s, 50);
+	for (i = 0; i < 20; i++) {
+		assert_int_equal(sched_next(s, &q), 1);
+		assert_int_equal(q.n, 1);
+		assert_int_equal(q.b - q.a, 7200 * TICKS_PER_S);
+		assert_true(q.max_count > q.items);
+		assert_int_equal(q.full, q.ids[0] == 7);
+		dense += q.full;
+		/* a few answers of them are no more than one of a set */
+		if (!q.full)
+			assert_true(q.max_count <
+			    2 * usual.target_items / 5);
+	}
+	assert_int_equal(dense, 1);
+	assert_int_equal(sched_next(s, &q), 0);
+	sched_failed(s, &set, SCHED_RETURN, 0);
+	assert_int_equal(sched_next(s, &set), 1);
+	assert_int_equal(set.n, 20);
+	ranges_fini(&wanted);
+	sched_free(s);
+}
+
+/* Of unknown density: windows as short as they are when many share one. */
+static void
+test_alone_unknown(void **state)
+{
+	static const uint32_t shares[] = { 100, 10, 1 };
+	struct sched_request q;
+	struct ranges wanted;
+	struct sched *s;
+	int64_t before = 0;
+	uint32_t i;
+
+	(void)state;
+	ranges_init(&wanted);
+	ranges_add(&wanted, 0, 30 * TICKS_PER_DAY);
+	for (i = 0; i < 3; i++) {
+		s = sched_new(&usual);
+		sched_add(s, 1, 39, -1, &wanted);
+		sched_alone(s, shares[i]);
+		assert_int_equal(sched_next(s, &q), 1);
+		assert_true(q.b - q.a > 9 * before);
+		assert_false(q.full);
+		before = q.b - q.a;
+		sched_free(s);
+	}
+	ranges_fini(&wanted);
 }
 
 /* Years of backfill, some of it asked again, never go before what is live. */
@@ -1046,6 +1120,8 @@ main(void)
 		cmocka_unit_test(test_ties),
 		cmocka_unit_test(test_verdict_stands),
 		cmocka_unit_test(test_order_and_packing),
+		cmocka_unit_test(test_alone),
+		cmocka_unit_test(test_alone_unknown),
 		cmocka_unit_test(test_live_first),
 		cmocka_unit_test(test_grain),
 		cmocka_unit_test(test_floor),

@@ -292,11 +292,34 @@ test_series_shapes(void **state)
 #define REST "    key: [a]\n    request: {path: /a}\n    items: I\n"
 #define COLS "    columns:\n      a: {type: string, from: A}\n"
 
+#define SERIES(forms) HEAD TOP REST "    object: {key: a}\n" COLS \
+	"  s:\n    about: a\n    category: c\n    ingestion: append\n" \
+	"    over: t\n    key: [t]\n    cursor: t\n    items: I\n" \
+	"    values: I\n    stream_id: W\n    window: {start: s, end: e, " \
+	forms "}\n    columns:\n" \
+	"      t: {type: timestamp, from: T, required: true}\n"
+#define ONE "one: {path: '/{stream}'}, "
+#define PARTS "status: S, content: C}"
+
 static const struct {
 	const char *text;
 	int line;
 	const char *words;
 } MISTAKES[] = {
+	{ SERIES("set: {path: /s, stream: w}, batch: {path: /b, "
+	    "request: {R: '{url}'}, " PARTS), 24, "as `one` tells" },
+	{ SERIES(ONE "batch: {path: b, request: {R: '{url}'}, " PARTS), 24,
+	    "begins with /" },
+	{ SERIES(ONE "batch: {path: /b, request: {R: x}, " PARTS), 24,
+	    "no field of the request has {url}" },
+	{ SERIES(ONE "batch: {path: /b, " PARTS), 24,
+	    "`request` is missing" },
+	{ SERIES(ONE "batch: {path: /b, request: {R: '{url}'}, status: S}"),
+	    24, "`content` is missing" },
+	{ SERIES(ONE "batch: {path: /b, most: 1, request: {R: '{url}'}, "
+	    PARTS), 24, "`most`" },
+	{ SERIES(ONE "batch: {path: /b, max: 1, request: {R: '{url}'}, "
+	    PARTS), 24, "max" },
 	{ "connector: x\nversion: 2\ntables: {}\n", 1, "version" },
 	{ "connector: x\nversion: 1\n", 1, "`tables` is missing" },
 	{ "version: 1\ntables: {}\n", 1, "`connector` is missing" },
