@@ -276,6 +276,21 @@ fetch_free(struct fetch *f)
 }
 
 void
+fetch_judge(const struct fetch *f, const char *target,
+    struct fetch_answer *a)
+{
+	struct fetch_transfer t = { .method = "GET", .status = a->status,
+		.in = { .data = (uint8_t *)a->body, .len = a->len } };
+	int code = fetch_status_code(a->status);
+
+	memset(&a->err, 0, sizeof(a->err));
+	if (code == 0)
+		return;
+	fetch_conceal(f, a->body, a->len);
+	fetch_explain(&a->err, code, &t, target, 1);
+}
+
+void
 fetch_conceal(const struct fetch *f, char *text, size_t len)
 {
 

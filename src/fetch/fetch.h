@@ -158,7 +158,11 @@ struct fetch_answer {
 				 * the server, or of another request */
 	int64_t total_us;	/* of the last try */
 	int64_t first_byte_us;
+	int64_t connect_us;	/* of them, to make a connection; mostly 0 */
 	int64_t wire_bytes;	/* as received, of the last try */
+	bool slow_down;		/* set by the user: answers within this one
+				 * were 429. The pace takes it as one, */
+	int64_t slow_down_ms;	/* with this Retry-After; -1: none */
 	bool unusable;		/* set by the user, with err: it makes no
 				 * sense (a sign-in page, half a document).
 				 * The breaker counts it as a failure. */
@@ -190,6 +194,14 @@ struct fetch_job *fetch_start(struct fetch *, const struct fetch_request *,
     fetch_done_fn *, void *cookie);
 /* Legal in every state before done has run. */
 void fetch_cancel(struct fetch_job *);
+
+/*
+ * Of an answer that came within another one: a->err becomes what a job that
+ * asked for the target, and had this status and body, would have told after
+ * one try.
+ */
+void fetch_judge(const struct fetch *, const char *target,
+    struct fetch_answer *);
 
 /* How tries ended, for counters; the words of fetch_class_name(). */
 enum fetch_class {

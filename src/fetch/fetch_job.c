@@ -383,6 +383,8 @@ job_tell(struct fetch_job *j, struct fetch_answer *a)
 	a->tries = j->tries;
 	a->total_us = j->t.total_us;
 	a->first_byte_us = j->t.first_byte_us;
+	a->connect_us = j->t.connected ? j->t.connect_us : 0;
+	a->slow_down_ms = -1;
 	a->wire_bytes = j->t.wire_bytes;
 	a->len = j->t.in.len;
 	buf_put(&j->t.in, zeros, FETCH_PADDING);
@@ -410,7 +412,10 @@ step_done(struct fetch_job *j)
 		j->f->last_class = j->class;
 	}
 	job_count_end(j);
-	job_tell_pace(j, a.unusable ? PACE_BAD : PACE_GOOD);
+	if (a.slow_down)
+		j->t.retry_after_ms = a.slow_down_ms;
+	job_tell_pace(j, a.unusable ? PACE_BAD :
+	    a.slow_down ? PACE_SLOW_DOWN : PACE_GOOD);
 	return (STEP_DONE);
 }
 

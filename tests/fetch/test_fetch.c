@@ -153,6 +153,7 @@ struct world {
 	char order[LOG_MAX];
 	struct fetch_job *other;	/* to be cancelled in the callback */
 	bool free_inside;
+	int64_t slow_ms;		/* > 0: a part of it was 429 */
 };
 
 static void
@@ -197,6 +198,8 @@ on_done(void *cookie, struct fetch_answer *a)
 	for (i = 0; i < 16; i++)
 		assert_int_equal(a->body[a->len + i], 0);
 	snprintf(w->body, sizeof(w->body), "%s", a->body);
+	a->slow_down = w->slow_ms > 0;
+	a->slow_down_ms = w->slow_ms;
 	if (w->other != NULL)
 		fetch_cancel(w->other);
 	w->other = NULL;
@@ -362,6 +365,55 @@ test_retry_after(void **state)
 		assert_true(after <= cases[i].most_ms * 1000 + 2000000);
 		world_fini(&w);
 	}
+}
+
+/* Of answers that come within others: what they are, and that a 429 among
+ * them holds back who comes after. */
+static void
+test_within(void **state)
+{
+	static const struct {
+		int status;
+		const char *body;
+		int code;
+		const char *text;
+	} cases[] = {
+		{ 200, "{}", 0, "" },
+		{ 207, "", 0, "" },
+		{ 404, "{\"Errors\":[\"no point\"]}", ERR_NOTFOUND,
+		    "GET /x: 404 Not Found: no point" },
+		{ 429, "", ERR_RATE, "GET /x: 429 Too Many Requests" },
+		{ 500, "\"oh\"", ERR_SERVER,
+		    "GET /x: 500 Internal Server Error: oh" },
+		{ 0, "", ERR_ANSWER, NULL },
+	};
+	const struct line line = { .status = 207 };
+	struct fetch_options o = usual;
+	struct fetch_answer a;
+	struct world w;
+	char body[64];
+	size_t i;
+
+	(void)state;
+	o.in_flight = 1;
+	o.retry_cap_ms = 40;
+	world_init(&w, &o, &line, 1);
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		snprintf(body, sizeof(body), "%s", cases[i].body);
+		a = (struct fetch_answer){ .status = cases[i].status,
+			.body = body, .len = strlen(body) };
+		fetch_judge(w.f, "/x", &a);
+		assert_int_equal(a.err.code, cases[i].code);
+		if (cases[i].text != NULL)
+			assert_string_equal(a.err.text, cases[i].text);
+	}
+	w.slow_ms = 30;
+	get(&w, "/a", 0);
+	get(&w, "/b", 0);
+	loop_run(w.loop);
+	assert_int_equal(w.told, 2);
+	assert_true(w.script.at_us[1] - w.script.at_us[0] >= 29000);
+	world_fini(&w);
 }
 
 /* Full jitter: delays differ, and stay below the doubling ceiling. */
@@ -773,6 +825,7 @@ main(void)
 		cmocka_unit_test(test_outcomes),
 		cmocka_unit_test(test_second_try_succeeds),
 		cmocka_unit_test(test_retry_after),
+		cmocka_unit_test(test_within),
 		cmocka_unit_test(test_jitter),
 		cmocka_unit_test(test_in_flight),
 		cmocka_unit_test(test_priorities),
