@@ -16,19 +16,6 @@
 #include "compact/compact_int.h"
 
 static int
-count(void *cookie, const struct rows *r, uint32_t from, uint32_t n,
-    struct err *e)
-{
-	uint64_t *rows = cookie;
-
-	(void)r;
-	(void)from;
-	(void)e;
-	*rows += n;
-	return (0);
-}
-
-static int
 day_of(const char *partition, int32_t *day, struct err *e)
 {
 	int64_t t;
@@ -53,7 +40,7 @@ compact_check_files(const struct sys *sys, const struct source_table *t,
 	struct compact_plan *p = compact_plan_new(t, ties_all);
 	struct compact_input **in;
 	uint64_t out = 0, dropped = 0;
-	const struct compact_sink sink = { &out, count };
+	const struct compact_sink sink = { .count = &out };
 	int32_t day = 0;
 	char *path;
 	size_t i, opened = 0;
@@ -66,7 +53,8 @@ compact_check_files(const struct sys *sys, const struct source_table *t,
 		rc = day_of(files[0]->partition, &day, e);
 	for (i = 0; i < n && rc == 0; i++) {
 		path = must_sprintf("%s/%s", dir, files[i]->path);
-		rc = compact_file_open(sys, path, p, day, rows, &in[i], e);
+		rc = compact_file_open(sys, path, p, day, true, rows, &in[i],
+		    e);
 		opened += rc == 0;
 		free(path);
 	}

@@ -152,10 +152,31 @@ file_close(struct compact_input *in)
 	free(f);
 }
 
+/* Key, date and the ticks of both are all that order is judged by. */
+static void
+only_keys(struct file *f, const struct rows_schema *from)
+{
+	const struct compact_plan *p = f->plan;
+	bool *want = must_calloc(from->ncols, sizeof(want[0])), key;
+	uint32_t c, k;
+
+	for (c = 0; c < p->schema->ncols; c++) {
+		key = p->cursor == (int)c || p->rest_of[c] >= 0;
+		for (k = 0; k < p->nkey; k++)
+			key = key || p->key[k] == c;
+		if (!key)
+			f->map[c] = -1;
+		else if (f->map[c] >= 0)
+			want[f->map[c]] = true;
+	}
+	parquet_reader_only(f->reader, want);
+	free(want);
+}
+
 int
 compact_file_open(const struct sys *sys, const char *path,
-    const struct compact_plan *p, int32_t day, uint64_t *rows_read,
-    struct compact_input **out, struct err *e)
+    const struct compact_plan *p, int32_t day, bool keys_only,
+    uint64_t *rows_read, struct compact_input **out, struct err *e)
 {
 	struct compact_input *in = compact_input_new(p, 0);
 	struct file *f = must_calloc(1, sizeof(*f));
@@ -180,6 +201,8 @@ compact_file_open(const struct sys *sys, const char *path,
 	rc = compact_plan_map(p, f->raw->schema, true, f->map, e);
 	if (rc != 0)
 		err_wrap(e, "%s", path);
+	else if (keys_only)
+		only_keys(f, f->raw->schema);
 out:
 	if (rc != 0)
 		compact_input_close(in);

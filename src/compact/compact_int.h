@@ -173,11 +173,12 @@ void compact_input_close(struct compact_input *);	/* NULL: nothing */
 /* Make a batch when none is left; sets `end`. */
 int compact_input_ready(struct compact_input *, struct err *);
 
-/* Where merged rows go. */
+/* Where merged rows go; or `count`, that grows by them, and no put. */
 struct compact_sink {
 	void *cookie;
 	int (*put)(void *cookie, const struct rows *, uint32_t from,
 	    uint32_t n, struct err *);
+	uint64_t *count;
 };
 
 /* The rows of one day of all inputs, one a key. *dropped grows by the
@@ -198,10 +199,11 @@ int compact_spill_open(const struct sys *, const char *path,
     const struct compact_plan *, unsigned order, struct compact_input **,
     struct err *);
 
-/* *rows_read grows by the rows delivered. */
+/* *rows_read grows by the rows delivered. keys_only: of these the columns
+ * that are no part of the key, nor the date, are null and not read. */
 int compact_file_open(const struct sys *, const char *path,
-    const struct compact_plan *, int32_t day, uint64_t *rows_read,
-    struct compact_input **, struct err *);
+    const struct compact_plan *, int32_t day, bool keys_only,
+    uint64_t *rows_read, struct compact_input **, struct err *);
 
 /* --- the run ------------------------------------------------------------- */
 

@@ -177,6 +177,10 @@ emit(struct merge *m, struct compact_input *in, uint32_t end, struct err *e)
 	uint32_t n;
 	int rc;
 
+	if (m->sink->count != NULL) {
+		*m->sink->count += end - in->i;
+		in->i = end;
+	}
 	while (in->i < end) {
 		n = COMPACT_BATCH_ROWS - m->out->n;
 		if (n > end - in->i)
@@ -224,7 +228,11 @@ pass(struct merge *m, struct err *e)
 	while (rc == 0 && !in->end && in->day == m->day) {
 		i = in->i;
 		in->i = in->rows->n;
-		rc = m->sink->put(m->sink->cookie, in->rows, i, in->i - i, e);
+		if (m->sink->count != NULL)
+			*m->sink->count += in->i - i;
+		else
+			rc = m->sink->put(m->sink->cookie, in->rows, i,
+			    in->i - i, e);
 		if (rc == 0)
 			rc = compact_input_ready(in, e);
 	}

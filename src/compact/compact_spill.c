@@ -143,7 +143,7 @@ compact_spill_write(const struct sys *sys, const char *path,
 	int rc = 0;
 
 	spill_init(&s, sys, path, p);
-	sink = (struct compact_sink){ &s, spill_put };
+	sink = (struct compact_sink){ .cookie = &s, .put = spill_put };
 	s.fd = sys->open(sys->cookie, path, O_WRONLY | O_CREAT | O_EXCL,
 	    0600);
 	if (s.fd < 0) {

@@ -261,7 +261,7 @@ open_files(struct compact_job *j, struct inputs *in,
 			break;
 		path = full_path(j, f->path);
 		rc = compact_file_open(j->sys, path, j->plan, day->day,
-		    &j->result->rows_merged, &in->in[in->n], e);
+		    false, &j->result->rows_merged, &in->in[in->n], e);
 		in->n += rc == 0;
 		free(path);
 		j->removes[j->nremoves++] = f;
@@ -276,7 +276,7 @@ write_day(struct writer *w, struct inputs *in, const struct compact_day *day,
     struct err *e)
 {
 	struct compact_job *j = w->job;
-	const struct compact_sink sink = { w, put };
+	const struct compact_sink sink = { .cookie = w, .put = put };
 	char date[TICKS_TEXT_MAX], *dir;
 	int rc;
 

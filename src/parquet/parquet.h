@@ -90,6 +90,9 @@ int parquet_reader_open(const struct sys *, const char *path,
 void parquet_reader_close(struct parquet_reader *);
 const struct rows_schema *parquet_reader_schema(const struct parquet_reader *);
 uint64_t parquet_reader_rows(const struct parquet_reader *);
+/* Before the first rows: [ncols] of the columns that are wanted. The others
+ * are null in the rows, required ones too, and their pages are not read. */
+void parquet_reader_only(struct parquet_reader *, const bool *wanted);
 /* Append up to max rows to `out` (made with the reader's schema): their
  * number, 0 at the end, negative on error. */
 int parquet_reader_next(struct parquet_reader *, struct rows *out,
@@ -102,17 +105,18 @@ uint64_t parquet_reader_error_at(const struct parquet_reader *);
  * values, row group by row group: nulls are counted, no value lies beyond
  * the bounds, and for all but text the bounds are values; pages lie where
  * the index says, begin with that row, and are in the order it tells.
- * ERR_CORRUPT names column and row group. fn, if not NULL, is given each
- * batch.
+ * ERR_CORRUPT names column and row group.
  */
-typedef int parquet_check_fn(void *cookie, const struct rows *, struct err *);
 struct parquet_checked {
 	uint64_t rows;
 	uint64_t page_at;	/* offset of a page that is damaged, or 0 */
 	bool index;		/* only the page index is wrong */
+	/* in ticks, of the column named; min_tick > max_tick: no values */
+	int64_t min_tick, max_tick;
 };
-int parquet_check(const struct sys *, const char *path, parquet_check_fn *,
-    void *cookie, struct parquet_checked *, struct err *);
+/* `times` is the name of a ROWS_TICKS column, or NULL. */
+int parquet_check(const struct sys *, const char *path, const char *times,
+    struct parquet_checked *, struct err *);
 
 /* XXH3-64 over a whole file, as in parquet_info, and its size. */
 int parquet_hash(const struct sys *, const char *path, uint64_t *xxh64,

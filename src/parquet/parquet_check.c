@@ -16,10 +16,11 @@
 
 #include "base/err.h"
 #include "base/must.h"
+#include "base/ticks.h"
 #include "parquet/parquet_int.h"
 #include "sys/sys.h"
 
-#define BATCH_ROWS 16384
+#define BATCH_ROWS 65536
 #define HASH_BYTES (256u << 10)
 
 /* A column in the row group at hand. */
@@ -34,6 +35,8 @@ struct check {
 	const struct rows_schema *schema;
 	struct parquet_reader *reader;
 	struct column *cols;
+	int time_col;			/* or -1 */
+	int64_t min_tick, max_tick;
 	size_t group;
 	struct err index;		/* the first one that is wrong */
 	struct err *err;
@@ -51,6 +54,17 @@ begin(struct check *k, uint32_t c, const struct parquet_rgroup *g,
 	x->seen = (struct parquet_seen){ 0 };
 	x->wrong = NULL;
 	return (parquet_index_load(&x->index, k->reader, &g->chunks[c], e));
+}
+
+/* The reader has looked that they are times. */
+static void
+see_times(struct check *k, const struct parquet_seen *s)
+{
+
+	if (s->min_i * TICKS_PER_US < k->min_tick)
+		k->min_tick = s->min_i * TICKS_PER_US;
+	if (s->max_i * TICKS_PER_US > k->max_tick)
+		k->max_tick = s->max_i * TICKS_PER_US;
 }
 
 static int
@@ -77,6 +91,8 @@ see_page(void *cookie, uint32_t c, const struct parquet_source *p,
 	}
 	parquet_seen_add(&x->seen, &s);
 	parquet_index_page(&x->index, p, &s);
+	if (k->time_col == (int)c && s.any)
+		see_times(k, &s);
 	return (0);
 }
 
@@ -138,44 +154,45 @@ group_end(struct check *k, const struct parquet_rgroup *g)
 	return (0);
 }
 
+/* Pages are what is looked at: no row is wanted. */
 static int
-read_all(struct check *k, struct rows *r, parquet_check_fn *fn, void *cookie,
-    uint64_t *rows)
+read_all(struct check *k, uint64_t *rows)
 {
 	const struct parquet_rgroup *g;
-	bool last;
+	struct rows *r = rows_new(k->schema);
+	bool *wanted, last;
 	int rc;
 
+	wanted = must_calloc(k->schema->ncols, sizeof(wanted[0]));
+	parquet_reader_only(k->reader, wanted);
+	parquet_reader_watch(k->reader, see_page, k);
 	while ((rc = parquet_reader_next(k->reader, r, BATCH_ROWS,
 	    k->err)) > 0) {
 		g = parquet_reader_group(k->reader, &last);
 		*rows += r->n;
-		if (fn != NULL && (rc = fn(cookie, r, k->err)) != 0)
-			return (rc);
 		if (last && (rc = group_end(k, g)) != 0)
-			return (rc);
+			break;
 		rows_clear(r);
 	}
+	free(wanted);
+	rows_free(r);
 	return (rc);
 }
 
 /* The whole file, with what goes on in it in k->err or k->index. */
 static int
-check(struct check *k, parquet_check_fn *fn, void *cookie,
-    struct parquet_checked *out)
+check(struct check *k, struct parquet_checked *out)
 {
-	struct rows *r;
 	uint32_t c;
 	int rc;
 
-	k->schema = parquet_reader_schema(k->reader);
 	k->cols = must_calloc(k->schema->ncols, sizeof(k->cols[0]));
 	for (c = 0; c < k->schema->ncols; c++)
 		parquet_index_init(&k->cols[c].index,
 		    k->schema->cols[c].type);
-	parquet_reader_watch(k->reader, see_page, k);
-	r = rows_new(k->schema);
-	rc = read_all(k, r, fn, cookie, &out->rows);
+	rc = read_all(k, &out->rows);
+	out->min_tick = k->min_tick;
+	out->max_tick = k->max_tick;
 	if (rc != 0)
 		out->page_at = parquet_reader_error_at(k->reader);
 	else if (k->index.code != 0) {
@@ -183,7 +200,6 @@ check(struct check *k, parquet_check_fn *fn, void *cookie,
 		*k->err = k->index;
 		rc = k->index.code;
 	}
-	rows_free(r);
 	for (c = 0; c < k->schema->ncols; c++)
 		parquet_index_fini(&k->cols[c].index);
 	free(k->cols);
@@ -191,17 +207,23 @@ check(struct check *k, parquet_check_fn *fn, void *cookie,
 }
 
 int
-parquet_check(const struct sys *sys, const char *path, parquet_check_fn *fn,
-    void *cookie, struct parquet_checked *out, struct err *e)
+parquet_check(const struct sys *sys, const char *path, const char *times,
+    struct parquet_checked *out, struct err *e)
 {
 	struct err why = ERR_INIT;
-	struct check k = { .err = &why };
+	struct check k = { .err = &why, .min_tick = INT64_MAX,
+	    .max_tick = INT64_MIN };
 	int rc;
 
-	*out = (struct parquet_checked){ 0 };
+	*out = (struct parquet_checked){ .min_tick = INT64_MAX,
+	    .max_tick = INT64_MIN };
 	if ((rc = parquet_reader_open(sys, path, &k.reader, e)) != 0)
 		return (rc);
-	if ((rc = check(&k, fn, cookie, out)) != 0) {
+	k.schema = parquet_reader_schema(k.reader);
+	k.time_col = times == NULL ? -1 : rows_schema_find(k.schema, times);
+	if (k.time_col >= 0 && k.schema->cols[k.time_col].type != ROWS_TICKS)
+		k.time_col = -1;
+	if ((rc = check(&k, out)) != 0) {
 		if (out->page_at == 0)
 			(void)err_wrap(&why, "%s", path);
 		if (e != NULL)

@@ -388,8 +388,9 @@ struct parquet_rscratch {
 /* The row group of the rows given last; whether those were its last. */
 const struct parquet_rgroup *parquet_reader_group(
     const struct parquet_reader *, bool *last);
-/* fn is given each page when it is decoded, before any row of it is given;
- * its error ends the reading. Not of a page that does not decode. */
+/* fn is given each page when it is decoded, wanted or not, before any row of
+ * it is given; its error ends the reading. Not of a page that does not
+ * decode. */
 typedef int parquet_page_fn(void *cookie, uint32_t column,
     const struct parquet_source *, struct err *);
 void parquet_reader_watch(struct parquet_reader *, parquet_page_fn *,

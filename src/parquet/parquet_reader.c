@@ -35,6 +35,7 @@ struct parquet_reader {
 	uint64_t error_at;		/* in the file */
 	size_t group;			/* the next one */
 	uint64_t rows_left;		/* of the one at hand */
+	bool *wanted;			/* [ncols], or NULL: all */
 	parquet_page_fn *watch;		/* or NULL */
 	void *watch_cookie;
 };
@@ -118,6 +119,7 @@ parquet_reader_close(struct parquet_reader *r)
 	for (c = 0; r->cols != NULL && c < r->meta.schema->ncols; c++)
 		parquet_source_fini(&r->cols[c]);
 	free(r->cols);
+	free(r->wanted);
 	if (r->fd >= 0)
 		r->sys->close(r->sys->cookie, r->fd);
 	parquet_meta_fini(&r->meta);
@@ -157,6 +159,16 @@ parquet_reader_group(const struct parquet_reader *r, bool *last)
 	MUST(r->group > 0);
 	*last = r->rows_left == 0;
 	return (&r->meta.groups[r->group - 1]);
+}
+
+void
+parquet_reader_only(struct parquet_reader *r, const bool *wanted)
+{
+	uint32_t n = r->meta.schema->ncols;
+
+	MUST(r->call == 0 && r->wanted == NULL);
+	r->wanted = must_calloc(n, sizeof(r->wanted[0]));
+	memcpy(r->wanted, wanted, n * sizeof(r->wanted[0]));
 }
 
 void
@@ -322,27 +334,59 @@ dict_bytes(const struct rows *out, uint32_t c)
 	return (d->n > 0 ? d->off[d->n] : 0);
 }
 
+/* Up to n rows of the page are not wanted: how many there are. */
+static uint32_t
+pass_rows(struct parquet_source *s, uint32_t n)
+{
+	uint32_t k = 0;
+
+	if (s->col->type != ROWS_LIST) {
+		k = s->n - s->next < n ? s->n - s->next : n;
+		s->next += k;
+		return (k);
+	}
+	while (s->next < s->n && (k < n || s->rep.data[s->next] != 0))
+		k += s->rep.data[s->next++] == 0;
+	return (k);
+}
+
+/* Up to n rows at `at`, from the page at hand: how many there are. */
+static int
+copy_page(struct parquet_reader *r, uint32_t c, struct rows *out,
+    uint32_t at, uint32_t n, uint32_t *k, struct err *e)
+{
+	struct parquet_source *s = &r->cols[c];
+
+	*k = 1;
+	if (dict_bytes(out, c) > TEXT_MAX)
+		return (err_set(e, ERR_LIMIT, "too much text"));
+	if (s->col->type == ROWS_LIST)
+		return (copy_list(r, s, out, c, at, e));
+	*k = s->n - s->next < n ? s->n - s->next : n;
+	copy_flat(r, s, out, c, at, *k);
+	return (0);
+}
+
 static int
 copy_column(struct parquet_reader *r, uint32_t c, struct rows *out,
     uint32_t n, struct err *e)
 {
 	struct parquet_source *s = &r->cols[c];
-	uint32_t at = out->n, end = out->n + n, k;
+	bool wanted = r->wanted == NULL || r->wanted[c];
+	uint32_t at = out->n, end = out->n + n, k = 0;
 	int rc = 0;
 
+	if (!wanted)
+		memset(out->v[c].valid + at, 0, n);
+	if (!wanted && r->watch == NULL)
+		return (0);
 	while (rc == 0 && at < end) {
 		if (s->next == s->n && (rc = next_page(r, s, e)) != 0)
 			break;
-		if (dict_bytes(out, c) > TEXT_MAX) {
-			rc = err_set(e, ERR_LIMIT, "too much text");
-			break;
-		}
-		if (s->col->type == ROWS_LIST) {
-			rc = copy_list(r, s, out, c, at++, e);
-			continue;
-		}
-		k = s->n - s->next < end - at ? s->n - s->next : end - at;
-		copy_flat(r, s, out, c, at, k);
+		if (wanted)
+			rc = copy_page(r, c, out, at, end - at, &k, e);
+		else
+			k = pass_rows(s, end - at);
 		at += k;
 	}
 	if (rc == 0 && r->rows_left == n &&

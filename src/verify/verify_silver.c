@@ -191,59 +191,30 @@ check_bytes(struct silver *x, const struct delta_file *f, const char *path,
 	return (1);
 }
 
-struct range_seen {
-	const char *cursor;		/* column, or NULL */
-	int64_t min, max;
-};
-
-static int
-see_range(void *cookie, const struct rows *r, struct err *e)
-{
-	struct range_seen *s = cookie;
-	const struct rows_vec *v;
-	uint32_t i;
-	int c;
-
-	(void)e;
-	if (s->cursor == NULL ||
-	    (c = rows_schema_find(r->schema, s->cursor)) < 0 ||
-	    r->schema->cols[c].type != ROWS_TICKS)
-		return (0);
-	v = &r->v[c];
-	for (i = 0; i < r->n; i++) {
-		if (!v->valid[i])
-			continue;
-		if (v->i64[i] < s->min)
-			s->min = v->i64[i];
-		if (v->i64[i] > s->max)
-			s->max = v->i64[i];
-	}
-	return (0);
-}
-
 static void
 check_log_stats(struct silver *x, const struct delta_file *f,
-    const char *path, uint64_t rows, const struct range_seen *s)
+    const char *path, const struct parquet_checked *s)
 {
+	int64_t min = s->min_tick, max = s->max_tick;
 	struct verify_finding g;
 
-	if (rows != f->rows) {
+	if (s->rows != f->rows) {
 		verify_finding_init(x->v, &g, VERIFY_ERROR, "silver.stats");
 		g.path = path;
 		verify_tell(x->v, &g, "the file has %llu rows, the log says "
-		    "%llu", (unsigned long long)rows,
+		    "%llu", (unsigned long long)s->rows,
 		    (unsigned long long)f->rows);
 	}
-	if (s->min > s->max || f->min_tick == TICKS_NONE ||
+	if (min > max || f->min_tick == TICKS_NONE ||
 	    f->max_tick == TICKS_NONE ||
-	    (f->min_tick <= s->min && s->max <= f->max_tick &&
-	    s->min - f->min_tick < TICKS_PER_MS &&
-	    f->max_tick - s->max < 2 * TICKS_PER_MS))
+	    (f->min_tick <= min && max <= f->max_tick &&
+	    min - f->min_tick < TICKS_PER_MS &&
+	    f->max_tick - max < 2 * TICKS_PER_MS))
 		return;
 	verify_finding_init(x->v, &g, VERIFY_ERROR, "silver.stats");
 	g.path = path;
-	g.from = s->min;
-	g.to = s->max;
+	g.from = min;
+	g.to = max;
 	verify_tell(x->v, &g, "the range of time in the log is not that of "
 	    "the rows");
 }
@@ -265,13 +236,12 @@ check_pages(struct silver *x, const struct delta_file *f, const char *path,
     bool same)
 {
 	const struct source_table *t = x->v->table;
-	struct range_seen s = { t->cursor < 0 ? NULL :
-	    t->schema->cols[t->cursor].name, INT64_MAX, INT64_MIN };
 	struct parquet_checked done;
 	struct err why = ERR_INIT;
 	int rc;
 
-	rc = parquet_check(x->v->sys, path, see_range, &s, &done, &why);
+	rc = parquet_check(x->v->sys, path, t->cursor < 0 ? NULL :
+	    t->schema->cols[t->cursor].name, &done, &why);
 	x->v->result->rows += done.rows;
 	if (rc == ERR_CORRUPT || rc == ERR_UNSUPPORTED || rc == ERR_LIMIT) {
 		tell_file(x, done.page_at > 0 ? "silver.page" : done.index ?
@@ -287,7 +257,7 @@ check_pages(struct silver *x, const struct delta_file *f, const char *path,
 		    "not the one in the log");
 		return (0);
 	}
-	check_log_stats(x, f, path, done.rows, &s);
+	check_log_stats(x, f, path, &done);
 	return (1);
 }
 

@@ -89,7 +89,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	struct err e = ERR_INIT;
 	struct rows *rows;
 
-	(void)parquet_check(sys_posix(), path, NULL, NULL, &done, &e);
+	(void)parquet_check(sys_posix(), path, NULL, &done, &e);
 	if (parquet_reader_open(sys_posix(), path, &r, &e) != 0)
 		return (0);
 	rows = rows_new(parquet_reader_schema(r));

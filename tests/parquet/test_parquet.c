@@ -312,7 +312,7 @@ round_trip(struct place *p, uint64_t seed)
 	for (i = 0; i < s->ncols; i++)
 		check_stat(r, (uint32_t)i, &info.stats[i]);
 	read_back(p->path, r, &g);
-	if (parquet_check(sys_posix(), p->path, NULL, NULL, &done, &e) != 0)
+	if (parquet_check(sys_posix(), p->path, NULL, &done, &e) != 0)
 		fail_msg("seed %llu: %s", (unsigned long long)seed, e.text);
 	assert_int_equal(done.rows, total);
 	parquet_info_fini(&info);
@@ -822,8 +822,7 @@ test_check(void **state)
 		found[bounds[i].n - 1] ^= 1;
 		assert_int_equal(sys_write_file(sys_posix(), p->path, data,
 		    len, true, &e), 0);
-		assert_int_equal(parquet_check(sys_posix(), p->path, NULL,
-		    NULL, &done, &e), ERR_CORRUPT);
+		assert_int_equal(parquet_check(sys_posix(), p->path, NULL, &done, &e), ERR_CORRUPT);
 		assert_non_null(strstr(e.text, bounds[i].what));
 		assert_non_null(strstr(e.text, p->path));
 		assert_int_equal(done.page_at, 0);
@@ -833,7 +832,7 @@ test_check(void **state)
 	data[40] ^= 1;			/* in the first page */
 	assert_int_equal(sys_write_file(sys_posix(), p->path, data, len, true,
 	    &e), 0);
-	assert_int_equal(parquet_check(sys_posix(), p->path, NULL, NULL,
+	assert_int_equal(parquet_check(sys_posix(), p->path, NULL,
 	    &done, &e), ERR_CORRUPT);
 	assert_true(done.page_at >= 4 && done.page_at <= 40);
 	assert_non_null(strstr(e.text, "page at offset"));
@@ -947,7 +946,7 @@ test_index(void **state)
 	assert_int_equal(sys_read_file(sys_posix(), p->path, 1 << 20, &data,
 	    &len, &e), 0);
 	meta_of(data, len, &m);
-	assert_int_equal(parquet_check(sys_posix(), p->path, NULL, NULL,
+	assert_int_equal(parquet_check(sys_posix(), p->path, NULL,
 	    &done, &e), 0);
 	for (i = 0; i < sizeof(flips) / sizeof(flips[0]); i++) {
 		k = &m.groups[0].chunks[flips[i].column];
@@ -956,8 +955,7 @@ test_index(void **state)
 		*byte ^= flips[i].flip;
 		assert_int_equal(sys_write_file(sys_posix(), p->path, data,
 		    len, true, &e), 0);
-		assert_int_equal(parquet_check(sys_posix(), p->path, NULL,
-		    NULL, &done, &e), ERR_CORRUPT);
+		assert_int_equal(parquet_check(sys_posix(), p->path, NULL, &done, &e), ERR_CORRUPT);
 		assert_true(done.index);
 		assert_int_equal(done.page_at, 0);
 		if (strstr(e.text, flips[i].what) == NULL)
@@ -977,7 +975,7 @@ test_index(void **state)
 			assert_int_equal(sys_write_file(sys_posix(), p->path,
 			    data, len, true, &e), 0);
 			assert_int_equal(parquet_check(sys_posix(), p->path,
-			    NULL, NULL, &done, &e), ERR_CORRUPT);
+			    NULL, &done, &e), ERR_CORRUPT);
 			assert_true(done.index);
 			assert_non_null(strstr(e.text, i == 2 ? "size" :
 			    "first row"));
@@ -987,7 +985,7 @@ test_index(void **state)
 	}
 	assert_int_equal(sys_write_file(sys_posix(), p->path, data, len, true,
 	    &e), 0);
-	assert_int_equal(parquet_check(sys_posix(), p->path, NULL, NULL,
+	assert_int_equal(parquet_check(sys_posix(), p->path, NULL,
 	    &done, &e), 0);
 	free(data);
 	parquet_meta_fini(&m);
