@@ -5,7 +5,8 @@
  * What the files that decode answers of streams share.
  *
  *	source_series.c		the answer, and which stream is which
- *	source_scan.c		the usual answer, read from its text
+ *	source_scan.c		the usual answer, read from its text; with
+ *				source_scan_item.c
  *	source_item.c		the items of a stream, parsed
  *	source_batch.c		answers that came together
  */

@@ -1,0 +1,43 @@
+#ifndef SOURCE_SOURCE_SCAN_INT_H
+#define SOURCE_SOURCE_SCAN_INT_H
+
+/*
+ * What the files that read the usual answer from its text share.
+ *
+ *	source_scan.c		lists, and what is around them
+ *	source_scan_item.c	one item, into its row
+ *
+ * The text ends with a NUL, which no token holds: nothing looks beyond it
+ * but for loads of up to 16 bytes, which the padding of bodies allows.
+ */
+
+#include "source/source_series_int.h"
+
+#define SOURCE_MINUTE 16	/* YYYY-MM-DDTHH:MM */
+
+struct source_frame;
+
+struct source_scan {
+	struct source_answer *w;
+	const char *p;
+	const char *end;
+	struct source_frame *frame;	/* of the object we are in */
+	struct source_page page;	/* of the items read last */
+	/* The last time was in this minute. */
+	char minute[SOURCE_MINUTE];
+	int64_t minute_ticks;
+};
+
+static inline const char *
+source_space(const char *p)
+{
+
+	while (*p == ' ' || *p == '\n' || *p == '\t' || *p == '\r')
+		p++;
+	return (p);
+}
+
+/* The item at s->p, from brace to brace; false: it is not a usual one. */
+bool source_scan_item(struct source_scan *, struct source_run *);
+
+#endif
