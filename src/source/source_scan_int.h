@@ -14,8 +14,26 @@
 #include "source/source_series_int.h"
 
 #define SOURCE_MINUTE 16	/* YYYY-MM-DDTHH:MM */
+#define SOURCE_TAIL_CELLS 8
 
 struct source_frame;
+
+/*
+ * What followed the value of the item read last, from the comma to the
+ * brace, and the cells that it made. Nearly always the next item ends in the
+ * same text: then it has the same cells, and nothing needs to be read.
+ */
+struct source_tail {
+	const char *text;
+	size_t len;		/* 0: none that is known */
+	bool plain;		/* being read: cells tell all of it */
+	unsigned ncells;
+	struct source_tail_cell {
+		uint32_t col;
+		bool text;
+		uint32_t x;	/* code of the text; or 0, 1 */
+	} cells[SOURCE_TAIL_CELLS];
+};
 
 struct source_scan {
 	struct source_answer *w;
@@ -26,6 +44,7 @@ struct source_scan {
 	/* The last time was in this minute. */
 	char minute[SOURCE_MINUTE];
 	int64_t minute_ticks;
+	struct source_tail tail;
 };
 
 static inline const char *

@@ -18,6 +18,16 @@
 /* Larger integers are not all doubles. */
 #define EXACT_MAX (1ull << 53)
 
+#define STARTS(p, text) (memcmp((p), (text), sizeof(text) - 1) == 0)
+
+/* A state of a digital point; the name is in the text. */
+struct state {
+	const char *name;
+	size_t len;
+	int64_t code;
+	bool system;
+};
+
 /* --- skipping ------------------------------------------------------------- */
 
 /* Characters of a string that stand for themselves, all of ASCII. */
@@ -77,6 +87,63 @@ source_scan_skip(const char *p)
 	return (p);
 }
 
+/* --- the tail of an item --------------------------------------------------- */
+
+static void
+tail_begin(struct source_scan *s)
+{
+
+	s->tail.text = s->p;
+	s->tail.len = 0;
+	s->tail.plain = true;
+	s->tail.ncells = 0;
+}
+
+static void
+tail_end(struct source_scan *s)
+{
+
+	if (s->tail.plain)
+		s->tail.len = (size_t)(s->p - s->tail.text);
+	s->tail.plain = false;
+}
+
+static void
+tail_cell(struct source_tail *t, uint32_t col, bool text, uint32_t x)
+{
+
+	if (!t->plain)
+		return;
+	if (t->ncells == SOURCE_TAIL_CELLS) {
+		t->plain = false;
+		return;
+	}
+	t->cells[t->ncells].col = col;
+	t->cells[t->ncells].text = text;
+	t->cells[t->ncells++].x = x;
+}
+
+/* It is that of the last item: its cells once more, and behind it. */
+static inline bool
+tail_again(struct source_scan *s, uint32_t row)
+{
+	const struct source_tail *t = &s->tail;
+	const struct source_tail_cell *c;
+	struct rows *r = s->w->rows;
+
+	if (t->len == 0 || (size_t)(s->end - s->p) < t->len ||
+	    memcmp(s->p, t->text, t->len) != 0)
+		return (false);
+	for (c = t->cells; c < t->cells + t->ncells; c++) {
+		if (c->text)
+			rows_set_code(r, c->col, row, c->x);
+		else
+			rows_set_bool(r, c->col, row, c->x != 0);
+	}
+	s->p += t->len;
+	return (true);
+}
+
 /* --- values of items ------------------------------------------------------ */
 
 /* By the parser. */
@@ -92,8 +159,10 @@ parsed_value(struct source_scan *s, struct source_run *u,
 	if (end == NULL ||
 	    json_parse(s->p, (size_t)(end - s->p), &doc, &e) != 0)
 		return (false);
-	if (f != NULL)
+	if (f != NULL) {
+		s->tail.plain = false;
 		rc = source_item_field(s->w, u, f, yyjson_doc_get_root(doc));
+	}
 	yyjson_doc_free(doc);
 	s->p = end;
 	return (rc == 0);
@@ -156,6 +225,7 @@ time_value(struct source_scan *s, struct source_run *u,
 		return (false);
 	rows_set_i64(s->w->rows, (uint32_t)op->col, u->row, u->t);
 	u->has_time = true;
+	s->tail.plain = false;
 	s->p = end + 1;
 	return (true);
 }
@@ -219,7 +289,7 @@ parse_real(const char *p, double *out)
 	return (end);
 }
 
-static inline bool
+static bool
 number_value(struct source_scan *s, struct source_run *u,
     const struct source_field *f)
 {
@@ -235,15 +305,121 @@ number_value(struct source_scan *s, struct source_run *u,
 	return (true);
 }
 
+static bool
+text_value(struct source_scan *s, struct source_run *u,
+    const struct source_field *f)
+{
+	const struct source_op *op = &f->ops[0];
+	const char *from = s->p + 1, *p = skip_plain(from);
+
+	if (*p != '"')
+		return (parsed_value(s, u, f));
+	s->p = p + 1;
+	return (op->col_text < 0 || source_cell_text(s->w->rows,
+	    (uint32_t)op->col_text, u->row, from, (size_t)(p - from)) == 0);
+}
+
+/* Behind a text of at most 16 characters, or NULL. */
+static inline const char *
+behind(const char *p, const char *text)
+{
+	size_t len = strlen(text);
+
+	return (memcmp(p, text, len) == 0 ? p + len : NULL);
+}
+
+/* Up to 18 digits, as JSON has them. */
+static const char *
+parse_code(const char *p, int64_t *out)
+{
+	const char *from;
+	bool minus = *p == '-';
+	unsigned d;
+
+	from = p += minus;
+	*out = 0;
+	while ((d = (unsigned)(uint8_t)*p - '0') <= 9 && p - from < 19) {
+		*out = *out * 10 + d;
+		p++;
+	}
+	if (p == from || p - from > 18 || (*from == '0' && p > from + 1))
+		return (NULL);
+	if (minus)
+		*out = -*out;
+	return (p);
+}
+
+/* {"Name":"text","Value":1,"IsSystem":false}, the last one where the server
+ * has it: a state of a digital point, as its parsed form becomes cells. */
+static const char *
+parse_state(const char *p, struct state *t)
+{
+
+	t->system = false;
+	if ((p = behind(p, "{\"Name\":\"")) == NULL)
+		return (NULL);
+	t->name = p;
+	p = skip_plain(p);
+	t->len = (size_t)(p - t->name);
+	if ((p = behind(p, "\",\"Value\":")) == NULL ||
+	    (p = parse_code(p, &t->code)) == NULL)
+		return (NULL);
+	if (*p == ',') {
+		if ((p = behind(p, ",\"IsSystem\":")) == NULL)
+			return (NULL);
+		t->system = STARTS(p, "true");
+		if (!t->system && !STARTS(p, "false"))
+			return (NULL);
+		p += t->system ? 4 : 5;
+	}
+	return (*p == '}' ? p + 1 : NULL);
+}
+
+static bool
+state_value(struct source_scan *s, struct source_run *u,
+    const struct source_field *f)
+{
+	const struct source_op *op = &f->ops[0];
+	struct rows *r = s->w->rows;
+	struct state t;
+	const char *end = parse_state(s->p, &t);
+
+	if (end == NULL)
+		return (parsed_value(s, u, f));
+	s->p = end;
+	if (op->col_code >= 0)
+		rows_set_i64(r, (uint32_t)op->col_code, u->row, t.code);
+	if (op->col_system >= 0)
+		rows_set_bool(r, (uint32_t)op->col_system, u->row, t.system);
+	return (op->col_text < 0 || source_cell_text(r,
+	    (uint32_t)op->col_text, u->row, t.name, t.len) == 0);
+}
+
+/* What a PI value may be, by its first character. */
+static inline bool
+pi_value(struct source_scan *s, struct source_run *u,
+    const struct source_field *f)
+{
+
+	s->tail.plain = false;
+	if (*s->p == '"')
+		return (text_value(s, u, f));
+	if (*s->p == '{')
+		return (state_value(s, u, f));
+	return (number_value(s, u, f));
+}
+
 static inline bool
 bool_value(struct source_scan *s, struct source_run *u,
     const struct source_field *f)
 {
-	bool yes = memcmp(s->p, "true", 4) == 0;
+	uint32_t col = (uint32_t)f->ops[0].col;
+	bool yes = STARTS(s->p, "true");
 
-	if (!yes && memcmp(s->p, "false", 5) != 0)
+	if (!yes && !STARTS(s->p, "false"))
 		return (parsed_value(s, u, f));
-	rows_set_bool(s->w->rows, (uint32_t)f->ops[0].col, u->row, yes);
+	rows_set_bool(s->w->rows, col, u->row, yes);
+	tail_cell(&s->tail, col, false, yes);
 	s->p += yes ? 4 : 5;
 	return (true);
 }
@@ -252,15 +428,17 @@ static inline bool
 string_value(struct source_scan *s, struct source_run *u,
     const struct source_field *f)
 {
+	uint32_t col = (uint32_t)f->ops[0].col;
 	const char *from = s->p + 1, *p;
 
-	if (*s->p != '"')
-		return (parsed_value(s, u, f));
-	if (*(p = skip_plain(from)) != '"')
+	if (*s->p != '"' || *(p = skip_plain(from)) != '"')
 		return (parsed_value(s, u, f));
 	s->p = p + 1;
-	return (source_cell_text(s->w->rows, (uint32_t)f->ops[0].col, u->row,
-	    from, (size_t)(p - from)) == 0);
+	if (source_cell_text(s->w->rows, col, u->row, from,
+	    (size_t)(p - from)) != 0)
+		return (false);
+	tail_cell(&s->tail, col, true, s->w->rows->v[col].code[u->row]);
+	return (true);
 }
 
 static inline bool
@@ -274,7 +452,7 @@ item_value(struct source_scan *s, struct source_run *u,
 	case OP_TIME:
 		return (time_value(s, u, &f->ops[0]));
 	case OP_VALUE:
-		return (number_value(s, u, f));
+		return (pi_value(s, u, f));
 	case OP_BOOL:
 		return (bool_value(s, u, f));
 	case OP_STRING:
@@ -316,6 +494,13 @@ item_key(struct source_scan *s, const char *p, size_t i,
 	return (source_space(p + 1));
 }
 
+static inline bool
+is_value(const struct source_field *f)
+{
+
+	return (f != NULL && f->nops == 1 && f->ops[0].kind == OP_VALUE);
+}
+
 bool
 source_scan_item(struct source_scan *s, struct source_run *u)
 {
@@ -324,6 +509,7 @@ source_scan_item(struct source_scan *s, struct source_run *u)
 	if (*s->p != '{')
 		return (false);
 	u->has_time = false;
+	s->tail.plain = false;
 	for (size_t i = 0;; i++) {
 		if ((s->p = item_key(s, s->p + 1, i, &f)) == NULL ||
 		    !item_value(s, u, f))
@@ -334,7 +520,13 @@ source_scan_item(struct source_scan *s, struct source_run *u)
 			break;
 		if (*s->p != ',')
 			return (false);
+		if (!is_value(f))
+			continue;
+		if (tail_again(s, u->row))
+			return (u->has_time);
+		tail_begin(s);
 	}
 	s->p++;
+	tail_end(s);
 	return (u->has_time);
 }

@@ -30,6 +30,7 @@ static const struct source_stream *const STREAMS[] = { &S[0], &S[1], &S[2] };
 struct gen {
 	struct rng rng;
 	struct buf b;
+	struct buf tail;	/* of the last item, behind its value */
 	unsigned odd;		/* of 1000 things, so many are unusual */
 	int64_t t;
 };
@@ -73,6 +74,28 @@ put_number(struct gen *g)
 }
 
 static void
+put_state(struct gen *g)
+{
+	static const char *const NAMES[] = {
+		"'Bad'", "'Running'", "''", "'gr\xc3\xbc n'", "'a\\'b'", "null",
+	};
+	static const char *const CODES[] = {
+		"0", "-1", "307", "00", "-", "", "1.0", "'5'", "1e2", "-0",
+		"999999999999999999", "1000000000000000000", "null", "true",
+	};
+	static const char *const ENDS[] = {
+		",'IsSystem':false}", ",'IsSystem':true}", "}", "",
+		",'IsSystem':null}", ",'IsSystem':true,'Value':4}", ",}",
+		",'IsSystem': true}", ",'Other':1}",
+	};
+
+	buf_printf(&g->b, "{'Name':%s,'Value':%s%s",
+	    NAMES[odd(g) ? rng_below(&g->rng, 6) : rng_below(&g->rng, 2)],
+	    CODES[odd(g) ? rng_below(&g->rng, 14) : rng_below(&g->rng, 3)],
+	    ENDS[odd(g) ? rng_below(&g->rng, 9) : rng_below(&g->rng, 3)]);
+}
+
+static void
 put_value(struct gen *g)
 {
 	static const char *const ODD[] = {
@@ -89,6 +112,8 @@ put_value(struct gen *g)
 
 	if (odd(g))
 		buf_puts(&g->b, ANY(ODD));
+	else if (rng_below(&g->rng, 4) == 0)
+		put_state(g);
 	else
 		put_number(g);
 }
@@ -144,12 +169,18 @@ put_item(struct gen *g)
 		"Errors", "Annotations", "Other", "Timestamp", "Value", "Go\\u006fd",
 	};
 	bool backwards = odd(g);
+	size_t tail;
 
 	buf_u8(&g->b, '{');
 	put_key(g, backwards ? "Value" : "Timestamp", true);
 	backwards ? put_value(g) : put_time(g);
 	put_key(g, backwards ? "Timestamp" : "Value", false);
 	backwards ? put_time(g) : put_value(g);
+	if (g->tail.len > 0 && rng_below(&g->rng, 2) == 0) {
+		buf_put(&g->b, g->tail.data, g->tail.len);
+		return;
+	}
+	tail = g->b.len;
 	put_key(g, "UnitsAbbreviation", false);
 	odd(g) ? put_value(g) : buf_puts(&g->b, rng_below(&g->rng, 2) == 0 ?
 	    "'m3/h'" : "''");
@@ -163,6 +194,8 @@ put_item(struct gen *g)
 	}
 	put_space(g);
 	buf_u8(&g->b, '}');
+	buf_clear(&g->tail);
+	buf_put(&g->tail, g->b.data + tail, g->b.len - tail);
 }
 
 static void
@@ -315,8 +348,10 @@ test_equal(void **state)
 	struct gen gen, *g = &gen;
 
 	buf_init(&g->b, 1 << 20);
+	buf_init(&g->tail, 1 << 20);
 	for (uint64_t seed = 0; seed < rounds; seed++) {
 		rng_init(&g->rng, seed);
+		buf_clear(&g->tail);
 		g->odd = ANY(ODDS);
 		put_answer(g, 1 + (uint32_t)rng_below(&g->rng, NSTREAMS));
 		if (rng_below(&g->rng, 8) == 0)		/* torn */
@@ -327,6 +362,7 @@ test_equal(void **state)
 		for (uint32_t n = 1; n <= NSTREAMS; n++)
 			compare(t, n, buf_str(&g->b), seed);
 	}
+	buf_fini(&g->tail);
 	buf_fini(&g->b);
 }
 
@@ -339,12 +375,14 @@ test_usual(void **state)
 	struct gen gen = { .odd = 0 };
 
 	buf_init(&gen.b, 1 << 20);
+	buf_init(&gen.tail, 1 << 20);
 	for (uint64_t seed = 0; seed < 100; seed++) {
 		rng_init(&gen.rng, seed);
 		put_answer(&gen, 1);
 		if (!is_scanned(t, buf_str(&gen.b)))
 			fail_msg("%s", buf_str(&gen.b));
 	}
+	buf_fini(&gen.tail);
 	buf_fini(&gen.b);
 	assert_true(is_scanned(t, "{'Items':[{'Timestamp':"
 	    "'2024-03-01T00:00:00Z','Value':{'Name':'Bad','Value':307,"
