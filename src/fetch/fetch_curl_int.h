@@ -168,6 +168,7 @@ struct conn {
 	TAILQ_ENTRY(conn) link;
 	TAILQ_ENTRY(conn) heard_link;
 	struct http1 h;
+	size_t usual;			/* bytes of the last body */
 	int64_t heard_us;		/* or idle since */
 
 	/* of the transfer */
@@ -208,7 +209,7 @@ struct conns {
 	char *in;			/* CONN_IN bytes, of one read */
 };
 
-/* Of one read, unless its place is known. */
+/* Of one read, but for what goes to its place at once. */
 #define CONN_IN 65536u
 
 /* Can it go without libcurl? UNKNOWN: a handshake will tell. */

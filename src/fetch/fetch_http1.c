@@ -219,7 +219,7 @@ headers_over(struct http1 *h)
 	else if (h->length < 0)
 		h->state = AT_BODY_TO_EOF;
 	else {
-		h->left = (uint64_t)h->length;
+		h->piece = h->left = (uint64_t)h->length;
 		h->state = h->left > 0 ? AT_BODY : AT_DONE;
 	}
 	return (h->state == AT_DONE ? HTTP1_DONE : HTTP1_MORE);
@@ -302,7 +302,7 @@ take_chunk_size(struct http1 *h, const char *p, size_t len)
 	if ((i < len && p[i] != ';') ||
 	    memchr(p, '\0', len) != NULL || memchr(p, '\r', len) != NULL)
 		return (bad(h, "the answer has a bad chunk"));
-	h->left = v;
+	h->piece = h->left = v;
 	h->state = v > 0 ? AT_CHUNK : AT_TRAILER;
 	return (HTTP1_MORE);
 }
@@ -466,7 +466,7 @@ http1_eof(struct http1 *h)
 uint64_t
 http1_plain(const struct http1 *h)
 {
-	return (h->state == AT_BODY ? h->left : 0);
+	return (h->state == AT_BODY || h->state == AT_CHUNK ? h->left : 0);
 }
 
 bool

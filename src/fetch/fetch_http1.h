@@ -42,7 +42,8 @@ struct http1 {
 				 * once it is */
 	unsigned matched;	/* of the first bytes of an answer */
 	int64_t length;		/* Content-Length, -1: none */
-	uint64_t left;		/* of the body or chunk */
+	uint64_t piece;		/* bytes of the body or chunk */
+	uint64_t left;		/* of them */
 	uint64_t body_bytes;	/* that came */
 	size_t head_bytes;	/* of all lines but chunks' */
 	size_t head_max;

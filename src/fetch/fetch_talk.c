@@ -9,6 +9,7 @@
 
 #include <sys/queue.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 
 #include <errno.h>
 #include <stdio.h>
@@ -28,11 +29,15 @@
 #include "fetch/fetch_int.h"
 #include "loop/loop.h"
 
-/* An answer's memory is made at once when its length is told, up to this. */
+/* An answer's memory is made at once, of the length that is told or that the
+ * last one on the connection had, up to this. */
 #define AHEAD_MAX (4u << 20)
-/* A body of which so much is to come is read into its place. */
-#define PLAIN_MIN 4096u
+/* A body or chunk of so many bytes is read into its place. */
+#define PLAIN_MIN 16384u
 #define PLAIN_MAX (256u << 10)
+/* With it, of what follows: enough to know how much of the next chunk is to
+ * come. */
+#define BEHIND 2048u
 /* Of one connection at once; then others have their turn. */
 #define TURN_BYTES (1u << 20)
 /* Decompressed at once. */
@@ -316,6 +321,22 @@ on_header(void *cookie, const char *line, size_t name, size_t len)
 
 /* --- the body ------------------------------------------------------------ */
 
+/* Room for a body that begins. */
+static void
+reserve_body(struct conn *n)
+{
+	const struct transport *c = n->s->c;
+	size_t want = n->usual;
+
+	if (n->unzip == NULL && n->h.length > 0)
+		want = (uint64_t)n->h.length < AHEAD_MAX ?
+		    (size_t)n->h.length : AHEAD_MAX;
+	if (want > c->body_max)
+		want = c->body_max;
+	if (want > 0)
+		buf_reserve(&n->t->in, want + FETCH_PADDING);
+}
+
 static bool
 put_compressed(struct conn *n, const char *p, size_t len)
 {
@@ -356,14 +377,16 @@ on_body(void *cookie, const char *p, size_t len)
 
 	if (n->coded)
 		return (false);
+	if (n->unzip == NULL) {
+		n->large = len > max - in->len ||
+		    (told > 0 && (uint64_t)told > max);
+		if (n->large)
+			return (false);
+	}
+	if (in->len == 0)
+		reserve_body(n);
 	if (n->unzip != NULL)
 		return (put_compressed(n, p, len));
-	n->large = len > max - in->len || (told > 0 && (uint64_t)told > max);
-	if (n->large)
-		return (false);
-	if (in->len == 0 && told > 0)
-		buf_reserve(in, (told < (int64_t)AHEAD_MAX ? (size_t)told :
-		    AHEAD_MAX) + FETCH_PADDING);
 	buf_put(in, p, len);
 	return (in->error == 0);
 }
@@ -398,6 +421,7 @@ answered(struct conn *n, enum http1_end e, bool extra)
 {
 	int rc = 0;
 
+	n->usual = n->t->in.len < AHEAD_MAX ? n->t->in.len : AHEAD_MAX;
 	if (e == HTTP1_BAD)
 		rc = fetch_verdict_bad(n->t, n->h.why);
 	else if (e == HTTP1_TOO_LARGE)
@@ -438,26 +462,38 @@ ended(struct conn *n, const char *words)
 
 enum got { GOT_SOME, GOT_ALL, GOT_NONE, GOT_END };
 
-/* Up to max bytes: all of them, some, none now, or the end; *words: why. */
+static enum got
+receive_tls(struct conn *n, void *p, size_t max, size_t *len,
+    const char **words)
+{
+	CURLcode rc = curl_easy_recv(n->wire->easy, p, max, len);
+
+	if (rc == CURLE_AGAIN)
+		return (GOT_NONE);
+	if (rc != CURLE_OK)
+		*words = n->wire->words[0] != '\0' ? n->wire->words :
+		    curl_easy_strerror(rc);
+	/* A record may wait that the socket does not tell of. */
+	return (*len > 0 ? GOT_ALL : GOT_END);
+}
+
+/* Up to `max` bytes to p, and what is behind them to n->s->in (with TLS one
+ * of both): as much as there is room for, less, none now, or the end; *words:
+ * why. */
 static enum got
 receive(struct conn *n, void *p, size_t max, size_t *len, const char **words)
 {
+	struct iovec to[2] = { { p, max }, { n->s->in, BEHIND } };
+	struct msghdr m = { .msg_iov = to, .msg_iovlen = 2 };
 	ssize_t r;
-	CURLcode rc;
 
 	*len = 0;
-	if (n->wire != NULL) {
-		rc = curl_easy_recv(n->wire->easy, p, max, len);
-		if (rc == CURLE_AGAIN)
-			return (GOT_NONE);
-		if (rc != CURLE_OK)
-			*words = n->wire->words[0] != '\0' ? n->wire->words :
-			    curl_easy_strerror(rc);
-		/* A record may wait that the socket does not tell of. */
-		return (*len > 0 ? GOT_ALL : GOT_END);
-	}
+	if (n->wire != NULL)
+		return (max > 0 ? receive_tls(n, p, max, len, words) :
+		    receive_tls(n, n->s->in, CONN_IN, len, words));
 	do {
-		r = recv(n->fd, p, max, MSG_DONTWAIT);
+		r = max > 0 ? recvmsg(n->fd, &m, MSG_DONTWAIT) :
+		    recv(n->fd, n->s->in, CONN_IN, MSG_DONTWAIT);
 	} while (r < 0 && errno == EINTR);
 	if (r < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
 		return (GOT_NONE);
@@ -467,16 +503,18 @@ receive(struct conn *n, void *p, size_t max, size_t *len, const char **words)
 		return (GOT_END);
 	}
 	*len = (size_t)r;
-	return (*len == max ? GOT_ALL : GOT_SOME);
+	return (*len == max + (max > 0 ? BEHIND : CONN_IN) ? GOT_ALL : GOT_SOME);
 }
 
 /* So many bytes are read into the body's own place; 0: none. */
 static size_t
 plain_bytes(const struct conn *n)
 {
+	size_t room = n->s->c->body_max - n->t->in.len;
 	uint64_t left = http1_plain(&n->h);
 
-	if (n->unzip != NULL || n->t->in.len == 0 || left < PLAIN_MIN)
+	if (n->unzip != NULL || n->t->in.len == 0 || left > room ||
+	    n->h.piece < PLAIN_MIN)
 		return (0);
 	return (left < PLAIN_MAX ? (size_t)left : PLAIN_MAX);
 }
@@ -486,22 +524,28 @@ static enum got
 read_once(struct conn *n, enum http1_end *e, size_t *len, bool *extra,
     const char **words)
 {
-	size_t max = plain_bytes(n), used = 0;
+	size_t plain = plain_bytes(n), used = 0;
 	struct buf *in = &n->t->in;
-	void *to = max > 0 ? buf_reserve(in, max) : NULL;
+	void *to = plain > 0 ? buf_reserve(in, plain) : NULL;
 	enum got got;
 
-	got = to != NULL ? receive(n, to, max, len, words) :
-	    receive(n, n->s->in, CONN_IN, len, words);
+	got = receive(n, to, to != NULL ? plain : 0, len, words);
 	if (*len == 0)
 		return (got);
 	if (n->first_us == 0)
 		n->first_us = loop_now_us(n->s->c->loop);
-	if (to != NULL) {
-		in->len += used = *len;
-		*e = http1_took(&n->h, used);
-	} else
-		*e = http1_put(&n->h, n->s->in, *len, &used, &user, n);
+	if (to == NULL)
+		plain = 0;
+	else if (plain > *len)
+		plain = *len;
+	if (plain > 0) {
+		in->len += plain;
+		*e = http1_took(&n->h, plain);
+	}
+	if (*e == HTTP1_MORE && *len > plain)
+		*e = http1_put(&n->h, n->s->in, *len - plain, &used, &user,
+		    n);
+	used += plain;
 	n->wire_bytes += (int64_t)used;
 	*extra = used < *len;
 	return (got);
@@ -551,7 +595,7 @@ rest_io(struct conn *n)
 	const char *words;
 	size_t len;
 
-	if (receive(n, n->s->in, 1, &len, &words) != GOT_NONE)
+	if (receive(n, NULL, 0, &len, &words) != GOT_NONE)
 		fetch_conn_free(n);
 }
 

@@ -449,9 +449,13 @@ test_plain(void **state)
 	assert_int_equal(s.h.body_bytes, 30);
 	assert_true(http1_keeps(&s.h));
 	http1_clear(&s.h);
-	feed(&s, CHUNKED "3\r\n", strlen(CHUNKED "3\r\n"));
+	feed(&s, CHUNKED "6\r\n", strlen(CHUNKED "6\r\n"));
+	assert_int_equal(http1_plain(&s.h), 6);
+	assert_int_equal(http1_took(&s.h, 3), HTTP1_MORE);
+	assert_int_equal(http1_plain(&s.h), 3);
+	assert_int_equal(http1_took(&s.h, 3), HTTP1_MORE);
 	assert_int_equal(http1_plain(&s.h), 0);
-	feed(&s, "abc\r\n0\r\n\r\n", 10);
+	feed(&s, "\r\n3\r\nabc\r\n0\r\n\r\n", 15);
 	assert_int_equal(s.end, HTTP1_DONE);
 	assert_string_equal(buf_str(&s.body), "abcabc");
 	seen_fini(&s);
