@@ -31,22 +31,14 @@ word(const struct harvest_difference *d)
 }
 
 static void
-put_str(struct buf *b, const char *name, const char *s)
-{
-
-	buf_printf(b, ",\"%s\":", name);
-	json_put_str(b, s, strlen(s));
-}
-
-static void
 put_json(struct buf *b, const struct harvest_difference *d)
 {
 	char from[TICKS_TEXT_MAX], to[TICKS_TEXT_MAX];
 
 	buf_printf(b, "{\"kind\":\"%s\",\"severity\":\"error\",\"table\":\"%s\","
 	    "\"group\":%u", word(d), d->table->name, d->group);
-	put_str(b, "stream", d->stream);
-	put_str(b, "webid", d->key);
+	json_put_text(b, "stream", d->stream);
+	json_put_text(b, "webid", d->key);
 	buf_printf(b, ",\"from\":\"%s\",\"to\":\"%s\"", ticks_text7(d->a, from),
 	    ticks_text7(d->b, to));
 	if (d->code == 0)
@@ -54,7 +46,7 @@ put_json(struct buf *b, const struct harvest_difference *d)
 		    (unsigned long long)d->ours,
 		    (unsigned long long)d->theirs);
 	else
-		put_str(b, "text", d->text);
+		json_put_text(b, "text", d->text);
 	buf_puts(b, "}\n");
 }
 

@@ -429,23 +429,12 @@ print_text(struct job *j)
 }
 
 static void
-put_str(struct job *j, const char *name, const char *text)
-{
-
-	buf_printf(&j->out, ",\"%s\":", name);
-	json_put_str(&j->out, text, strlen(text));
-}
-
-static void
 put_time(struct job *j, const char *name, int64_t at)
 {
-	char t[TICKS_TEXT_MAX];
 
 	if (at == TICKS_NONE)
 		buf_printf(&j->out, ",\"%s\":null", name);
-	else
-		buf_printf(&j->out, ",\"%s\":\"%s\"", name,
-		    ticks_text7(at, t));
+	json_put_time(&j->out, name, at);
 }
 
 static void
@@ -478,7 +467,7 @@ put_where(struct job *j)
 
 	dir = harvest_journal_dir(j->app->data, j->app->name, f->table->name,
 	    f->group);
-	put_str(j, "journal", dir);
+	json_put_text(&j->out, "journal", dir);
 	free(dir);
 	buf_puts(out, ",\"silver\":[");
 	for (i = 0; i < j->nparts; i++) {
@@ -501,12 +490,12 @@ print_json(struct job *j)
 	const char *state;
 
 	buf_printf(out, "{\"id\":%u", f->o.id);
-	put_str(j, "stream", f->o.name);
-	put_str(j, "webid", f->o.key);
-	put_str(j, "kind", f->o.kind);
+	json_put_text(&j->out, "stream", f->o.name);
+	json_put_text(&j->out, "webid", f->o.key);
+	json_put_text(&j->out, "kind", f->o.kind);
 	buf_printf(out, ",\"gone\":%s", f->o.gone ? "true" : "false");
-	put_str(j, "catalogue", f->table->over->name);
-	put_str(j, "table", f->table->name);
+	json_put_text(&j->out, "catalogue", f->table->over->name);
+	json_put_text(&j->out, "table", f->table->name);
 	buf_printf(out, ",\"group\":%u", f->group);
 	put_ranges(j, "covered", &s->covered, false);
 	put_ranges(j, "missing", &j->missing, true);
@@ -521,8 +510,8 @@ print_json(struct job *j)
 	put_time(j, "last_event", s->last_event);
 	put_time(j, "asked", s->asked);
 	if (s->fail_code != 0) {
-		put_str(j, "error", err_text(s->fail_code));
-		put_str(j, "why", s->why);
+		json_put_text(&j->out, "error", err_text(s->fail_code));
+		json_put_text(&j->out, "why", s->why);
 		put_time(j, "failed_at", s->fail_at);
 	}
 	buf_printf(out, ",\"fails\":%u", s->fails);
@@ -530,8 +519,8 @@ print_json(struct job *j)
 	put_where(j);
 	buf_init(&words, 1 << 16);
 	state = judge(j, &words);
-	put_str(j, "state", state);
-	put_str(j, "text", buf_str(&words));
+	json_put_text(&j->out, "state", state);
+	json_put_text(&j->out, "text", buf_str(&words));
 	buf_fini(&words);
 	buf_puts(out, "}\n");
 }

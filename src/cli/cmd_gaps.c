@@ -68,22 +68,6 @@ static const char unreadable[] = "not_fully_readable";
 /* --- printing ------------------------------------------------------------ */
 
 static void
-put_time(struct buf *out, const char *name, int64_t at)
-{
-	char t[TICKS_TEXT_MAX];
-
-	buf_printf(out, ",\"%s\":\"%s\"", name, ticks_text7(at, t));
-}
-
-static void
-put_str(struct buf *out, const char *name, const char *s)
-{
-
-	buf_printf(out, ",\"%s\":", name);
-	json_put_str(out, s, strlen(s));
-}
-
-static void
 range_json(struct job *j, const struct app_stream *s, const struct range *r,
     const char *word)
 {
@@ -91,17 +75,17 @@ range_json(struct job *j, const struct app_stream *s, const struct range *r,
 
 	buf_printf(out, "{\"table\":\"%s\",\"group\":%u", s->table->name,
 	    s->group);
-	put_str(out, "stream", s->object->name);
-	put_str(out, "webid", s->object->key);
-	put_time(out, "from", r->a);
-	put_time(out, "to", r->b);
+	json_put_text(out, "stream", s->object->name);
+	json_put_text(out, "webid", s->object->key);
+	json_put_time(out, "from", r->a);
+	json_put_time(out, "to", r->b);
 	buf_puts(out, ",\"seconds\":");
 	json_put_double(out, (double)(r->b - r->a) / (double)TICKS_PER_S);
 	buf_printf(out, ",\"reason\":\"%s\"", word);
 	if (s->state->fail_code != 0 && word != unreadable) {
-		put_str(out, "error", err_text(s->state->fail_code));
-		put_str(out, "why", s->state->why);
-		put_time(out, "failed_at", s->state->fail_at);
+		json_put_text(out, "error", err_text(s->state->fail_code));
+		json_put_text(out, "why", s->state->why);
+		json_put_time(out, "failed_at", s->state->fail_at);
 	}
 	buf_puts(out, "}\n");
 }

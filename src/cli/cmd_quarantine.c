@@ -131,39 +131,22 @@ judge(struct job *j, struct err *e)
 /* --- list, show ---------------------------------------------------------- */
 
 static void
-put_str(struct buf *b, const char *name, const char *s)
-{
-
-	buf_printf(b, ",\"%s\":", name);
-	json_put_str(b, s, strlen(s));
-}
-
-static void
-put_time(struct buf *b, const char *name, int64_t at)
-{
-	char t[TICKS_TEXT_MAX];
-
-	if (at != TICKS_NONE)
-		buf_printf(b, ",\"%s\":\"%s\"", name, ticks_text7(at, t));
-}
-
-static void
 put_json(struct buf *b, const struct item *it)
 {
 	const struct harvest_kept *k = &it->k;
 
 	buf_printf(b, "{\"id\":\"%s\"", k->id);
-	put_time(b, "time", k->at);
-	put_str(b, "source", k->source);
-	put_str(b, "table", k->table);
-	put_str(b, "stream", k->stream);
-	put_str(b, "webid", k->key);
-	put_time(b, "from", k->a);
-	put_time(b, "to", k->b);
-	put_str(b, "target", k->target);
+	json_put_time(b, "time", k->at);
+	json_put_text(b, "source", k->source);
+	json_put_text(b, "table", k->table);
+	json_put_text(b, "stream", k->stream);
+	json_put_text(b, "webid", k->key);
+	json_put_time(b, "from", k->a);
+	json_put_time(b, "to", k->b);
+	json_put_text(b, "target", k->target);
 	buf_printf(b, ",\"status\":%d", k->status);
-	put_str(b, "error", k->code);
-	put_str(b, "reason", k->reason);
+	json_put_text(b, "error", k->code);
+	json_put_text(b, "reason", k->reason);
 	buf_printf(b, ",\"bytes\":%llu,\"kept\":%llu,\"stored\":%llu,"
 	    "\"read_since\":%s}\n", (unsigned long long)k->len,
 	    (unsigned long long)k->kept, (unsigned long long)k->stored,

@@ -46,25 +46,6 @@ struct job {
 /* --- telling ------------------------------------------------------------- */
 
 static void
-put_text(struct buf *b, const char *key, const char *text)
-{
-
-	if (text == NULL)
-		return;
-	buf_printf(b, ",\"%s\":", key);
-	json_put_str(b, text, strlen(text));
-}
-
-static void
-put_time(struct buf *b, const char *key, int64_t t)
-{
-	char text[TICKS_TEXT_MAX];
-
-	if (t != TICKS_NONE)
-		buf_printf(b, ",\"%s\":\"%s\"", key, ticks_text7(t, text));
-}
-
-static void
 print_json(struct job *j, const struct verify_action *a)
 {
 	struct buf *b = &j->out;
@@ -72,16 +53,16 @@ print_json(struct job *j, const struct verify_action *a)
 	buf_clear(b);
 	buf_printf(b, "{\"kind\":\"%s\",\"applied\":%s", a->kind,
 	    j->opt.apply ? "true" : "false");
-	put_text(b, "path", a->path);
+	json_put_text(b, "path", a->path);
 	if (a->offset >= 0)
 		buf_printf(b, ",\"offset\":%lld", (long long)a->offset);
-	put_text(b, "table", a->table);
+	json_put_text(b, "table", a->table);
 	if (a->group >= 0)
 		buf_printf(b, ",\"group\":%lld", (long long)a->group);
-	put_text(b, "stream", a->stream);
-	put_time(b, "from", a->from);
-	put_time(b, "to", a->to);
-	put_text(b, "text", a->text);
+	json_put_text(b, "stream", a->stream);
+	json_put_time(b, "from", a->from);
+	json_put_time(b, "to", a->to);
+	json_put_text(b, "text", a->text);
 	buf_puts(b, "}\n");
 	(void)fwrite(b->data, 1, b->len, stdout);
 }

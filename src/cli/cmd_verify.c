@@ -49,25 +49,6 @@ struct job {
 /* --- findings ------------------------------------------------------------ */
 
 static void
-put_text(struct buf *b, const char *key, const char *text)
-{
-
-	if (text == NULL)
-		return;
-	buf_printf(b, ",\"%s\":", key);
-	json_put_str(b, text, strlen(text));
-}
-
-static void
-put_time(struct buf *b, const char *key, int64_t t)
-{
-	char text[TICKS_TEXT_MAX];
-
-	if (t != TICKS_NONE)
-		buf_printf(b, ",\"%s\":\"%s\"", key, ticks_text7(t, text));
-}
-
-static void
 print_json(struct job *j, const struct verify_finding *f)
 {
 	struct buf *b = &j->out;
@@ -75,16 +56,16 @@ print_json(struct job *j, const struct verify_finding *f)
 	buf_clear(b);
 	buf_printf(b, "{\"kind\":\"%s\",\"severity\":\"%s\"", f->kind,
 	    f->severity == VERIFY_ERROR ? "error" : "note");
-	put_text(b, "path", f->path);
+	json_put_text(b, "path", f->path);
 	if (f->offset >= 0)
 		buf_printf(b, ",\"offset\":%lld", (long long)f->offset);
-	put_text(b, "table", f->table);
+	json_put_text(b, "table", f->table);
 	if (f->group >= 0)
 		buf_printf(b, ",\"group\":%lld", (long long)f->group);
-	put_text(b, "stream", f->stream);
-	put_time(b, "from", f->from);
-	put_time(b, "to", f->to);
-	put_text(b, "text", f->text);
+	json_put_text(b, "stream", f->stream);
+	json_put_time(b, "from", f->from);
+	json_put_time(b, "to", f->to);
+	json_put_text(b, "text", f->text);
 	buf_puts(b, "}\n");
 	(void)fwrite(b->data, 1, b->len, stdout);
 }

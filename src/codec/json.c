@@ -16,6 +16,7 @@
 #include "base/err.h"
 #include "base/must.h"
 #include "base/text.h"
+#include "base/ticks.h"
 #include "codec/json.h"
 
 /* What a container of nothing but plain values takes is told by its length
@@ -206,6 +207,25 @@ json_put_str(struct buf *b, const char *s, size_t len)
 	}
 	buf_put(b, s + from, len - from);
 	buf_u8(b, '"');
+}
+
+void
+json_put_text(struct buf *b, const char *name, const char *text)
+{
+
+	if (text == NULL)
+		return;
+	buf_printf(b, ",\"%s\":", name);
+	json_put_str(b, text, strlen(text));
+}
+
+void
+json_put_time(struct buf *b, const char *name, int64_t ticks)
+{
+	char t[TICKS_TEXT_MAX];
+
+	if (ticks != TICKS_NONE)
+		buf_printf(b, ",\"%s\":\"%s\"", name, ticks_text7(ticks, t));
 }
 
 void

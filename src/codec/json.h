@@ -44,6 +44,10 @@ yyjson_val *json_path(yyjson_val *, const char *path);
 void json_put_str(struct buf *, const char *, size_t len);
 /* Shortest text that reads back as the same double; null when not finite. */
 void json_put_double(struct buf *, double);
+/* A member behind another one: ,"name":"text"; nothing for NULL, and for
+ * TICKS_NONE. Times in seven digits. */
+void json_put_text(struct buf *, const char *name, const char *text);
+void json_put_time(struct buf *, const char *name, int64_t ticks);
 /* Any value, minified. 0 or ERR_NOMEM/ERR_LIMIT. */
 int json_put_val(struct buf *, yyjson_val *);
 

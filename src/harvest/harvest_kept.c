@@ -157,38 +157,21 @@ let_go(const struct sys *sys, const char *data, uint64_t bytes_max,
 /* --- writing ------------------------------------------------------------- */
 
 static void
-put_str(struct buf *b, const char *name, const char *s)
-{
-
-	buf_printf(b, ",\"%s\":", name);
-	json_put_str(b, s, strlen(s));
-}
-
-static void
-put_time(struct buf *b, const char *name, int64_t at)
-{
-	char t[TICKS_TEXT_MAX];
-
-	if (at != TICKS_NONE)
-		buf_printf(b, ",\"%s\":\"%s\"", name, ticks_text7(at, t));
-}
-
-static void
 put_head(struct buf *b, const struct harvest_kept *k)
 {
 	char t[TICKS_TEXT_MAX];
 
 	buf_printf(b, "{\"version\":1,\"time\":\"%s\"", ticks_text7(k->at, t));
-	put_str(b, "source", k->source);
-	put_str(b, "table", k->table);
-	put_str(b, "stream", k->stream);
-	put_str(b, "key", k->key);
-	put_time(b, "from", k->a);
-	put_time(b, "to", k->b);
-	put_str(b, "target", k->target);
+	json_put_text(b, "source", k->source);
+	json_put_text(b, "table", k->table);
+	json_put_text(b, "stream", k->stream);
+	json_put_text(b, "key", k->key);
+	json_put_time(b, "from", k->a);
+	json_put_time(b, "to", k->b);
+	json_put_text(b, "target", k->target);
 	buf_printf(b, ",\"status\":%d", k->status);
-	put_str(b, "code", k->code);
-	put_str(b, "reason", k->reason);
+	json_put_text(b, "code", k->code);
+	json_put_text(b, "reason", k->reason);
 	buf_printf(b, ",\"bytes\":%llu,\"kept\":%llu}\n",
 	    (unsigned long long)k->len, (unsigned long long)k->kept);
 }
