@@ -134,4 +134,7 @@ def test_the_best_number_in_flight_is_found():
 
 
 if __name__ == "__main__":
+    if harness.sanitized():
+        print("the pace of an instrumented program tells nothing")
+        sys.exit(77)
     harness.main(globals())

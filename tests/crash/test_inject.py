@@ -13,8 +13,8 @@ import os
 import random
 import time
 
-from crash import CrashSite, sanitized
-from harness import Mock, check_silver, main, one_line, seed
+from crash import CrashSite
+from harness import Mock, check_silver, main, one_line, sanitized, seed
 
 POINTS = int(os.environ.get("GARNER_TEST_INJECT",
                             "12" if sanitized() else "60"))

@@ -13,8 +13,8 @@ import subprocess
 import sys
 import time
 
-from crash import MALLOC, CrashSite, preload, sanitized
-from harness import Mock, check_silver, main, seed
+from crash import MALLOC, CrashSite, preload
+from harness import Mock, check_silver, main, sanitized, seed
 
 POINTS = int(os.environ.get("GARNER_TEST_MALLOC", "80"))
 SEED = seed()

@@ -14,8 +14,8 @@ import shutil
 import subprocess
 import time
 
-from crash import CrashSite, sanitized
-from harness import BUILD, Mock, check_silver, main, seed
+from crash import CrashSite
+from harness import BUILD, Mock, check_silver, main, sanitized, seed
 
 STATES = int(os.environ.get("GARNER_TEST_POWER",
                             "1000" if sanitized() else "10000"))

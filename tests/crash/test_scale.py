@@ -9,8 +9,8 @@ import signal
 import subprocess
 import time
 
-from crash import CrashSite, sanitized
-from harness import GARNER, Mock, main, wait_for
+from crash import CrashSite
+from harness import GARNER, Mock, main, sanitized, wait_for
 
 STREAMS = int(os.environ.get("GARNER_TEST_STREAMS", "20000"))
 BYTES = 200      # of a stream, beside its entry in the catalogue

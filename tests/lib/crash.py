@@ -15,12 +15,6 @@ CLOCK = os.path.join(BUILD, "tests/crash/crash_clock.so")
 SHM = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 
 
-def sanitized():
-    """Is garner built with sanitizers?"""
-    with open(GARNER, "rb") as f:
-        return b"__asan_init" in f.read()
-
-
 def preload(lib, **orders):
     """The environment with a library preloaded."""
     env = dict(os.environ, LD_PRELOAD=lib)

@@ -280,6 +280,12 @@ def wait_for(condition, seconds=30):
         time.sleep(0.01)
 
 
+def sanitized():
+    """Is garner built with sanitizers?"""
+    with open(GARNER, "rb") as f:
+        return b"__asan_init" in f.read()
+
+
 def seed():
     """Of what a test chooses at random: the same in each run, or
     GARNER_TEST_SEED (a number; `random`: another each time, printed)."""
