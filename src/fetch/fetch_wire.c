@@ -7,7 +7,10 @@
 #include "config.h"
 
 #include <sys/queue.h>
+#include <sys/socket.h>
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -91,6 +94,18 @@ wire_proxy(struct wire *w)
 	}
 }
 
+/* What a server does not even acknowledge for so long was sent to nobody. */
+static int
+set_socket(void *cookie, curl_socket_t fd, curlsocktype purpose)
+{
+	const struct transport *c = cookie;
+	unsigned ms = (unsigned)c->low_speed_s * 1000;
+
+	(void)purpose;
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &ms, sizeof(ms));
+	return (CURL_SOCKOPT_OK);
+}
+
 static void
 wire_options(struct wire *w)
 {
@@ -113,6 +128,8 @@ wire_options(struct wire *w)
 	if (c->low_speed_s > 0) {
 		curl_easy_setopt(h, CURLOPT_LOW_SPEED_LIMIT, 1L);
 		curl_easy_setopt(h, CURLOPT_LOW_SPEED_TIME, c->low_speed_s);
+		curl_easy_setopt(h, CURLOPT_SOCKOPTFUNCTION, set_socket);
+		curl_easy_setopt(h, CURLOPT_SOCKOPTDATA, c);
 	}
 	if (c->user_agent != NULL)
 		curl_easy_setopt(h, CURLOPT_USERAGENT, c->user_agent);

@@ -722,6 +722,30 @@ test_keep_alive(void **state)
 	world_fini(&w);
 }
 
+/* A connection that died without a word is found out by the kernel, also
+ * while it is sent to. */
+static void
+test_dead(void **state)
+{
+	socklen_t len = sizeof(unsigned);
+	unsigned ms, found = 0;
+	struct world w;
+
+	(void)state;
+	world_init(&w, usual);
+	get(&w, "/ok");
+	for (int fd = 3; fd < 64; fd++) {
+		ms = 0;
+		if (getsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &ms,
+		    &len) == 0 && ms > 0) {
+			assert_int_equal(ms, usual.low_speed_ms);
+			found++;
+		}
+	}
+	assert_int_equal(found, 1);
+	world_fini(&w);
+}
+
 /* A kept connection that the server closed is no failure. */
 static void
 test_closed_between(void **state)
@@ -1040,6 +1064,7 @@ main(void)
 		cmocka_unit_test(test_headers),
 		cmocka_unit_test(test_basic),
 		cmocka_unit_test(test_keep_alive),
+		cmocka_unit_test(test_dead),
 		cmocka_unit_test(test_closed_between),
 		cmocka_unit_test(test_closed_again),
 		cmocka_unit_test(test_unasked),
