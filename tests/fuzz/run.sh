@@ -15,7 +15,12 @@ printf '#define SYSCONFDIR "/etc"\n#define PKGDATADIR "/usr/share"\n' >dirs.h
 libs="-levent -levent_pthreads -lcurl -llmdb -lyyjson -lzstd -lxxhash -lyaml
 -lcrypto -lz -lm"
 
-# All modules below cli as one library, instrumented.
+# All modules below cli as one library, instrumented; a header that changed
+# may matter to any of them.
+if [ -e libgarner.a ] && [ -n "$(find "$src/src" "$build/config.h" -name '*.h' \
+    -newer libgarner.a)" ]; then
+	rm -f objects/*.o
+fi
 find "$src/src" -name '*.c' ! -path '*/cli/*' ! -path '*/mock/*' |
 while read -r c; do
 	o=objects/$(basename "$c" .c).o
