@@ -213,6 +213,8 @@ mock_world_new(const struct mock_options *opt)
 	}
 	w->frame_period = opt->frame_every_ms * TICKS_PER_MS;
 	w->ties = (int)opt->ties;
+	w->frame_longest = opt->frame_longest_ms * TICKS_PER_MS;
+	w->frame_late = opt->frame_late_ms * TICKS_PER_MS;
 	w->late = fate(opt->late, opt->late_max_ms);
 	w->edit = fate(opt->edits, opt->edits_max_ms);
 	w->delete = fate(opt->deletes, opt->deletes_max_ms);

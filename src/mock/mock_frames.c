@@ -1,9 +1,12 @@
 /*
  * Event frames: the same idea as for tags. Time is cut into slots of the
  * frame period; slot k of a database has one frame, or none, that begins in
- * it, with up to three children within its span. The longest frame lasts
- * three days, so what overlaps a range begins at most that long before it.
- * Times are whole milliseconds: AF's are coarser than the archive's.
+ * it, with up to three children within its span. What overlaps a range
+ * begins at most as long before it as the longest frame lasts. Times are
+ * whole milliseconds: AF's are coarser than the archive's.
+ *
+ * Some are closed long after their end, with the end they had: by hand, or
+ * by an analysis that was down.
  */
 
 #include "config.h"
@@ -17,20 +20,19 @@
 #include "mock/mock_world.h"
 
 #define GOLDEN 0x9e3779b97f4a7c15ull
-#define LONGEST (3 * TICKS_PER_DAY)
 #define MINUTE (60 * TICKS_PER_S)
 
 static const char *const SEVERITIES[] = { "None", "Information", "Warning",
 	"Minor", "Major", "Critical" };
 
 static int64_t
-duration(uint64_t h)
+duration(const struct mock_world *w, uint64_t h)
 {
 	uint64_t r = h % 64;
 
 	if (r == 0)
 		return (TICKS_PER_DAY + (int64_t)((h >> 8) %
-		    (uint64_t)(LONGEST - TICKS_PER_DAY)));
+		    (uint64_t)(w->frame_longest - TICKS_PER_DAY)));
 	if (r < 16)
 		return (60 * MINUTE + (int64_t)((h >> 8) %
 		    (uint64_t)(11 * 60 * MINUTE)));
@@ -41,6 +43,19 @@ static int64_t
 whole_ms(int64_t t)
 {
 	return (t - t % TICKS_PER_MS);
+}
+
+/* When its end is told: never before what follows the end by ten minutes is
+ * settled, or it would change once more. */
+static int64_t
+closing(const struct mock_world *w, const struct mock_frame *f)
+{
+	uint64_t h = hash_mix(f->hash + GOLDEN);
+
+	if (w->frame_late == 0 || h % 8 != 0)
+		return (f->end);
+	return (f->end + 10 * MINUTE + whole_ms((int64_t)((h >> 8) %
+	    (uint64_t)w->frame_late)));
 }
 
 static uint32_t
@@ -78,7 +93,8 @@ mock_frame_get(const struct mock_world *w, uint32_t db, uint64_t id,
 		f->start = whole_ms(f->start + (int64_t)((h >> 13) %
 		    (uint64_t)w->frame_period));
 	f->hash = hash_mix(h + 1);
-	f->end = f->start + whole_ms(duration(f->hash));
+	f->end = f->start + whole_ms(duration(w, f->hash));
+	f->closed = closing(w, f);
 	f->element = element_of(w, db, hash_mix(h + 2));
 	if (child == 0)
 		return (true);
@@ -89,6 +105,7 @@ mock_frame_get(const struct mock_world *w, uint32_t db, uint64_t id,
 		f->end = f->start + part;
 	f->children = 0;
 	f->hash = hash_mix(h + 2 + child);
+	f->closed = closing(w, f);
 	return (true);
 }
 
@@ -120,7 +137,8 @@ mock_frames_each(const struct mock_world *w, uint32_t db, int64_t from,
     int64_t to, int64_t now, bool children, mock_frame_fn *fn, void *cookie)
 {
 	struct mock_frame f;
-	int64_t begin = from - LONGEST - w->start;
+	int64_t begin = (from < now ? from : now) - w->frame_longest -
+	    w->frame_late - 10 * MINUTE - w->start;
 	uint64_t slot = begin > 0 ? (uint64_t)(begin / w->frame_period) : 0;
 	unsigned n;
 
@@ -132,7 +150,7 @@ mock_frames_each(const struct mock_world *w, uint32_t db, int64_t from,
 		n = children ? f.children : 0;
 		for (uint64_t c = 0; c <= n; c++) {
 			if (!mock_frame_get(w, db, slot * 4 + c, &f) ||
-			    f.start > to || f.end < from)
+			    f.start > to || (f.closed <= now && f.end < from))
 				continue;
 			if (!fn(cookie, &f))
 				return;

@@ -367,7 +367,7 @@ struct search {
 static bool
 in_time(const struct search *s, const struct mock_frame *f)
 {
-	bool open = f->end > s->req->now;
+	bool open = f->closed > s->req->now;
 	int64_t end = open ? MOCK_OPEN : f->end;
 	bool starts = f->start >= s->from && f->start <= s->to;
 	bool ends = end >= s->from && end <= s->to;
@@ -436,7 +436,7 @@ frame_hit(void *cookie, const struct mock_frame *f)
 	}
 	/* Names ascend with the parents' numbers; phases come after. */
 	s->hit[s->n].key = s->sort == BY_START ? f->start :
-	    s->sort == BY_END ? (f->end > s->req->now ? MOCK_OPEN : f->end) :
+	    s->sort == BY_END ? (f->closed > s->req->now ? MOCK_OPEN : f->end) :
 	    (int64_t)(f->id % 4);
 	s->hit[s->n++].id = f->id;
 	return (true);

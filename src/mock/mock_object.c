@@ -433,7 +433,8 @@ fill_frame_state(struct mock_view *v, const struct mock_frame *f,
 {
 	bool can = (f->hash >> 20 & 3) != 0;
 	int64_t when = f->end + 600 * TICKS_PER_S;
-	bool done = can && (f->hash >> 22 & 1) != 0 && when <= v->now;
+	bool open = f->closed > v->now;
+	bool done = can && (f->hash >> 22 & 1) != 0 && when <= v->now && !open;
 
 	c[11] = text(done ? "PLANT\\operator" : "");
 	c[12] = at(done ? when : 0);
@@ -441,7 +442,7 @@ fill_frame_state(struct mock_view *v, const struct mock_frame *f,
 	c[14] = boolean(done);
 	c[15] = boolean((f->hash >> 23 & 7) == 0);
 	c[16] = boolean((f->hash >> 26 & 15) == 0);
-	c[17] = boolean(f->end <= v->now && (f->hash >> 30 & 1) != 0);
+	c[17] = boolean(!open && (f->hash >> 30 & 1) != 0);
 }
 
 static void
@@ -468,7 +469,7 @@ fill_frame(struct mock_view *v, struct mock_obj o, struct mock_cell *c,
 	c[6] = boolean(f.children != 0);
 	c[7] = list(v, (f.hash >> 50 & 3) == 0 ? NULL : "Quality");
 	c[8] = at(f.start);
-	c[9] = at(f.end > v->now ? MOCK_OPEN : f.end);
+	c[9] = at(f.closed > v->now ? MOCK_OPEN : f.end);
 	c[10] = text(mock_frame_severity(&f));
 	fill_frame_state(v, &f, c);
 	c[18] = list(v, element);

@@ -94,6 +94,11 @@ static const struct option OPTIONS[] = {
 	{ "frame-every", "TIME", SPAN, AT(frame_every_ms), 1000,
 	    366 * DAY_MS, "30m", NULL,
 	    "mean time between event frames of a database" },
+	{ "frame-longest", "TIME", SPAN, AT(frame_longest_ms), 2 * DAY_MS,
+	    3660 * DAY_MS, "3d", NULL, "longest event frame" },
+	{ "frame-late", "TIME", SPAN, AT(frame_late_ms), 0, 366 * DAY_MS,
+	    "0s", NULL, "an eighth of the event frames stays open, up to so "
+	    "long after its end" },
 	{ "bind", "ADDRESS", TEXT, AT(bind), 0, 0, "127.0.0.1", NULL,
 	    "address to listen on" },
 	{ "port", "N", UINT, AT(port), 0, 65535, "0", NULL,

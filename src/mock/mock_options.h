@@ -44,6 +44,8 @@ struct mock_options {
 	double recreates;
 	int64_t recreates_at;
 	int64_t frame_every_ms;
+	int64_t frame_longest_ms;
+	int64_t frame_late_ms;
 	/* the server */
 	const char *bind;
 	uint32_t port;

@@ -63,6 +63,8 @@ struct mock_world {
 	int64_t now_fixed;		/* TICKS_NONE: the real clock */
 	int64_t period[3];		/* ticks, of the classes of tags */
 	int64_t frame_period;
+	int64_t frame_longest;
+	int64_t frame_late;
 	int ties;			/* most events at one time */
 	struct mock_fate late;		/* it becomes visible later */
 	struct mock_fate edit;		/* its value becomes another */
@@ -222,6 +224,7 @@ struct mock_frame {
 	uint64_t id;		/* slot * 4 + child (0: the parent) */
 	int64_t start;
 	int64_t end;		/* true end, also when after now */
+	int64_t closed;		/* >= end: until then it is open */
 	uint32_t element;	/* MOCK_NONE: none */
 	uint64_t hash;
 	unsigned children;
