@@ -42,6 +42,9 @@ struct source_table {
 	const uint32_t *key;		/* column indices */
 	int cursor;			/* column index of the time, or -1 */
 	int ordinal;			/* series: column of $ordinal, or -1 */
+	int open_end;			/* frames: column that is null while
+					 * one is open, or -1 */
+	bool began;			/* frames: can be asked by beginning */
 	const struct source_table *over;	/* parent of a walk, streams
 						 * of a series; or NULL */
 	bool is_parent;			/* others walk it: it has objects */
@@ -99,6 +102,8 @@ struct source_walk {
 	const char *filter;		/* user's name filter, or NULL, only
 					 * where the table has one */
 	int64_t a, b;			/* SOURCE_FRAMES: the window */
+	bool began;			/* only what begins in it, ends told;
+					 * where the table can */
 	uint32_t start;			/* index of the first item */
 	uint32_t count;			/* items asked for */
 };
@@ -126,6 +131,17 @@ struct source_object {
 };
 bool source_walk_object(const struct source_table *, const struct rows *,
     uint32_t i, struct source_object *);
+
+/* A row of frames, this table's or of an older schema of it: when it began,
+ * a hash of its key, for several begin at once, and whether it is open.
+ * False: it tells no such thing. */
+struct source_frame_row {
+	int64_t start;			/* ticks */
+	uint32_t key;
+	bool open;
+};
+bool source_frame_row_get(const struct source_table *, const struct rows *,
+    uint32_t i, struct source_frame_row *);
 
 /* --- series -------------------------------------------------------------- */
 

@@ -326,6 +326,18 @@ find_parent(struct source_reader *r, const struct yaml_node *map,
 		    "`parent_by_path` needs a column with the path itself");
 }
 
+/* The column whose null says that a frame is open. */
+static int
+find_open_end(const struct source_table *t, uint32_t ncols)
+{
+	const struct source_plan *p = t->plan;
+
+	for (uint32_t i = 0; i < ncols; i++)
+		if (p->columns[i].as == AS_OPEN_END)
+			return ((int)i);
+	return (-1);
+}
+
 void
 source_columns_read(struct source_reader *r, const struct yaml_node *map,
     struct source_table *t)
@@ -356,6 +368,7 @@ source_columns_read(struct source_reader *r, const struct yaml_node *map,
 	}
 	if (r->rc == 0)
 		find_parent(r, map, t, (uint32_t)map->n);
+	t->open_end = find_open_end(t, (uint32_t)map->n);
 	if (r->rc == 0)
 		t->schema = rows_schema_new(t->name, cols, (uint32_t)map->n);
 }

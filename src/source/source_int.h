@@ -165,6 +165,7 @@ struct source_plan {
 	struct source_request *one;
 	struct source_batch *batch;		/* of such; NULL: none */
 	struct source_request *first;		/* of a set; NULL: none */
+	struct source_request *began;		/* frames; NULL: none */
 	struct source_path first_item;		/* below the stream's entry */
 	struct source_path first_time;		/* below the item */
 	const char *win_start;			/* parameters */

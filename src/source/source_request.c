@@ -307,6 +307,54 @@ read_walk(struct source_reader *r, const struct yaml_node *table,
 		read_request(r, t, list ? n->values[i] : n, &p->requests[i]);
 }
 
+/* In the place of a parameter of that name, or behind them. */
+static void
+put_param(struct source_request *q, const struct source_param *p)
+{
+	uint32_t i = 0;
+
+	while (i < q->nquery && strcmp(q->query[i].name, p->name) != 0)
+		i++;
+	q->query[i] = *p;
+	q->nquery += i == q->nquery;
+}
+
+/* What of the request is otherwise where only those are wanted that begin in
+ * the window. */
+static void
+read_began(struct source_reader *r, const struct yaml_node *table,
+    struct source_table *t)
+{
+	static const char *const KEYS[] = { "query", NULL };
+	struct source_plan *p = t->plan;
+	struct source_request other = { 0 }, *q;
+	struct source_param *all;
+	const struct yaml_node *map, *window;
+
+	window = source_reader_map(r, table, "window", false);
+	if (r->rc != 0 || window == NULL ||
+	    (map = source_reader_map(r, window, "began", false)) == NULL)
+		return;
+	if (t->kind != SOURCE_FRAMES || t->nrequests > 1) {
+		r->rc = yaml_error(r->doc, map, r->err,
+		    "`began` is for frames of one request");
+		return;
+	}
+	source_reader_only(r, map, KEYS);
+	read_query(r, t, false, map, &other);
+	q = arena_alloc(r->source->arena, sizeof(*q));
+	*q = p->requests[0];
+	all = arena_alloc(r->source->arena,
+	    (q->nquery + other.nquery + 1) * sizeof(all[0]));
+	if (q->nquery > 0)
+		memcpy(all, q->query, q->nquery * sizeof(all[0]));
+	q->query = all;
+	for (uint32_t i = 0; i < other.nquery; i++)
+		put_param(q, &other.query[i]);
+	p->began = q;
+	t->began = true;
+}
+
 /* --- window and paging ---------------------------------------------------- */
 
 static void
@@ -314,7 +362,7 @@ read_window(struct source_reader *r, const struct yaml_node *table,
     struct source_table *t)
 {
 	static const char *const KEYS[] = { "start", "end", "count", "set",
-		"one", "batch", NULL };
+		"one", "batch", "began", NULL };
 	struct source_plan *p = t->plan;
 	const struct yaml_node *w;
 
@@ -377,6 +425,7 @@ source_requests_read(struct source_reader *r, const struct yaml_node *table,
 		read_series(r, table, t);
 	else
 		read_walk(r, table, t);
+	read_began(r, table, t);
 	read_first(r, table, t);
 }
 
@@ -562,4 +611,6 @@ source_requests_finish(struct source_reader *r, const struct yaml_node *table,
 		    &p->requests[i]);
 		select_walk(r, t, &p->requests[i]);
 	}
+	if (p->began != NULL)
+		p->began->selected = p->requests[0].selected;
 }

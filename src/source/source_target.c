@@ -159,7 +159,8 @@ source_walk_target(const struct source_table *table, const char *base,
 
 	MUST(table->kind != SOURCE_SERIES);
 	MUST(w->request < table->nrequests);
-	q = &p->requests[w->request];
+	MUST(!w->began || p->began != NULL);
+	q = w->began ? p->began : &p->requests[w->request];
 	put_request(&t, base, q, &f);
 	if (p->win_start != NULL) {
 		put_time(&t, p->win_start, w->a);

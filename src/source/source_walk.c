@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "base/base_limits.h"
+#include "base/hash.h"
 #include "base/must.h"
 #include "base/text.h"
 #include "base/ticks.h"
@@ -390,4 +391,37 @@ source_walk_object(const struct source_table *t, const struct rows *r,
 	copy_cell(r, t->schema, t->object_name, i, o->name, sizeof(o->name));
 	copy_cell(r, t->schema, t->object_kind, i, o->kind, sizeof(o->kind));
 	return (o->key[0] != '\0');
+}
+
+/* --- frames -------------------------------------------------------------- */
+
+/* Where a column of the table is in these rows, when it is of that type. */
+static int
+column_in(const struct rows *r, const struct source_table *t, int col,
+    enum rows_type type)
+{
+
+	if (col >= 0 && r->schema != t->schema)
+		col = rows_schema_find(r->schema, t->schema->cols[col].name);
+	return (col >= 0 && r->schema->cols[col].type == type ? col : -1);
+}
+
+bool
+source_frame_row_get(const struct source_table *t, const struct rows *r,
+    uint32_t i, struct source_frame_row *f)
+{
+	int start = column_in(r, t, t->cursor, ROWS_TICKS);
+	int key = column_in(r, t, (int)t->key[0], ROWS_STRING);
+	int end = column_in(r, t, t->open_end, ROWS_TICKS);
+	const char *text;
+	size_t n;
+
+	if (start < 0 || key < 0 || end < 0 ||
+	    rows_null(r, (uint32_t)start, i) || rows_null(r, (uint32_t)key, i))
+		return (false);
+	text = rows_str(r, (uint32_t)key, i, &n);
+	f->start = r->v[start].i64[i];
+	f->key = (uint32_t)hash64(text, n, 0);
+	f->open = rows_null(r, (uint32_t)end, i);
+	return (true);
 }

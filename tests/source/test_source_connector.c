@@ -126,6 +126,19 @@ static const struct {
 	    "'Extra':{'Hidden':false}},{'WebId':'b',"
 	    "'InstanceType':'EventFrame','Extra':{'Hidden':false}},"
 	    "{'WebId':'c','InstanceType':'EventFrame'}]}", "'b'\n" },
+	{ "frames", { .parent = "D", .count = 5, .a = A, .b = A + 1 },
+	    "/databases/D/eventframes?searchMode=Overlapped&a=b"
+	    "&startTime=2024-03-01T00%3A00%3A00.0000000Z&endTime="
+	    "2024-03-01T00%3A00%3A00.0000001Z&startIndex=0&maxCount=5",
+	    "{'Items':[{'WebId':'f','StartTime':'2024-03-01T00:00:00Z',"
+	    "'EndTime':'9999-12-31T23:59:59Z'}]}",
+	    "'f' '2024-03-01T00:00:00.0000000Z' null\n" },
+	{ "frames", { .parent = "D", .count = 5, .a = A, .b = A + 1,
+	    .began = true },
+	    "/databases/D/eventframes?searchMode=StartInclusive&a=b&of=D"
+	    "&startTime=2024-03-01T00%3A00%3A00.0000000Z&endTime="
+	    "2024-03-01T00%3A00%3A00.0000001Z&startIndex=0&maxCount=5",
+	    "{'Items':[]}", "" },
 	{ "referenced_elements", { .parent = "D", .count = 5, .a = A,
 	    .b = A + 1 },
 	    "/databases/D/eventframes?fields=Items.WebId%3BItems.StartTime"
@@ -198,6 +211,12 @@ test_shapes(void **state)
 		rows_free(rows);
 	}
 	assert_int_equal(source_table_find(s, "categories")->nrequests, 2);
+	t = source_table_find(s, "frames");
+	assert_int_equal(t->open_end, 2);
+	assert_true(t->began);
+	t = source_table_find(s, "referenced_elements");
+	assert_int_equal(t->open_end, -1);
+	assert_false(t->began);
 	source_free(s);
 }
 
@@ -394,6 +413,14 @@ static const struct {
 	    "size: many}\n" COLS, 11, "`size`" },
 	{ HEAD TOP REST "    window: {start: s, end: e}\n" COLS, 5,
 	    "needs `over`" },
+	{ HEAD TOP REST "    object: {key: a}\n" COLS
+	    "  s:\n    about: a\n    category: c\n    ingestion: append\n"
+	    "    over: t\n    key: [t]\n    cursor: t\n    items: I\n"
+	    "    values: I\n    stream_id: W\n    window: {start: s, "
+	    "end: e, one: {path: '/{stream}'}, began: {query: {a: b}}}\n"
+	    "    columns:\n"
+	    "      t: {type: timestamp, from: T, required: true}\n", 24,
+	    "for frames" },
 	{ HEAD TOP "    key: [a]\n    items: I\n" COLS, 5,
 	    "`request` is missing" },
 	{ HEAD TOP "    key: [a]\n    items: I\n"

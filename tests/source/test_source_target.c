@@ -71,6 +71,22 @@ static const struct {
 	    "&startTime=2024-03-01T00%3A00%3A00.0000000Z"
 	    "&endTime=2024-03-01T00%3A00%3A00.0000001Z"
 	    "&startIndex=500&maxCount=500" },
+	{ "pi_event_frames", { .parent = "I1RDabc", .count = 500, .a = A,
+	    .b = A + 1, .began = true },
+	    "/piwebapi/assetdatabases/I1RDabc/eventframes"
+	    "?searchMode=StartInclusive&searchFullHierarchy=true"
+	    "&sortField=StartTime&sortOrder=Ascending&webIdType=IDOnly"
+	    "&selectedFields=Items.WebId%3BItems.Name%3BItems.TemplateName%3B"
+	    "Items.StartTime%3BItems.EndTime%3BItems.RefElementWebIds%3B"
+	    "Items.Description%3BItems.CategoryNames%3BItems.Id%3B"
+	    "Items.Path%3BItems.Severity%3BItems.HasChildren%3B"
+	    "Items.IsAcknowledged%3BItems.AcknowledgedBy%3B"
+	    "Items.AcknowledgedDate%3BItems.CanBeAcknowledged%3B"
+	    "Items.IsAnnotated%3BItems.IsLocked%3BItems.AreValuesCaptured%3B"
+	    "Items.Errors%3BWebException"
+	    "&startTime=2024-03-01T00%3A00%3A00.0000000Z"
+	    "&endTime=2024-03-01T00%3A00%3A00.0000001Z"
+	    "&startIndex=0&maxCount=500" },
 };
 
 static void
