@@ -92,10 +92,7 @@ keep(struct job *j, const struct app_stream *s, struct err *e)
 	f->o.name = arena_strdup(j->arena, s->object->name);
 	f->o.parent = arena_strdup(j->arena, s->object->parent);
 	f->o.kind = arena_strdup(j->arena, s->object->kind);
-	ledger_stream_fini(&f->s);
-	f->s = *s->state;
-	ranges_init(&f->s.covered);
-	ranges_copy(&f->s.covered, &s->state->covered);
+	ledger_stream_copy(&f->s, s->state);
 	if (harvest_ties(s->txn, s->table->name, s->object->id, &j->ties,
 	    e) != 0)
 		return (ERR_CORRUPT);
@@ -414,6 +411,9 @@ print_text(struct job *j)
 	line_time(j, "first event", s->first_event, "never asked for");
 	line_time(j, "newest event", s->last_event, "none");
 	line_time(j, "last answer", s->asked, "never");
+	if (s->nopen > 0)
+		buf_printf(out, "%-14s %zu, the oldest since %s\n",
+		    "open frames", s->nopen, ticks_text(s->open[0].start, t));
 	if (s->fail_code != 0)
 		buf_printf(out, "%-14s %s, %s: %s; %u since the last good "
 		    "reading\n", "last failure", ticks_text_s(s->fail_at, t),
@@ -509,6 +509,11 @@ print_json(struct job *j)
 	put_time(j, "first_event", s->first_event);
 	put_time(j, "last_event", s->last_event);
 	put_time(j, "asked", s->asked);
+	if (f->table->kind == SOURCE_FRAMES) {
+		buf_printf(out, ",\"open\":%zu", s->nopen);
+		put_time(j, "open_since", s->nopen > 0 ? s->open[0].start :
+		    TICKS_NONE);
+	}
 	if (s->fail_code != 0) {
 		json_put_text(&j->out, "error", err_text(s->fail_code));
 		json_put_text(&j->out, "why", s->why);

@@ -98,8 +98,10 @@ int ledger_object_count(struct ledger_txn *, const char *table,
  * same need not be kept again. Ascending, disjoint, [a, b) not empty.
  *
  * Stored in about 50 bytes, 110 with five cells; texts and times that say
- * nothing take none. A density is stored to seven digits.
+ * nothing take none. A density is stored to seven digits. An open frame takes
+ * some ten bytes; of more than LEDGER_OPEN_MAX the oldest are forgotten.
  */
+#define LEDGER_OPEN_MAX 4096
 #define LEDGER_WHY_MAX 120
 #define LEDGER_CELLS 8
 /* A million cells that change each day with their count kept: one that
@@ -111,6 +113,12 @@ struct ledger_cell {
 	uint32_t values;
 	uint64_t digest;	/* below 2^LEDGER_DIGEST_BITS; 0 when there
 				 * are no values */
+};
+
+/* Frames: one that was open when it was last read. */
+struct ledger_open {
+	int64_t start;		/* ticks */
+	uint32_t key;		/* hash of its key: several start at once */
 };
 
 struct ledger_stream {
@@ -128,16 +136,21 @@ struct ledger_stream {
 				 * TICKS_NONE */
 	int64_t first_event;	/* of the archive's first one where it was
 				 * asked for, or TICKS_NONE */
-	int64_t open_from;	/* frames: start of the oldest one open at the
-				 * last reading, or TICKS_NONE */
 	struct ledger_cell cells[LEDGER_CELLS];
 	unsigned ncells;
+	struct ledger_open *open;	/* owned; by start, then key */
+	size_t nopen;
 };
 
 void ledger_stream_init(struct ledger_stream *);
 void ledger_stream_fini(struct ledger_stream *);
 /* Empty again, keeping memory; as after init. */
 void ledger_stream_clear(struct ledger_stream *);
+void ledger_stream_copy(struct ledger_stream *to,
+    const struct ledger_stream *from);
+/* A frame is open, or is not any more. */
+void ledger_stream_open(struct ledger_stream *, const struct ledger_open *,
+    bool yes);
 int ledger_stream_get(struct ledger_txn *, const char *table, uint32_t id,
     struct ledger_stream *, struct err *);
 int ledger_stream_put(struct ledger_txn *, const char *table, uint32_t id,

@@ -57,6 +57,7 @@ bool ledger_key_split(const MDB_val *, size_t bytes, char *table,
 void ledger_object_encode(const struct ledger_object *, uint64_t generation,
     struct buf *);
 int ledger_object_decode(const MDB_val *, struct ledger_stored *);
+int ledger_open_cmp(const struct ledger_open *, const struct ledger_open *);
 void ledger_stream_encode(const struct ledger_stream *, struct buf *);
 int ledger_stream_decode(const MDB_val *, struct ledger_stream *);
 void ledger_group_encode(const struct ledger_group *, struct buf *);

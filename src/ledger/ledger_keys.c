@@ -144,9 +144,9 @@ varint32(struct cur *c)
 /* --- streams ------------------------------------------------------------- */
 
 /*
- * Version 2: a byte of flags says which of the optional parts follow. Times
- * are stored as distances from the end of what is covered: those of normal
- * life are near it.
+ * Version 2: a byte of flags, or two, says which of the optional parts
+ * follow. Times are stored as distances from the end of what is covered:
+ * those of normal life are near it.
  */
 #define STREAM_VERSION 2
 
@@ -157,8 +157,9 @@ enum {
 	HAS_ASKED = 8,
 	HAS_LAST = 16,
 	HAS_FIRST = 32,
-	HAS_OPEN = 64,
+	HAS_MORE = 64,		/* flags: a second byte of them */
 	HAS_CELLS = 128,
+	HAS_OPEN = 256,
 };
 
 static int64_t
@@ -259,7 +260,42 @@ get_cells(struct cur *c, struct ledger_stream *s, int64_t from)
 	s->ncells = c->bad ? 0 : (unsigned)n;
 }
 
-static uint8_t
+/* From the newest, backwards. */
+static void
+put_open(struct buf *b, const struct ledger_stream *s, int64_t from)
+{
+	size_t i;
+
+	MUST(s->nopen <= LEDGER_OPEN_MAX);
+	buf_varint(b, s->nopen);
+	for (i = s->nopen; i-- > 0; from = s->open[i].start) {
+		put_time(b, s->open[i].start, from);
+		buf_u32le(b, s->open[i].key);
+	}
+}
+
+static void
+get_open(struct cur *c, struct ledger_stream *s, int64_t from)
+{
+	uint64_t n = cur_varint(c);
+	size_t i;
+
+	if (c->bad || n > LEDGER_OPEN_MAX) {
+		c->bad = true;
+		return;
+	}
+	s->open = must_realloc(s->open, n + 1, sizeof(s->open[0]));
+	for (i = n; !c->bad && i-- > 0; from = s->open[i].start) {
+		s->open[i].start = get_time(c, from);
+		s->open[i].key = cur_u32le(c);
+		if (i + 1 < n &&
+		    ledger_open_cmp(&s->open[i], &s->open[i + 1]) >= 0)
+			c->bad = true;
+	}
+	s->nopen = c->bad ? 0 : n;
+}
+
+static unsigned
 stream_flags(const struct ledger_stream *s)
 {
 	unsigned f = 0;
@@ -270,9 +306,9 @@ stream_flags(const struct ledger_stream *s)
 	f |= s->asked != TICKS_NONE ? HAS_ASKED : 0;
 	f |= s->last_event != TICKS_NONE ? HAS_LAST : 0;
 	f |= s->first_event != TICKS_NONE ? HAS_FIRST : 0;
-	f |= s->open_from != TICKS_NONE ? HAS_OPEN : 0;
 	f |= s->ncells > 0 ? HAS_CELLS : 0;
-	return ((uint8_t)f);
+	f |= s->nopen > 0 ? HAS_OPEN : 0;
+	return (f > UINT8_MAX ? f | HAS_MORE : f);
 }
 
 void
@@ -285,6 +321,8 @@ ledger_stream_encode(const struct ledger_stream *s, struct buf *b)
 
 	buf_u8(b, STREAM_VERSION);
 	buf_u8(b, (uint8_t)f);
+	if ((f & HAS_MORE) != 0)
+		buf_u8(b, (uint8_t)(f >> 8));
 	buf_varint(b, s->values);
 	ranges_encode(&s->covered, b);
 	if ((f & HAS_DENSITY) != 0) {
@@ -305,10 +343,10 @@ ledger_stream_encode(const struct ledger_stream *s, struct buf *b)
 		put_time(b, s->last_event, end);
 	if ((f & HAS_FIRST) != 0)
 		put_time(b, s->first_event, end);
-	if ((f & HAS_OPEN) != 0)
-		put_time(b, s->open_from, end);
 	if ((f & HAS_CELLS) != 0)
 		put_cells(b, s, end);
+	if ((f & HAS_OPEN) != 0)
+		put_open(b, s, end);
 }
 
 /* Before the flags: what is told by all of them, in full. */
@@ -352,10 +390,10 @@ stream_decode_parts(struct cur *c, struct ledger_stream *s, unsigned f)
 		s->last_event = get_time(c, end);
 	if ((f & HAS_FIRST) != 0)
 		s->first_event = get_time(c, end);
-	if ((f & HAS_OPEN) != 0)
-		s->open_from = get_time(c, end);
 	if ((f & HAS_CELLS) != 0)
 		get_cells(c, s, end);
+	if ((f & HAS_OPEN) != 0)
+		get_open(c, s, end);
 }
 
 int
@@ -373,6 +411,8 @@ ledger_stream_decode(const MDB_val *v, struct ledger_stream *s)
 	if (version != STREAM_VERSION)
 		return (ERR_CORRUPT);
 	f = cur_u8(&c);
+	if ((f & HAS_MORE) != 0)
+		f |= (unsigned)cur_u8(&c) << 8;
 	s->values = cur_varint(&c);
 	if (c.bad || ranges_decode(&s->covered, &c) != 0)
 		return (ERR_CORRUPT);

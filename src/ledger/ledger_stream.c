@@ -5,6 +5,7 @@
 
 #include "config.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/err.h"
@@ -35,8 +36,8 @@ ledger_stream_clear(struct ledger_stream *s)
 	s->asked = TICKS_NONE;
 	s->last_event = TICKS_NONE;
 	s->first_event = TICKS_NONE;
-	s->open_from = TICKS_NONE;
 	s->ncells = 0;
+	s->nopen = 0;
 }
 
 void
@@ -44,7 +45,79 @@ ledger_stream_fini(struct ledger_stream *s)
 {
 
 	ranges_fini(&s->covered);
+	free(s->open);
+	s->open = NULL;
+	s->nopen = 0;
 }
+
+void
+ledger_stream_copy(struct ledger_stream *to, const struct ledger_stream *from)
+{
+	struct ledger_stream old = *to;
+
+	*to = *from;
+	to->covered = old.covered;
+	ranges_copy(&to->covered, &from->covered);
+	to->open = must_realloc(old.open, from->nopen + 1,
+	    sizeof(to->open[0]));
+	if (from->nopen > 0)
+		memcpy(to->open, from->open,
+		    from->nopen * sizeof(to->open[0]));
+}
+
+/* --- open frames --------------------------------------------------------- */
+
+int
+ledger_open_cmp(const struct ledger_open *x, const struct ledger_open *y)
+{
+
+	if (x->start != y->start)
+		return (x->start < y->start ? -1 : 1);
+	return (x->key < y->key ? -1 : x->key > y->key);
+}
+
+static void
+open_insert(struct ledger_stream *s, size_t at, const struct ledger_open *o)
+{
+
+	if (s->nopen == LEDGER_OPEN_MAX) {
+		if (at-- == 0)
+			return;
+		s->nopen--;
+		memmove(s->open, s->open + 1, s->nopen * sizeof(*o));
+	}
+	s->open = must_realloc(s->open, s->nopen + 1, sizeof(*o));
+	memmove(s->open + at + 1, s->open + at,
+	    (s->nopen - at) * sizeof(*o));
+	s->open[at] = *o;
+	s->nopen++;
+}
+
+void
+ledger_stream_open(struct ledger_stream *s, const struct ledger_open *o,
+    bool yes)
+{
+	size_t lo = 0, hi = s->nopen, mid;
+	bool there;
+
+	while (lo < hi) {		/* the first that is not before it */
+		mid = lo + (hi - lo) / 2;
+		if (ledger_open_cmp(&s->open[mid], o) < 0)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	there = lo < s->nopen && ledger_open_cmp(&s->open[lo], o) == 0;
+	if (yes && !there) {
+		open_insert(s, lo, o);
+	} else if (!yes && there) {
+		s->nopen--;
+		memmove(s->open + lo, s->open + lo + 1,
+		    (s->nopen - lo) * sizeof(*o));
+	}
+}
+
+/* --- records ------------------------------------------------------------- */
 
 int
 ledger_stream_get(struct ledger_txn *t, const char *table, uint32_t id,

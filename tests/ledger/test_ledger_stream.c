@@ -66,7 +66,8 @@ expect_stream(struct ledger *l, const char *table, uint32_t id,
 	s.fail_code = ERR_GONE;
 	s.why[0] = 'x';
 	s.fails = s.ncells = 3;
-	s.asked = s.last_event = s.first_event = s.open_from = 9;
+	s.asked = s.last_event = s.first_event = 9;
+	ledger_stream_open(&s, &(struct ledger_open){ 5, 6 }, true);
 	assert_int_equal(ledger_stream_get(t, table, id, &s, NULL), 0);
 	assert_int_equal(s.covered.n, want->covered.n);
 	if (s.covered.n > 0)
@@ -85,13 +86,17 @@ expect_stream(struct ledger *l, const char *table, uint32_t id,
 	assert_true(s.asked == want->asked);
 	assert_true(s.last_event == want->last_event);
 	assert_true(s.first_event == want->first_event);
-	assert_true(s.open_from == want->open_from);
 	assert_int_equal(s.ncells, want->ncells);
 	for (i = 0; i < s.ncells; i++) {
 		assert_true(s.cells[i].a == want->cells[i].a);
 		assert_true(s.cells[i].b == want->cells[i].b);
 		assert_int_equal(s.cells[i].values, want->cells[i].values);
 		assert_true(s.cells[i].digest == want->cells[i].digest);
+	}
+	assert_int_equal(s.nopen, want->nopen);
+	for (i = 0; i < s.nopen; i++) {
+		assert_true(s.open[i].start == want->open[i].start);
+		assert_int_equal(s.open[i].key, want->open[i].key);
 	}
 	ledger_stream_fini(&s);
 	ledger_read_end(t);
@@ -171,7 +176,8 @@ learnt(void **state)
 			if (part == 2 || part == 6)
 				s.first_event = times[i];
 			if (part == 3 || part == 6)
-				s.open_from = times[i];
+				ledger_stream_open(&s, &(struct ledger_open){
+				    times[i], UINT32_MAX }, true);
 			if (part == 4 || part == 6)
 				s.fails = i == 0 ? 1 : UINT32_MAX;
 			if (part >= 5)
@@ -218,6 +224,49 @@ cells(void **state)
 		expect_stream(l, "a", 1, &s);
 		ledger_stream_fini(&s);
 	}
+	place_check(l);
+	ledger_close(l);
+}
+
+/* Sorted, each once, the newest when there are too many. */
+static void
+open_frames(void **state)
+{
+	static const struct ledger_open some[] = { { 7, 2 }, { -3, 9 },
+		{ 7, 1 }, { 7, 2 }, { INT64_MAX, 0 }, { INT64_MIN, 5 } };
+	struct ledger *l = place_open(*state);
+	struct ledger_stream s, copy;
+	struct ledger_open o = { 0, 3 };
+	size_t i;
+
+	ledger_stream_init(&s);
+	ledger_stream_init(&copy);
+	for (i = 0; i < sizeof(some) / sizeof(some[0]); i++)
+		ledger_stream_open(&s, &some[i], true);
+	assert_int_equal(s.nopen, 5);
+	put_stream(l, "a", 1, &s);
+	expect_stream(l, "a", 1, &s);
+	ledger_stream_open(&s, &o, false);
+	ledger_stream_open(&s, &some[0], false);
+	ledger_stream_open(&s, &some[4], false);
+	assert_int_equal(s.nopen, 3);
+	assert_true(s.open[1].start == -3 && s.open[2].key == 1);
+	ledger_stream_copy(&copy, &s);
+	put_stream(l, "a", 1, &copy);
+	expect_stream(l, "a", 1, &s);
+	for (i = 0; i < LEDGER_OPEN_MAX + 2; i++) {
+		o.start = (int64_t)(i * 7919 % (LEDGER_OPEN_MAX + 2));
+		ledger_stream_open(&s, &o, true);
+	}
+	assert_int_equal(s.nopen, LEDGER_OPEN_MAX);
+	/* of 4101 in all */
+	assert_true(s.open[0].start == 3);
+	put_stream(l, "a", 1, &s);
+	expect_stream(l, "a", 1, &s);
+	ledger_stream_clear(&s);
+	assert_int_equal(s.nopen, 0);
+	ledger_stream_fini(&copy);
+	ledger_stream_fini(&s);
 	place_check(l);
 	ledger_close(l);
 }
@@ -555,7 +604,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(streams), TEST(learnt), TEST(cells), TEST(old_record),
-		TEST(tatters), TEST(size), TEST(groups),
+		TEST(open_frames), TEST(tatters), TEST(size), TEST(groups),
 		TEST(group_order), TEST(damage),
 	};
 
