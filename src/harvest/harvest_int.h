@@ -12,6 +12,7 @@
  *	harvest_learn.c		what a batch teaches about streams, for the
  *				ledger
  *	harvest_walk.c		walks and frames: pages of a list
+ *	harvest_open.c		frames that were open
  *	harvest_series.c	series: windows of streams; with
  *				harvest_ask.c, harvest_settle.c
  *	harvest_quarantine.c	bad answers on their way to a file
@@ -69,6 +70,7 @@ struct harvest_cover {
 	bool mute;		/* it was set aside in this run: what is good
 				 * here does not take that back */
 	char *why;		/* with fail_code; the batch's */
+	struct harvest_opens *opens;	/* of frames, or NULL; the batch's */
 };
 
 /* The rows of one commit on their way to the journal. Batches are lent from
@@ -111,7 +113,7 @@ struct rows *harvest_open_rows(struct harvest_writer *);
 void harvest_cover_init(struct harvest_cover *, uint32_t id, const char *key);
 /* That an object's reading failed for good, for this run. */
 void harvest_cover_failed(struct harvest_cover *, int code, const char *why);
-/* Put it into the open batch, which takes `why` over. */
+/* Put it into the open batch, which takes `why` and `opens` over. */
 void harvest_cover_add(struct harvest_writer *, const struct harvest_cover *);
 void harvest_covers_clear(struct harvest_batch *);
 /* A discovery has seen an object: streams over it that were refused are to
@@ -238,6 +240,35 @@ int harvest_ties_clear(struct ledger_txn *, const char *table, uint32_t id,
     int64_t a, int64_t b, struct err *);
 int harvest_ties_add(struct ledger_txn *, const char *table, uint32_t id,
     int64_t at, struct err *);
+
+/*
+ * harvest_open.c: the frames of an object that were open before this run, and
+ * what readings teach of such. A window's rows are told one by one, then
+ * harvest_open_rest() finds those that began in [a, b) and are not among
+ * them; with `ask` it adds to `out` where they began, with no more than
+ * `together` between the first and the last of a range.
+ */
+struct harvest_open;
+struct harvest_opens {
+	struct {
+		struct ledger_open o;
+		bool open;
+	} *v;				/* owned; in the order of learning */
+	size_t n, cap;
+};
+bool harvest_open_can(const struct source_table *);
+struct harvest_open *harvest_open_new(const struct ledger_stream *);
+void harvest_open_free(struct harvest_open *);
+void harvest_open_row(const struct harvest_open *, const struct source_table *,
+    const struct rows *, uint32_t i, struct harvest_opens *);
+void harvest_open_rest(struct harvest_open *, int64_t a, int64_t b, bool ask,
+    int64_t together, struct ranges *out, struct harvest_opens *);
+/* Whether a row that was asked for by beginning is one that was missing. */
+bool harvest_open_asked(const struct harvest_open *,
+    const struct source_table *, const struct rows *, uint32_t i,
+    struct harvest_opens *);
+void harvest_opens_learn(struct ledger_stream *, const struct harvest_opens *);
+void harvest_opens_free(struct harvest_opens *);
 
 /* harvest_space.c: look, at each tick; h->full while there is no room. */
 void harvest_space_tick(struct harvest *);

@@ -41,8 +41,10 @@ harvest_covers_clear(struct harvest_batch *b)
 {
 	size_t i;
 
-	for (i = 0; i < b->ncovers; i++)
+	for (i = 0; i < b->ncovers; i++) {
+		harvest_opens_free(b->covers[i].opens);
 		free(b->covers[i].why);
+	}
 	b->ncovers = 0;
 }
 
@@ -208,6 +210,7 @@ learn_one(struct ledger_stream *s, const struct harvest_cover *c, int64_t at,
 	}
 	ranges_add(&s->covered, c->a, c->b);
 	learn_cell(s, c, cell_len);
+	harvest_opens_learn(s, c->opens);
 	s->values += c->values;
 	if (c->per_second >= 0)
 		s->per_second = c->per_second;

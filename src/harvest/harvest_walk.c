@@ -3,7 +3,9 @@
  * one parent object (or the root) and, for frames, one window; its pages
  * follow each other by index until one is shorter than asked, units run
  * side by side. A unit's rows are its own until its last page: then they go
- * to the table's batch, for frames with the coverage they prove.
+ * to the table's batch, for frames with the coverage they prove. Frames that
+ * were open and are not listed by it any more are asked for by the same unit
+ * first.
  *
  * A parent that is refused (403, 404, 410...) is reported and gives no rows;
  * any other failure, and 403 for all parents, ends the run, and nothing of
@@ -24,6 +26,9 @@
 #include "loop/loop.h"
 
 #define UNIT_MAGIC 0x77616c6bu
+/* Times of AF are those of an SQL server, in steps of a few milliseconds:
+ * that of an answer may not be equal to the one it was made of. */
+#define ABOUT (10 * TICKS_PER_MS)
 
 enum unit_state { UNIT_READY, UNIT_ASKED, UNIT_DONE };
 
@@ -35,7 +40,9 @@ struct unit {
 	uint32_t id;			/* of the parent object, 0: root */
 	char *key;
 	char *name;
-	struct source_walk at;		/* window and page */
+	struct source_walk at;		/* page, of the window or of frames
+					 * that are missing in it */
+	int64_t a, b;			/* frames: the window */
 	struct rows *rows;		/* of its pages so far, or NULL */
 	struct fetch_job *job;		/* UNIT_ASKED */
 	unsigned tries;			/* of this page, unusable answers */
@@ -44,6 +51,17 @@ struct unit {
 					 * in this run */
 	struct ledger_cell before;	/* frames: what it was up to before.b,
 					 * before.a < before.b */
+	uint32_t listed;		/* rows of the window itself */
+	struct harvest_open *known;	/* the walk's; NULL: not followed */
+	struct harvest_opens *opens;	/* with `known`, learnt so far */
+	struct ranges missing;		/* to be asked by beginning */
+	size_t nasked;			/* of them */
+};
+
+/* Of an object whose frames are read: its units share it. */
+struct known {
+	struct known *next;
+	struct harvest_open *open;
 };
 
 struct harvest_walk {
@@ -52,6 +70,7 @@ struct harvest_walk {
 	struct harvest_writer *writer;
 	struct unit *units;
 	struct unit **tail;
+	struct known *known;
 	unsigned nunits;
 	unsigned left;			/* not UNIT_DONE */
 	unsigned forbidden;		/* by 403 */
@@ -70,6 +89,7 @@ unit_add(struct harvest_walk *w, uint32_t id, const char *key,
 	u->magic = UNIT_MAGIC;
 	u->walk = w;
 	u->id = id;
+	ranges_init(&u->missing);
 	u->key = key != NULL ? must_strdup(key) : NULL;
 	u->name = name != NULL ? must_strdup(name) : NULL;
 	u->at.parent = u->key;
@@ -91,6 +111,8 @@ unit_free(struct unit *u)
 
 	MUST(u->job == NULL);
 	rows_free(u->rows);
+	harvest_opens_free(u->opens);
+	ranges_fini(&u->missing);
 	free(u->key);
 	free(u->name);
 	u->magic = 0;
@@ -126,8 +148,8 @@ belongs(const struct unit *u, uint32_t i)
 {
 
 	return (u->walk->table->kind != SOURCE_FRAMES ||
-	    (starts_before(u, i, u->at.b) &&
-	    (u->first || !starts_before(u, i, u->at.a))));
+	    (starts_before(u, i, u->b) &&
+	    (u->first || !starts_before(u, i, u->a))));
 }
 
 /*
@@ -139,11 +161,11 @@ static bool
 frames_news(const struct unit *u, struct harvest_cover *c)
 {
 	const struct ledger_cell *k = &u->before;
-	uint32_t i, n = u->rows != NULL ? u->rows->n : 0, old = 0, rows = 0;
+	uint32_t i, old = 0, rows = 0;
 	uint64_t digest, old_digest = 0;
 
-	for (i = 0; i < n; i++) {
-		if (!starts_before(u, i, u->at.b))
+	for (i = 0; i < u->listed; i++) {
+		if (!starts_before(u, i, u->b))
 			continue;
 		digest = rows_digest(u->rows, i, 1);
 		if (starts_before(u, i, k->b)) {
@@ -159,46 +181,66 @@ frames_news(const struct unit *u, struct harvest_cover *c)
 	c->digest &= HARVEST_DIGEST_MASK;
 	old_digest &= HARVEST_DIGEST_MASK;
 	c->a = k->b;
-	c->b = u->at.b;
+	c->b = u->b;
 	if (k->a < k->b && old == k->values &&
 	    (old == 0 || old_digest == k->digest))
 		return (c->a < c->b);
-	c->a = u->at.a;
+	c->a = u->a;
 	c->values += rows;
 	c->cell_values += old;
 	c->digest = (c->digest + old_digest) & HARVEST_DIGEST_MASK;
 	return (true);
 }
 
-/* Its rows, of frames those that began at `from` or later. */
-static void
+/* Its rows, of frames those that began at `from` or later, and the missing
+ * ones, of which the number is returned. */
+static uint32_t
 unit_rows(struct unit *u, int64_t from)
 {
 	struct harvest_walk *w = u->walk;
 	struct rows_copier *copier;
-	uint32_t i;
+	uint32_t i, n = 0;
 
+	if (u->rows == NULL || u->rows->n == 0)
+		return (0);
 	copier = rows_copier_new(harvest_open_rows(w->writer), u->rows, NULL);
-	for (i = 0; i < u->rows->n; i++)
+	for (i = 0; i < u->listed; i++)
 		if (belongs(u, i) &&
 		    (from == TICKS_NONE || !starts_before(u, i, from)))
 			rows_copier_row(copier, i);
+	for (; i < u->rows->n; i++) {
+		if (!harvest_open_asked(u->known, w->table, u->rows, i,
+		    u->opens))
+			continue;
+		rows_copier_row(copier, i);
+		n++;
+	}
 	rows_copier_free(copier);
+	return (n);
 }
 
 static void
 frames_deliver(struct unit *u)
 {
 	struct harvest_cover c;
+	uint32_t more;
 	bool news;
 
 	harvest_cover_init(&c, u->id, u->key != NULL ? u->key : "");
 	c.cell = u->cell;
 	news = frames_news(u, &c);
-	if (!news)
+	more = unit_rows(u, !news ? u->b : c.a > u->a ? c.a : TICKS_NONE);
+	c.opens = u->opens;
+	u->opens = NULL;
+	if (!news && more > 0) {	/* as it was, but for those */
+		c.a = u->a;
+		c.cell = true;
+		c.cell_values = u->before.values;
+		c.digest = u->before.digest;
+	} else if (!news) {
 		c.a = c.b = 0;		/* that it was read */
-	else if (u->rows != NULL && u->rows->n > 0)
-		unit_rows(u, c.a > u->at.a ? c.a : TICKS_NONE);
+	}
+	c.values += more;
 	harvest_cover_add(u->walk->writer, &c);
 }
 
@@ -212,10 +254,49 @@ unit_deliver(struct unit *u)
 		source_walk_finish(w->table, u->rows, 0);
 	if (w->table->kind == SOURCE_FRAMES)
 		frames_deliver(u);
-	else if (u->rows != NULL && u->rows->n > 0)
-		unit_rows(u, TICKS_NONE);
+	else
+		(void)unit_rows(u, TICKS_NONE);
 	harvest_batch_touch(w->writer);
 	unit_done(u);
+}
+
+/* The window is in: what is missing in it? */
+static void
+frames_missing(struct unit *u)
+{
+	const struct source_table *t = u->walk->table;
+	const int64_t tail = harvest_tail(u->walk->h, t);
+	uint32_t i;
+
+	u->opens = must_calloc(1, sizeof(*u->opens));
+	for (i = 0; i < u->listed; i++)
+		if (belongs(u, i))
+			harvest_open_row(u->known, t, u->rows, i, u->opens);
+	if (u->first)
+		harvest_open_rest(u->known, INT64_MIN, u->a, true, tail,
+		    &u->missing, u->opens);
+	harvest_open_rest(u->known, u->a, u->b, false, tail, &u->missing,
+	    u->opens);
+}
+
+/* The last page is in: whether more is to be asked. */
+static bool
+unit_more(struct unit *u)
+{
+	const struct range *r;
+
+	if (u->known == NULL)
+		return (false);
+	if (!u->at.began)
+		frames_missing(u);
+	if (u->nasked == u->missing.n)
+		return (false);
+	r = &u->missing.r[u->nasked++];
+	u->at.began = true;
+	u->at.a = r->a - ABOUT;
+	u->at.b = r->b + ABOUT;
+	u->at.start = 0;
+	return (true);
 }
 
 /* --- answers ------------------------------------------------------------- */
@@ -351,10 +432,12 @@ on_page(void *cookie, struct fetch_answer *a)
 	} else {
 		harvest_good(h);
 		u->tries = 0;
-		if (u->at.count == 0 || items < u->at.count)
-			unit_deliver(u);
-		else
+		if (!u->at.began)
+			u->listed = u->rows->n;
+		if (u->at.count > 0 && items >= u->at.count)
 			u->at.start += items;
+		else if (!unit_more(u))
+			unit_deliver(u);
 	}
 	harvest_copy_free(&copy);
 	harvest_poke(h);
@@ -424,10 +507,12 @@ struct plan {
 	struct harvest_walk *walk;
 	struct ledger_txn *txn;
 	const struct harvest_range *range;	/* NULL: a walk */
+	struct harvest_open *known;		/* of the object at hand */
 	struct err *err;
 };
 
-/* [a, ..) up to where the next window begins: in the tail, at cells. */
+/* [a, ..) up to where the next window begins: in the tail, and in what was
+ * the tail, at cells. */
 static int64_t
 window_end(const struct plan *p, const struct ledger_stream *s, int64_t a,
     int64_t b)
@@ -435,17 +520,35 @@ window_end(const struct plan *p, const struct ledger_stream *s, int64_t a,
 	struct harvest *h = p->walk->h;
 	const struct source_table *t = p->walk->table;
 	int64_t len = harvest_cell_len(h, t);
-	int64_t from = harvest_cells_from(h, t, p->range);
+	int64_t from = harvest_cells_from(h, t, p->range), old = from, end;
 
+	end = s->ncells > 0 ? s->cells[s->ncells - 1].b : a;
 	if (s->ncells > 0 && s->cells[0].a < from)
-		from = s->cells[0].a;
+		old = s->cells[0].a;
 	if (b - a > h->opt.window_max)
 		b = a + h->opt.window_max;
-	if (a < from)
+	if (a < old)
+		return (b < old ? b : old);
+	if (a >= end && a < from)
 		return (b < from ? b : from);
 	if (len > 0 && harvest_cell_floor(a, len) + len < b)
 		b = harvest_cell_floor(a, len) + len;
 	return (b);
+}
+
+static void
+plan_known(struct plan *p, const struct ledger_stream *s)
+{
+	struct harvest_walk *w = p->walk;
+	struct known *k;
+
+	p->known = NULL;
+	if (!harvest_open_can(w->table))
+		return;
+	k = must_calloc(1, sizeof(*k));
+	p->known = k->open = harvest_open_new(s);
+	k->next = w->known;
+	w->known = k;
 }
 
 static void
@@ -458,8 +561,9 @@ plan_window(struct plan *p, const struct ledger_object *o,
 	unsigned i;
 
 	u = unit_add(w, o->id, o->key, o->name);
-	u->at.a = a;
-	u->at.b = b;
+	u->a = u->at.a = a;
+	u->b = u->at.b = b;
+	u->known = p->known;
 	u->first = first;
 	u->cell = a >= harvest_cells_from(w->h, w->table, p->range);
 	u->before.a = u->before.b = a;
@@ -489,6 +593,7 @@ plan_frames(struct plan *p, const struct ledger_object *o)
 	harvest_wanted(&s.covered, p->range, w->h->opt.reread_frames,
 	    &missing);
 	harvest_widen(&s, p->range, w->h->opt.reread_frames, &missing);
+	plan_known(p, &s);
 	for (i = 0; i < missing.n; i++) {
 		for (a = missing.r[i].a; a < missing.r[i].b; a = b) {
 			b = window_end(p, &s, a, missing.r[i].b);
@@ -539,6 +644,7 @@ harvest_walk_run(struct harvest *h, const struct source_table *t,
     const struct harvest_range *range, struct err *e)
 {
 	struct harvest_walk w;
+	struct known *k;
 	struct unit *u;
 	int rc;
 
@@ -562,6 +668,11 @@ out:
 	while ((u = w.units) != NULL) {
 		w.units = u->next;
 		unit_free(u);
+	}
+	while ((k = w.known) != NULL) {
+		w.known = k->next;
+		harvest_open_free(k->open);
+		free(k);
 	}
 	return (rc);
 }

@@ -273,7 +273,7 @@ check_journals(struct verify *v, struct err *e)
 		if (v->ledger != NULL && v->table->is_parent) {
 			objects.g = g;
 			g->walk = check_walk;
-			g->walk_cookie = &objects;
+			g->cookie = &objects;
 		}
 		rc = verify_journal(v, g, &start,
 		    v->ledger != NULL ? &g->g.pos : NULL, true, e);

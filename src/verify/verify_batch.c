@@ -334,7 +334,7 @@ take_walk(struct verify_group *g, const struct verify_batch *b,
 	g->walk_end.offset += block->stored_bytes;
 	for (i = 0; i < b->n; i++)
 		rows[i] = b->held[i].rows;
-	return (g->walk != NULL ? g->walk(g->walk_cookie, rows, b->n, e) :
+	return (g->walk != NULL ? g->walk(g->cookie, rows, b->n, e) :
 	    0);
 }
 
@@ -342,6 +342,7 @@ static int
 judge(struct count *k, struct verify_group *g, struct verify_batch *b,
     const struct journal_block *block, const struct journal_batch *batch)
 {
+	const struct rows *rows[VERIFY_HELD_MAX];
 	bool good = true, counted = false;
 	size_t i;
 	int rc;
@@ -363,7 +364,11 @@ judge(struct count *k, struct verify_group *g, struct verify_batch *b,
 		tell_total(k, g, b, block);
 	for (i = 0; i < k->n; i++)
 		verify_cover_add(&k->v->cover, &k->c[i]);
-	return (0);
+	if (g->frames == NULL)
+		return (0);
+	for (i = 0; i < b->n; i++)
+		rows[i] = b->held[i].rows;
+	return (g->frames(g->cookie, rows, b->n, k->c, k->n, k->err));
 }
 
 int

@@ -44,7 +44,10 @@ struct verify_group {
 	/* is given the rows of each complete walk, or NULL */
 	int (*walk)(void *cookie, const struct rows *const *, uint32_t n,
 	    struct err *);
-	void *walk_cookie;
+	/* is given the rows of each whole batch of frames, or NULL */
+	int (*frames)(void *cookie, const struct rows *const *, uint32_t n,
+	    const struct journal_cover *, size_t ncovers, struct err *);
+	void *cookie;			/* of both */
 };
 
 /* What journals prove of one object's stream. */

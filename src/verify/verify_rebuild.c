@@ -185,11 +185,80 @@ on_walk(void *cookie, const struct rows *const *rows, uint32_t n,
 	return (ledger_write(v->ledger, put_walk, &w, e));
 }
 
+/* --- open frames --------------------------------------------------------- */
+
+/* Those of each object, by id. */
+struct frames {
+	const struct source_table *table;
+	struct ledger_stream *s;
+	uint32_t n;
+};
+
+static void
+frames_fini(struct frames *f)
+{
+	uint32_t i;
+
+	for (i = 0; i < f->n; i++)
+		ledger_stream_fini(&f->s[i]);
+	free(f->s);
+}
+
+static struct ledger_stream *
+frames_of(struct frames *f, uint32_t id)
+{
+	uint32_t n = id < 16 ? 16 : id + id / 2;
+
+	if (id >= f->n) {
+		f->s = must_realloc(f->s, n, sizeof(f->s[0]));
+		for (; f->n < n; f->n++)
+			ledger_stream_init(&f->s[f->n]);
+	}
+	return (&f->s[id]);
+}
+
+/* A row does not tell of which of the batch's objects it is. Taken as of all
+ * of them it is asked for in vain, once, where it is not. */
+static void
+take_frames(struct ledger_stream *s, const struct source_table *t,
+    const struct rows *r)
+{
+	struct source_frame_row f;
+	struct ledger_open o;
+	uint32_t i;
+
+	for (i = 0; r != NULL && i < r->n; i++) {
+		if (!source_frame_row_get(t, r, i, &f))
+			continue;
+		o.start = f.start;
+		o.key = f.key;
+		ledger_stream_open(s, &o, f.open);
+	}
+}
+
+static int
+on_frames(void *cookie, const struct rows *const *rows, uint32_t n,
+    const struct journal_cover *c, size_t ncovers, struct err *e)
+{
+	struct frames *f = cookie;
+	size_t i;
+	uint32_t k;
+
+	(void)e;
+	for (i = 0; i < ncovers; i++)
+		for (k = 0; k < n && (i == 0 ||
+		    c[i].object != c[i - 1].object); k++)
+			take_frames(frames_of(f, c[i].object), f->table,
+			    rows[k]);
+	return (0);
+}
+
 /* --- streams and groups -------------------------------------------------- */
 
 struct puts {
 	struct verify *v;
 	uint32_t from, to;
+	struct frames frames;
 };
 
 static int
@@ -207,6 +276,8 @@ put_streams(struct ledger_txn *txn, void *cookie, struct err *e)
 		if (proof->r.n == 0)
 			continue;
 		ledger_stream_clear(&s);
+		if (id < p->frames.n)
+			ledger_stream_copy(&s, &p->frames.s[id]);
 		ranges_copy(&s.covered, &proof->r);
 		s.values = proof->rows;
 		rc = ledger_stream_put(txn, p->v->table->name, id, &s, e);
@@ -251,7 +322,7 @@ static int
 fill_table(struct rebuild *r, struct verify *v)
 {
 	const struct journal_pos start = { 0, 0 };
-	struct puts p = { .v = v };
+	struct puts p = { .v = v, .frames = { .table = v->table } };
 	struct verify_group *g;
 	size_t i;
 	int rc = 0;
@@ -261,7 +332,10 @@ fill_table(struct rebuild *r, struct verify *v)
 		g = &v->groups[i];
 		if (v->table->is_parent) {
 			g->walk = on_walk;
-			g->walk_cookie = v;
+			g->cookie = v;
+		} else if (v->table->kind == SOURCE_FRAMES) {
+			g->frames = on_frames;
+			g->cookie = &p.frames;
 		}
 		rc = verify_journal(v, g, &start, &g->g.pos, true, r->err);
 	}
@@ -272,6 +346,7 @@ fill_table(struct rebuild *r, struct verify *v)
 	}
 	if (rc == 0)
 		rc = ledger_write(r->ledger, put_groups, v, r->err);
+	frames_fini(&p.frames);
 	return (rc);
 }
 

@@ -102,9 +102,14 @@ def test_which():
         only = [n for n in names if n.endswith("000003")]
         assert len(only) == 1
         assert explain(s, "*000003")["stream"] == only[0]
-        base = s.cat("pi_assetdatabases", "--bronze")[0]
-        e = explain(s, base["name"])
-        assert (e["table"], e["group"]) == ("pi_event_frames", 0), e
+        is_open = 0
+        for base in s.cat("pi_assetdatabases", "--bronze"):
+            e = explain(s, base["name"])
+            assert (e["table"], e["group"]) == ("pi_event_frames", 0), e
+            assert (e["open"] > 0) == (e["open_since"] is not None), e
+            is_open += e["open"]
+        rows = s.cat("pi_event_frames", "--bronze")
+        assert 0 < is_open == sum(not r["end_time"] for r in rows), is_open
 
 
 main(globals())

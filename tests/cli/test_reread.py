@@ -4,8 +4,12 @@ kept, and silver is always the truth of now."""
 import glob
 import json
 import os
+import shutil
+import urllib.parse
+from datetime import datetime
 
-from harness import Mock, Site, check_silver, last_of_ties, main
+from harness import (Mock, Site, check_silver, compare, last_of_ties, main,
+                     stamp)
 
 A, B = "2026-03-01T11:00:00Z", "2026-03-01T12:00:00Z"
 SERIES = ["pi_timeseries"]
@@ -20,6 +24,10 @@ def journal(s, table="pi_timeseries"):
             n += len(f.read().rstrip(b"\0"))
     assert n > 0
     return n
+
+
+def seconds(text):
+    return datetime.fromisoformat(text[:19]).timestamp()
 
 
 def harvest(s, *args):
@@ -135,6 +143,94 @@ def test_event_frames():
         assert len(late) > 3, len(late)
         n, m = len(s.cat(frames[0], "--bronze")), len(s.cat(frames[0]))
         assert n < 8 * m, (n, m)
+
+
+def begun(rows):
+    """Of frames that began in the range: those of before may be closed with
+    an end before it."""
+    return [r for r in rows if r["start_time"] >= A]
+
+
+def frames_of(mock, since):
+    """(mode, window) of the requests for event frames."""
+    found = []
+    for r in mock.requests()[since:]:
+        u = urllib.parse.urlsplit(r["target"])
+        if u.path.endswith("/eventframes"):
+            q = dict(urllib.parse.parse_qsl(u.query))
+            found.append((q["searchMode"], q["startTime"], q["endTime"]))
+    return found
+
+
+def test_closed_late():
+    """A frame that is closed weeks later, with an end long past, overlaps
+    nothing that is read again: it is asked for by its beginning, and nothing
+    else of that time is."""
+    frames = "pi_event_frames"
+    with Mock("--tags", 4, "--frame-every", "8h", "--frame-longest", "20d",
+              "--frame-late", "40d", "--start", "2025-12-01T00:00:00Z",
+              log=True) as m, \
+            Site(m.url, reread="5m", harvest="  reread_frames: 12h\n",
+                 **{"from": A}) as s:
+        s.garner("harvest")
+        late = 0
+        for day in ("03-02", "03-10", "03-11", "03-30", "05-03", "07-20"):
+            b = "2026-%sT12:00:00Z" % day
+            m.set_now(b)
+            since = len(m.requests())
+            if day == "05-03":      # the journals know them too
+                shutil.rmtree(os.path.join(s.data, "ledger"))
+                s.garner("repair", "--apply")
+            for _ in range(2):
+                s.garner("harvest", "--table", frames)
+            s.garner("verify")
+            s.garner("compact")
+            compare(frames, [stamp(r) for r in begun(s.cat(frames))],
+                    begun(m.truth(frames, A, b)), b)
+            windows = frames_of(m, since)
+            late += sum(mode != "Overlapped" for mode, _, _ in windows)
+            for mode, a, e in windows:
+                if mode != "Overlapped":
+                    assert mode == "StartInclusive", mode
+                    assert seconds(e) - seconds(a) < 12.1 * 3600, (a, e)
+            # twice the tail, twice what is new, and those that are missing
+            assert len(windows) < 100, len(windows)
+        assert late > 20, late
+        # nothing is missing now: nothing is asked for but the tail
+        since = len(m.requests())
+        n = journal(s, frames)
+        s.garner("harvest", "--table", frames)
+        assert {x[0] for x in frames_of(m, since)} == {"Overlapped"}
+        assert journal(s, frames) == n
+
+
+def test_closed_in_a_broken_run():
+    """A run that brings its newest windows, and not its first, which tells
+    of what began before: the next one's begins later than that ended."""
+    frames = "pi_event_frames"
+    with Mock("--tags", 4, "--frame-every", "3m", log=True) as m, \
+            Site(m.url, harvest="  reread_frames: 30m\n",
+                 **{"from": A}) as s:
+        s.garner("harvest")
+        m.set_now("2026-03-01T14:00:00Z")
+        m.faults("eventframes:404:if=startTime=2026-03-01T11%3A30")
+        since = len(m.requests())
+        s.garner("harvest", "--table", frames, status=None)
+        status = [r["status"] for r in m.requests()[since:]
+                  if "/eventframes" in r["target"]]
+        assert status.count(404) == 2 and status.count(200) > 4, status
+        m.faults()
+        b = "2026-03-01T15:00:00Z"
+        m.set_now(b)
+        since = len(m.requests())
+        s.garner("harvest", "--table", frames)
+        assert "StartInclusive" in {x[0] for x in frames_of(m, since)}
+        s.garner("compact")
+        ends = {r["event_frame_webid"]: stamp(r)["end_time"]
+                for r in s.cat(frames)}
+        for r in m.truth(frames, A, b):
+            was = ends[r["event_frame_webid"]]
+            assert was == r["end_time"], (r, was)
 
 
 def test_reread_of_a_range():
