@@ -6,7 +6,7 @@ import os
 import stat
 
 from certs import Certificates
-from harness import Mock, Site, check_silver, main, one_line
+from harness import Mock, Site, check_silver, main, one_line, timed
 
 A, B = "2026-03-01T11:00:00Z", "2026-03-01T12:00:00Z"
 CANARY = "cAnary/s3cret+%41=x"
@@ -60,6 +60,7 @@ def test_basic_and_bearer():
             one_line(r, "PLANT_PASSWORD", "not set")
 
 
+@timed
 def test_secret_changed_while_running():
     """The first reading gives an old token; it is read again, once."""
     with Mock("--tags", 20, "--token", "new") as m, Site(m.url) as s:
@@ -82,6 +83,7 @@ def token_requests(m):
     return [r for r in m.requests() if r["target"].startswith("/oauth")]
 
 
+@timed
 def test_tokens_are_renewed_in_time():
     with Mock("--tags", 40, "--oauth", "me:" + CANARY, "--token-ttl", "6s",
               log=True) as m, Site(m.url) as s:
@@ -96,6 +98,7 @@ def test_tokens_are_renewed_in_time():
         assert 3 <= bought <= elapsed + 4, (bought, elapsed)
 
 
+@timed
 def test_revoked_token_is_bought_once_for_all():
     with Mock("--tags", 40, "--oauth", "me:" + CANARY, "--latency", "30ms",
               log=True) as m, Site(m.url) as s:

@@ -13,7 +13,7 @@ import threading
 import time
 
 import harness
-from harness import GARNER, SRC, Mock, Site, check_silver
+from harness import GARNER, SRC, Mock, Site, check_silver, timed
 
 START, END = "2026-03-01T11:00:00Z", "2026-03-01T12:00:00Z"
 
@@ -57,6 +57,7 @@ def total(mock):
     return mock.stats()["requests"]["total"]
 
 
+@timed
 def test_a_budget_is_of_all_runs():
     with Mock("--tags", 40) as m, Site(m.url, fetch=fetch(9)) as s:
         until_day_spent(s, m, 9)
@@ -71,6 +72,7 @@ def test_a_budget_is_of_all_runs():
         check_silver(m, s, START, END, ["pi_points", "pi_timeseries"])
 
 
+@timed
 def test_processes_at_once_add_up():
     """Each of two groups by a process of its own; nothing of what they asked
     is forgotten."""
@@ -114,6 +116,7 @@ def test_a_kill_forgets_little():
         assert more <= 45, more
 
 
+@timed
 def test_the_loop_does_not_wait_for_the_disk():
     """What a run notes at its end is synced by a worker."""
     if not shutil.which("strace"):

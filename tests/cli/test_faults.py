@@ -7,7 +7,8 @@ import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from harness import MOCK, Mock, Site, TABLES, check_silver, last_of_ties, main
+from harness import (MOCK, TABLES, Mock, Site, check_silver, last_of_ties,
+                     main, timed)
 from harness import compare, stamp
 
 A, B = "2026-03-01T11:00:00Z", "2026-03-01T12:00:00Z"
@@ -193,14 +194,17 @@ def spread(rows, fn, lanes=4):
             done.result()
 
 
+@timed
 def test_borne():
     spread([(spec, 0, "", CALM) for spec in BORNE], run, 2)
 
 
+@timed
 def test_told():
     spread(TOLD, run)
 
 
+@timed
 def test_no_data():
     """Cut by the low speed, long before the time for an answer is over."""
     with Mock(*WORLD) as m:
@@ -223,6 +227,7 @@ def run_list(mock, _, spec, status, words):
         check_silver(mock, s, A, B, TABLES, spec)
 
 
+@timed
 def test_lists():
     spread(LISTS, run_list, 2)
 
@@ -255,6 +260,7 @@ def test_a_value_that_is_not_a_number():
         compare("pi_timeseries", got, truth, "nan")
 
 
+@timed
 def test_storms():
     """A third of the time the server refuses."""
     with Mock(*WORLD) as m:
@@ -264,6 +270,7 @@ def test_storms():
                 fetch=PATIENT)
 
 
+@timed
 def test_servers_with_limits():
     for options in (["--connections", 3], ["--rate-limit", "15/200ms"],
                     ["--capacity", 2, "--latency", "20ms"],

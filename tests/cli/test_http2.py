@@ -13,7 +13,7 @@ import tempfile
 
 import harness
 from certs import Certificates
-from harness import Mock, Site, check_silver, wait_for
+from harness import Mock, Site, check_silver, timed, wait_for
 
 START, END = "2026-03-01T11:00:00Z", "2026-03-01T12:00:00Z"
 TABLES = ["pi_points", "pi_timeseries"]
@@ -105,6 +105,7 @@ def judge(nginx, mock):
             mock.stats()["requests"]["most"])
 
 
+@timed
 def test_requests_share_connections():
     with Certificates() as c, Mock("--tags", 60, "--rate", "0.2",
                                    "--latency", "20ms") as m, \

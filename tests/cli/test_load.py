@@ -10,7 +10,7 @@ import resource
 import subprocess
 import urllib.request
 
-from harness import (BUILD, Mock, Site, check_silver, main)
+from harness import BUILD, Mock, Site, check_silver, main, timed
 
 BENCH_FETCH = os.path.join(BUILD, "tests/bench/bench_fetch")
 SANITIZED = "libasan" in subprocess.run(
@@ -61,10 +61,12 @@ def in_flight(n, latency, more):
         assert float(out["held_p99_ms"]) < 500, out
 
 
+@timed
 def test_thousand_in_flight():
     in_flight(1000, "1s", 1000)
 
 
+@timed
 def test_ten_thousand_in_flight():
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard != resource.RLIM_INFINITY and hard < 11000:

@@ -10,7 +10,7 @@ import sys
 import urllib.request
 
 import harness
-from harness import Mock
+from harness import Mock, timed
 
 DRIVE = os.path.join(harness.BUILD, "tests", "fetch", "drive_fetch")
 
@@ -51,6 +51,7 @@ def mocks(stack, n, *options):
             for _ in range(n)]
 
 
+@timed
 def test_rate_is_kept_with_four_origins():
     rates = [50, 100, 200, 400]
     with contextlib.ExitStack() as stack:
@@ -64,6 +65,7 @@ def test_rate_is_kept_with_four_origins():
             assert most >= r * 10 * 0.97, (r, most)
 
 
+@timed
 def test_a_bad_origin_does_not_disturb_others():
     bad = {"drips": "*:drip:ms=1000", "stalls": "*:stall",
            "storms": "*:503"}
@@ -80,6 +82,7 @@ def test_a_bad_origin_does_not_disturb_others():
                     assert n >= 4 * 200 * 0.95, (name, n)
 
 
+@timed
 def test_open_breaker_sends_one_probe():
     """Twenty at once fail; then one a second until the server is well, and
     after that it is asked as before."""
@@ -123,6 +126,7 @@ def sweep(name, settings, seconds, found_seconds):
     return fixed[best], best, rate, limit
 
 
+@timed
 def test_the_best_number_in_flight_is_found():
     for name, settings, seconds, found in (("fast", (8, 16, 32), 1.5, 3),
                                            ("slow", (24, 32, 48), 3, 12),

@@ -13,7 +13,8 @@ import tempfile
 import threading
 import time
 
-from harness import GARNER, TABLES, Mock, Site, check_silver, main, one_line
+from harness import (GARNER, TABLES, Mock, Site, check_silver, main, one_line,
+                     timed)
 from harness import wait_for
 
 A, B = "2026-03-01T11:00:00Z", "2026-03-01T12:00:00Z"
@@ -98,6 +99,7 @@ def in_flight(m, n):
     wait_for(lambda: m.stats()["requests"]["now"] >= n)
 
 
+@timed
 def test_thousands_in_flight():
     """A server that answers no more, with so many requests open."""
     tags = OPEN + 400
@@ -120,6 +122,7 @@ def test_thousands_in_flight():
         whole(m, s, ["pi_timeseries"])
 
 
+@timed
 def test_second_signal():
     """At once, with thousands open and a commit that hangs."""
     with Hang() as h, Mock("--tags", 1500, "--rate", "0.05") as m, Site(
@@ -144,6 +147,7 @@ def test_second_signal():
         whole(m, s)
 
 
+@timed
 def test_hung_worker_and_hung_loop():
     """Ten seconds, though a sync never returns: on a worker, and (without
     workers) on the loop itself. Both side by side."""
@@ -176,6 +180,7 @@ def test_hung_worker_and_hung_loop():
     assert "not done in time" in ended[1][2], ended
 
 
+@timed
 def test_slow_commit_is_waited_for():
     """A sync that takes a second is waited for: what was answered stays."""
     with Hang() as h, Mock(*WORLD) as m, Site(
@@ -196,6 +201,7 @@ def test_slow_commit_is_waited_for():
         whole(m, s)
 
 
+@timed
 def test_discovery_and_clock():
     """Nothing of a walk that was not finished counts; nothing is noted of a
     clock that was not told."""
@@ -213,6 +219,7 @@ def test_discovery_and_clock():
             whole(m, s)
 
 
+@timed
 def test_compaction():
     """Cancelled: the table stays as it was, nothing is left behind; a hung
     one is ended by a second signal."""
@@ -258,6 +265,7 @@ def refused(site, pid, words, *args):
     return took, line
 
 
+@timed
 def test_second_instance():
     """Refused before the server is asked: it stalls."""
     with Hang() as h, Mock(*WORLD) as m, Site(m.url, size=20) as s:

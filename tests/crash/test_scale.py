@@ -10,7 +10,7 @@ import subprocess
 import time
 
 from crash import CrashSite
-from harness import GARNER, Mock, main, sanitized, wait_for
+from harness import GARNER, Mock, main, sanitized, timed, wait_for
 
 STREAMS = int(os.environ.get("GARNER_TEST_STREAMS", "20000"))
 BYTES = 200      # of a stream, beside its entry in the catalogue
@@ -37,6 +37,7 @@ def first_request(m, s):
     return took
 
 
+@timed
 def test_scale():
     with Mock("--tags", STREAMS, "--mix", "plain", "--density",
               "fast=10m,medium=10m,slow=10m", log=True) as m, \

@@ -12,7 +12,7 @@ import time
 import urllib.parse
 import urllib.request
 
-from harness import Mock, main, wait_for
+from harness import Mock, main, timed, wait_for
 from link import Link, control, get
 
 WORLD = ["--tags", "12"]
@@ -56,6 +56,7 @@ def memory(mock):
 
 # --- capacity ---------------------------------------------------------------
 
+@timed
 def test_capacity():
     with Mock(*WORLD, "--capacity", 4, "--latency", "100ms") as m:
         times = burst(m, 18)
@@ -66,6 +67,7 @@ def test_capacity():
         assert burst(m, 4)[-1] < 0.19
 
 
+@timed
 def test_a_waiting_request_whose_client_left():
     with Mock(*WORLD, "--capacity", 1, "--latency", "100ms") as m:
         links = [Link(m).ask("system") for _ in range(6)]
@@ -80,6 +82,7 @@ def test_a_waiting_request_whose_client_left():
         assert burst(m, 1)[0] < 0.19
 
 
+@timed
 def test_collapse():
     with Mock(*WORLD, "--collapse", 4, "--latency", "40ms") as m:
         assert burst(m, 4)[-1] < 0.1
@@ -93,6 +96,7 @@ def test_collapse():
         assert slow > 2 * fast, (slow, fast)
 
 
+@timed
 def test_refusals_do_not_wait():
     with Mock(*WORLD, "--latency", "1s", "--token", "t") as m:
         began = time.monotonic()
@@ -103,6 +107,7 @@ def test_refusals_do_not_wait():
         assert time.monotonic() - began >= 1
 
 
+@timed
 def test_costs():
     """Of each stream of a set, of each request of a batch."""
     with Mock(*WORLD, "--set-cost", "30ms", "--batch-cost", "50ms") as m:
@@ -124,6 +129,7 @@ def test_costs():
         assert time.monotonic() - began >= 0.2
 
 
+@timed
 def test_ten_thousand():
     """All of them in flight at once, with one second of latency."""
     n = 10000
@@ -176,6 +182,7 @@ def test_connections():
         wait_for(try_again, 5)
 
 
+@timed
 def test_rate_limit():
     with Mock(*WORLD, "--rate-limit", "5/400ms") as m, Link(m) as link:
         began = time.monotonic()
@@ -201,6 +208,7 @@ def test_rate_limit():
         assert 3500 < int(got[2][1]["retry-after"]) <= 3600
 
 
+@timed
 def test_many_clients():
     """More than the table holds: none of those that ask is limited wrongly."""
     with Mock(*WORLD, "--rate-limit", "1/1h") as m:
@@ -213,6 +221,7 @@ def test_many_clients():
 
 # --- counters ---------------------------------------------------------------
 
+@timed
 def test_stats():
     with Mock(*WORLD, "--fault", "system:503:count=2", "--fault",
               "status:reset:count=1", "--fault", "system:slow:100",
@@ -252,6 +261,7 @@ def test_stats():
             "connections_closed"] == 1
 
 
+@timed
 def test_bins():
     """When requests came, to the tenth of a second."""
     with Mock(*WORLD) as m, Link(m) as link:
@@ -283,6 +293,7 @@ def token(mock, body=ASK, *headers, kind=FORM):
         return status, h, json.loads(body)
 
 
+@timed
 def test_tokens():
     with Mock(*WORLD, "--oauth", "plant/1:s t", "--token-ttl", "1500ms",
               log=True) as m:
