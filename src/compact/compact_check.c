@@ -48,13 +48,13 @@ compact_check_files(const struct sys *sys, const struct source_table *t,
 
 	*rows = *duplicates = 0;
 	MUST(n <= COMPACT_CHECK_FILES);
+	compact_plan_trim(p);
 	in = must_calloc(n + 1, sizeof(in[0]));
 	if (n > 0)
 		rc = day_of(files[0]->partition, &day, e);
 	for (i = 0; i < n && rc == 0; i++) {
 		path = must_sprintf("%s/%s", dir, files[i]->path);
-		rc = compact_file_open(sys, path, p, day, true, rows, &in[i],
-		    e);
+		rc = compact_file_open(sys, path, p, day, rows, &in[i], e);
 		opened += rc == 0;
 		free(path);
 	}

@@ -83,6 +83,24 @@ check_cells(const struct file *f, const struct rows *r, int32_t day,
 	return (0);
 }
 
+/* Most rows are of the stream of the row before, and later: the first of
+ * these, from i on, that is not. */
+static uint32_t
+pass_series(const struct compact_plan *p, const struct rows *r, uint32_t i)
+{
+	const struct rows_col *cols = p->schema->cols;
+	const uint32_t *code = r->v[p->key[0]].code;
+	const int64_t *t;
+
+	if (p->nkey < 2 || cols[p->key[0]].type != ROWS_STRING ||
+	    cols[p->key[1]].type != ROWS_TICKS)
+		return (i);
+	t = r->v[p->key[1]].i64;
+	while (i + 1 < r->n && code[i] == code[i + 1] && t[i] < t[i + 1])
+		i++;
+	return (i);
+}
+
 static int
 check_order(struct file *f, const struct rows *r, struct err *e)
 {
@@ -91,7 +109,7 @@ check_order(struct file *f, const struct rows *r, struct err *e)
 
 	if (f->last->n > 0)
 		d = compact_plan_cmp(f->plan, 0, f->last, 0, r, 0);
-	for (i = 0; d < 0 && i + 1 < r->n; i++)
+	for (i = 0; d < 0 && (i = pass_series(f->plan, r, i)) + 1 < r->n; i++)
 		d = compact_plan_cmp(f->plan, 0, r, i, r, i + 1);
 	if (d >= 0)
 		return (bad_row(f, i, "is out of order", e));
@@ -152,31 +170,26 @@ file_close(struct compact_input *in)
 	free(f);
 }
 
-/* Key, date and the ticks of both are all that order is judged by. */
+/* Of a plan that is trimmed: its columns, but for the last two. */
 static void
 only_keys(struct file *f, const struct rows_schema *from)
 {
 	const struct compact_plan *p = f->plan;
-	bool *want = must_calloc(from->ncols, sizeof(want[0])), key;
-	uint32_t c, k;
+	bool *want = must_calloc(from->ncols, sizeof(want[0]));
+	uint32_t c;
 
-	for (c = 0; c < p->schema->ncols; c++) {
-		key = p->cursor == (int)c || p->rest_of[c] >= 0;
-		for (k = 0; k < p->nkey; k++)
-			key = key || p->key[k] == c;
-		if (!key)
-			f->map[c] = -1;
-		else if (f->map[c] >= 0)
+	f->map[p->ingested] = f->map[p->group] = -1;
+	for (c = 0; c < p->schema->ncols; c++)
+		if (f->map[c] >= 0)
 			want[f->map[c]] = true;
-	}
 	parquet_reader_only(f->reader, want);
 	free(want);
 }
 
 int
 compact_file_open(const struct sys *sys, const char *path,
-    const struct compact_plan *p, int32_t day, bool keys_only,
-    uint64_t *rows_read, struct compact_input **out, struct err *e)
+    const struct compact_plan *p, int32_t day, uint64_t *rows_read,
+    struct compact_input **out, struct err *e)
 {
 	struct compact_input *in = compact_input_new(p, 0);
 	struct file *f = must_calloc(1, sizeof(*f));
@@ -201,7 +214,7 @@ compact_file_open(const struct sys *sys, const char *path,
 	rc = compact_plan_map(p, f->raw->schema, true, f->map, e);
 	if (rc != 0)
 		err_wrap(e, "%s", path);
-	else if (keys_only)
+	else if (p->keys_only)
 		only_keys(f, f->raw->schema);
 out:
 	if (rc != 0)

@@ -46,6 +46,7 @@ struct compact_plan {
 	bool partitioned;		/* by the UTC date of the cursor */
 	bool snapshot;			/* the last walk replaces all */
 	bool ties_all;
+	bool keys_only;			/* compact_plan_trim() */
 	uint32_t nkey;
 	uint32_t *key;			/* columns of silver */
 	int cursor;			/* columns of silver, or -1 */
@@ -60,6 +61,9 @@ struct compact_plan {
 
 struct compact_plan *compact_plan_new(const struct source_table *,
     bool ties_all);
+/* Leave in the schema only what order is judged by: the key, the date, the
+ * ticks of both; ingestion and group are there, but null. */
+void compact_plan_trim(struct compact_plan *);
 void compact_plan_free(struct compact_plan *);
 /* map[i]: the column of `from` for column i of silver, or -1. A journal's
  * rows lack what is made here, a data file's rows do not. */
@@ -199,11 +203,10 @@ int compact_spill_open(const struct sys *, const char *path,
     const struct compact_plan *, unsigned order, struct compact_input **,
     struct err *);
 
-/* *rows_read grows by the rows delivered. keys_only: of these the columns
- * that are no part of the key, nor the date, are null and not read. */
+/* *rows_read grows by the rows delivered. */
 int compact_file_open(const struct sys *, const char *path,
-    const struct compact_plan *, int32_t day, bool keys_only,
-    uint64_t *rows_read, struct compact_input **, struct err *);
+    const struct compact_plan *, int32_t day, uint64_t *rows_read,
+    struct compact_input **, struct err *);
 
 /* --- the run ------------------------------------------------------------- */
 

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/base_limits.h"
 #include "base/err.h"
 #include "base/must.h"
 #include "compact/compact_int.h"
@@ -167,6 +168,49 @@ compact_plan_new(const struct source_table *t, bool ties_all)
 	plan_keys(p);
 	plan_rests(p);
 	return (p);
+}
+
+static bool
+is_judged(const struct compact_plan *p, uint32_t c)
+{
+	uint32_t k;
+
+	for (k = 0; k < p->nkey; k++)
+		if (p->key[k] == c)
+			return (true);
+	return (p->cursor == (int)c || p->rest_of[c] >= 0 ||
+	    c == p->ingested || c == p->group);
+}
+
+void
+compact_plan_trim(struct compact_plan *p)
+{
+	struct rows_schema *from = p->schema;
+	struct rows_col cols[LIMIT_COLUMNS];
+	uint32_t to[LIMIT_COLUMNS] = { 0 }, c, k, n = 0;
+
+	for (c = 0; c < from->ncols; c++) {
+		if (!is_judged(p, c))
+			continue;
+		cols[n] = from->cols[c];
+		cols[n].required = false;
+		to[c] = n++;
+	}
+	for (c = 0; c < from->ncols; c++) {	/* to[c] <= c */
+		if (!is_judged(p, c))
+			continue;
+		p->rest[to[c]] = p->rest[c] < 0 ? -1 : (int)to[p->rest[c]];
+		p->rest_of[to[c]] = p->rest_of[c] < 0 ? -1 :
+		    (int)to[p->rest_of[c]];
+	}
+	for (k = 0; k < p->nkey; k++)
+		p->key[k] = to[p->key[k]];
+	p->cursor = p->cursor < 0 ? -1 : (int)to[p->cursor];
+	p->ingested = to[p->ingested];
+	p->group = p->batch = to[p->group];
+	p->schema = rows_schema_new(from->name, cols, n);
+	p->keys_only = true;
+	rows_schema_free(from);
 }
 
 void

@@ -261,7 +261,7 @@ open_files(struct compact_job *j, struct inputs *in,
 			break;
 		path = full_path(j, f->path);
 		rc = compact_file_open(j->sys, path, j->plan, day->day,
-		    false, &j->result->rows_merged, &in->in[in->n], e);
+		    &j->result->rows_merged, &in->in[in->n], e);
 		in->n += rc == 0;
 		free(path);
 		j->removes[j->nremoves++] = f;

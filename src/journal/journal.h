@@ -158,6 +158,9 @@ void journal_reader_close(struct journal_reader *);
 int journal_reader_next(struct journal_reader *, struct journal_block *,
     const struct rows_schema **, struct err *);
 int journal_reader_rows(struct journal_reader *, struct rows *, struct err *);
+/* The same as rows_decode_only(). */
+int journal_reader_rows_only(struct journal_reader *, struct rows *,
+    const bool *wanted, struct err *);
 /* Show cover blocks and holes too, from now on; their records are had by
  * journal_reader_cover() and belong to the reader until the next call. */
 void journal_reader_show_covers(struct journal_reader *);

@@ -539,6 +539,14 @@ int
 journal_reader_rows(struct journal_reader *r, struct rows *rows,
     struct err *e)
 {
+
+	return (journal_reader_rows_only(r, rows, NULL, e));
+}
+
+int
+journal_reader_rows_only(struct journal_reader *r, struct rows *rows,
+    const bool *wanted, struct err *e)
+{
 	const struct journal_block *k = &r->head.block;
 	struct cur c;
 	int rc;
@@ -548,7 +556,7 @@ journal_reader_rows(struct journal_reader *r, struct rows *rows,
 	rc = unpack(r, e);
 	if (rc == 0) {
 		cur_init(&c, r->raw.data, r->raw.len);
-		rc = rows_decode(rows, &c, e);
+		rc = rows_decode_only(rows, &c, wanted, e);
 		if (rc == 0 && (cur_left(&c) != 0 || rows->n != k->nrows))
 			rc = ERR_CORRUPT;
 	}

@@ -20,7 +20,7 @@
 #include "parquet/parquet_int.h"
 #include "sys/sys.h"
 
-#define BATCH_ROWS 65536
+#define BATCH_ROWS 8192
 #define HASH_BYTES (256u << 10)
 
 /* A column in the row group at hand. */

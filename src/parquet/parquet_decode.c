@@ -48,11 +48,36 @@ load(const uint8_t *p, size_t bytes, size_t bit, unsigned width)
 	return (width < 64 ? word & ((1ull << width) - 1) : word);
 }
 
+/* The same where 8 bytes are there and width <= 57: no branch. */
+static inline uint64_t
+load_fast(const uint8_t *p, size_t bit, unsigned width)
+{
+	uint64_t word;
+
+	memcpy(&word, p + bit / 8, 8);
+	return (word >> (bit % 8) & ((1ull << width) - 1));
+}
+
+/* How many of n values of that width load_fast() may have: the first is at
+ * bit 0 of `bytes` bytes, which the cursor has passed; what it still has may
+ * be read along. */
+static inline size_t
+fast_values(const struct cur *c, size_t bytes, unsigned width, size_t n)
+{
+	size_t fast, left = cur_left(c);
+
+	bytes += left < 8 ? left : 8;
+	if (width == 0 || width > 57 || bytes < 8)
+		return (0);
+	fast = (bytes - 8) * 8 / width + 1;
+	return (fast < n ? fast : n);
+}
+
 static bool
 get_literals(struct cur *c, uint64_t groups, unsigned width, uint32_t max,
     uint32_t *to, size_t want)
 {
-	size_t i, bytes, n;
+	size_t i, bytes, n, fast;
 	uint32_t top = 0;
 	const uint8_t *p;
 
@@ -62,7 +87,12 @@ get_literals(struct cur *c, uint64_t groups, unsigned width, uint32_t max,
 	n = groups > want / 8 ? want : (size_t)groups * 8;
 	if ((p = cur_bytes(c, bytes)) == NULL)
 		return (false);
-	for (i = 0; i < n; i++) {
+	fast = fast_values(c, bytes, width, n);
+	for (i = 0; i < fast; i++) {
+		to[i] = (uint32_t)load_fast(p, i * width, width);
+		top = to[i] > top ? to[i] : top;
+	}
+	for (; i < n; i++) {
 		to[i] = width == 0 ? 0 :
 		    (uint32_t)load(p, bytes, i * width, width);
 		top = to[i] > top ? to[i] : top;
@@ -102,6 +132,55 @@ parquet_decode_hybrid(struct cur *c, unsigned width, uint32_t max,
 	return (true);
 }
 
+/* Groups of eight bits, a byte each; adds those that are set to *ones. */
+static bool
+get_bits(struct cur *c, uint64_t groups, uint8_t *to, size_t want,
+    uint32_t *ones)
+{
+	size_t i, j, n = groups > want / 8 ? want : (size_t)groups * 8;
+	const uint8_t *p;
+
+	if (groups > cur_left(c) ||
+	    (p = cur_bytes(c, (size_t)groups)) == NULL)
+		return (false);
+	for (i = 0; i + 8 <= n; i += 8) {
+		for (j = 0; j < 8; j++)
+			to[i + j] = (uint8_t)(p[i / 8] >> j & 1);
+		*ones += (uint32_t)__builtin_popcount(p[i / 8]);
+	}
+	for (; i < n; i++)
+		*ones += to[i] = (uint8_t)(p[i / 8] >> i % 8 & 1);
+	return (true);
+}
+
+bool
+parquet_decode_bits(struct cur *c, uint8_t *to, size_t n, uint32_t *ones)
+{
+	uint64_t head, run;
+	uint8_t x;
+	size_t i;
+
+	for (i = 0, *ones = 0; i < n; i += (size_t)run) {
+		head = cur_varint(c);
+		run = head >> 1;
+		if (c->bad || run == 0)
+			return (false);
+		if (head & 1) {
+			if (!get_bits(c, run, to + i, n - i, ones))
+				return (false);
+			run = run > (n - i) / 8 ? n - i : run * 8;
+			continue;
+		}
+		x = cur_u8(c);
+		if (c->bad || x > 1)
+			return (false);
+		run = run > n - i ? n - i : run;
+		memset(to + i, x, (size_t)run);
+		*ones += x > 0 ? (uint32_t)run : 0;
+	}
+	return (true);
+}
+
 struct delta {
 	size_t mini;			/* values of a miniblock */
 	size_t nminis;
@@ -129,17 +208,20 @@ static bool
 get_mini(struct cur *c, struct delta *d, uint64_t min, unsigned width,
     uint64_t *to, size_t n)
 {
-	size_t i, bytes = d->mini / 8 * width;
+	size_t i, fast, bytes = d->mini / 8 * width;
+	uint64_t value = d->value;
 	const uint8_t *p;
 
 	if (width > 64 || (p = cur_bytes(c, bytes)) == NULL)
 		return (false);
-	for (i = 0; i < n; i++) {
-		d->value += min;
-		if (width > 0)
-			d->value += load(p, bytes, i * width, width);
-		to[i] = d->value;
-	}
+	fast = fast_values(c, bytes, width, n);
+	for (i = 0; width == 0 && i < n; i++)
+		to[i] = value += min;
+	for (; i < fast; i++)
+		to[i] = value += min + load_fast(p, i * width, width);
+	for (; i < n; i++)
+		to[i] = value += min + load(p, bytes, i * width, width);
+	d->value = value;
 	return (true);
 }
 

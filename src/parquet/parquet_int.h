@@ -153,6 +153,8 @@ bool parquet_decode_bools(struct cur *, uint8_t *, size_t n);
 /* A value above max is false, too. */
 bool parquet_decode_hybrid(struct cur *, unsigned width, uint32_t max,
     uint32_t *, size_t n);
+/* A hybrid of width 1, a byte a value; n < 2^32, *ones are 1. */
+bool parquet_decode_bits(struct cur *, uint8_t *, size_t n, uint32_t *ones);
 bool parquet_decode_delta64(struct cur *, int64_t *, size_t n);
 bool parquet_decode_delta32(struct cur *, int32_t *, size_t n);
 

@@ -269,18 +269,21 @@ get_levels(struct cur *c, struct parquet_rscratch *x, uint8_t max,
 	buf_clear(&x->codes);
 	if (p == NULL)
 		return (damaged(e, "bad levels"));
-	wide = (void *)buf_reserve(&x->codes, (size_t)n * 4);
+	wide = (void *)buf_reserve(&x->codes, max > 1 ? (size_t)n * 4 : 1);
 	narrow = buf_reserve(to, n);
 	if (wide == NULL || narrow == NULL)
 		return (err_set(e, ERR_LIMIT, "a page of %u values", n));
+	to->len = n;
 	cur_init(&part, p, len);
+	if (max == 1)
+		return (parquet_decode_bits(&part, narrow, n, hits) ? 0 :
+		    damaged(e, "bad levels"));
 	if (!parquet_decode_hybrid(&part, parquet_width(max), max, wide, n))
 		return (damaged(e, "bad levels"));
 	for (*hits = 0, i = 0; i < n; i++) {
 		narrow[i] = (uint8_t)wide[i];
 		*hits += wide[i] == max;
 	}
-	to->len = n;
 	return (0);
 }
 

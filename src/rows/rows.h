@@ -216,5 +216,9 @@ void rows_check(const struct rows *);
  */
 void rows_encode(const struct rows *, struct buf *);
 int rows_decode(struct rows *, struct cur *, struct err *);
+/* The same for the columns that are wanted, [ncols]; the others are checked
+ * like these and then null, required ones too. NULL: all. */
+int rows_decode_only(struct rows *, struct cur *, const bool *wanted,
+    struct err *);
 
 #endif

@@ -4,6 +4,9 @@
  * checked against the rows and the bytes that are there, every code against
  * its dictionary, booleans come out of bits, required columns hold no null.
  * Cells are decoded side by side, then spread over the nulls from the end.
+ *
+ * A column that is not wanted is looked at by the same rules: what cannot
+ * fail (arithmetic, moving cells) is left out, what can is done.
  */
 
 #include "config.h"
@@ -23,12 +26,33 @@ static bool
 get_bitmap(struct cur *c, uint8_t *x, uint32_t n)
 {
 	const uint8_t *p = cur_bytes(c, (n + 7) / 8);
-	uint32_t i;
+	uint32_t i, j;
 
 	if (p == NULL)
 		return (false);
-	for (i = 0; i < n; i++)
+	for (i = 0; i + 8 <= n; i += 8)
+		for (j = 0; j < 8; j++)
+			x[i + j] = (uint8_t)(p[i / 8] >> j & 1);
+	for (; i < n; i++)
 		x[i] = (p[i / 8] >> (i % 8)) & 1;
+	return (true);
+}
+
+/* Bits that are set among the first n; false: there are not so many. */
+static bool
+count_bitmap(struct cur *c, uint32_t n, uint32_t *m)
+{
+	const uint8_t *p = cur_bytes(c, (n + 7) / 8);
+	uint32_t i;
+
+	*m = 0;
+	if (p == NULL)
+		return (false);
+	for (i = 0; i < n / 8; i++)
+		*m += (uint32_t)__builtin_popcount(p[i]);
+	if (n % 8 > 0)
+		*m += (uint32_t)__builtin_popcount(p[i] &
+		    ((1u << n % 8) - 1));
 	return (true);
 }
 
@@ -42,12 +66,13 @@ count(const uint8_t *valid, uint32_t n)
 	return (m);
 }
 
+/* Without a branch a cell: a null takes along what stands there. Row i is
+ * never before cell m - 1, so nothing is lost that is still to be moved. */
 #define SPREAD(type) do {						\
 	type *x = v->data;						\
 									\
-	for (i = n; i-- > 0 && m > 0;)					\
-		if (v->valid[i])					\
-			x[i] = x[--m];					\
+	for (i = n; i-- > 0 && m > 0; m -= v->valid[i])			\
+		x[i] = x[m - 1];					\
 } while (0)
 
 /* The m cells at the front go to the n rows they belong to. */
@@ -292,8 +317,6 @@ out:
 	return (ok);
 }
 
-/* --- batches ------------------------------------------------------------- */
-
 static bool
 decode_cells(struct cur *c, struct rows *r, uint32_t col, uint32_t m,
     int64_t *ints)
@@ -316,6 +339,92 @@ decode_cells(struct cur *c, struct rows *r, uint32_t col, uint32_t m,
 	}
 	return (false);
 }
+
+/* --- what is not wanted -------------------------------------------------- */
+
+static bool
+pass_bools(struct cur *c, uint32_t m)
+{
+	uint8_t form = cur_u8(c);
+
+	if (form == BOOLS_BITMAP)
+		return (cur_bytes(c, (m + 7) / 8) != NULL);
+	return (!c->bad && (form == BOOLS_TRUE || form == BOOLS_FALSE));
+}
+
+static bool
+pass_decimals(struct cur *c, uint32_t m)
+{
+	uint8_t places = cur_u8(c);
+	uint64_t n = cur_varint(c), i;
+
+	if (c->bad || places > DECIMALS_MAX || n > m)
+		return (false);
+	for (i = 0; i < n; i++) {
+		if (cur_varint(c) >= m)
+			return (false);
+		(void)cur_u64le(c);
+	}
+	return (!c->bad && rows_ints_pass(c, m));
+}
+
+static bool
+pass_doubles(struct cur *c, uint32_t m)
+{
+
+	switch (cur_u8(c)) {
+	case DOUBLES_SAME:
+		(void)cur_u64le(c);
+		return (!c->bad);
+	case DOUBLES_RAW:
+		return (cur_bytes(c, (size_t)m * 8) != NULL);
+	case DOUBLES_FLOAT:
+		return (cur_bytes(c, (size_t)m * 4) != NULL);
+	case DOUBLES_DECIMAL:
+		return (pass_decimals(c, m));
+	default:
+		return (false);
+	}
+}
+
+/* Of the types not here each cell can be wrong. */
+static bool
+pass_cells(struct cur *c, struct rows *r, uint32_t col, uint32_t m,
+    int64_t *ints)
+{
+
+	switch (r->schema->cols[col].type) {
+	case ROWS_BOOL:
+		return (pass_bools(c, m));
+	case ROWS_INT64:
+	case ROWS_TICKS:
+		return (rows_ints_pass(c, m));
+	case ROWS_DOUBLE:
+		return (pass_doubles(c, m));
+	default:
+		return (decode_cells(c, r, col, m, ints));
+	}
+}
+
+static bool
+pass_column(struct cur *c, struct rows *r, uint32_t col, uint32_t n,
+    int64_t *ints)
+{
+	uint8_t nulls = cur_u8(c);
+	uint32_t m = n;
+
+	if (c->bad || nulls > NULLS_BITMAP ||
+	    (nulls != NULLS_NONE && r->schema->cols[col].required))
+		return (false);
+	memset(r->v[col].valid, 0, n);
+	if (nulls == NULLS_ALL)
+		return (true);
+	if (nulls == NULLS_BITMAP && (!count_bitmap(c, n, &m) || m == 0))
+		return (false);
+	return (pass_cells(c, r, col, m, ints));
+}
+
+/* --- batches ------------------------------------------------------------- */
 
 static bool
 decode_column(struct cur *c, struct rows *r, uint32_t col, uint32_t n,
@@ -347,6 +456,14 @@ decode_column(struct cur *c, struct rows *r, uint32_t col, uint32_t n,
 int
 rows_decode(struct rows *r, struct cur *c, struct err *e)
 {
+
+	return (rows_decode_only(r, c, NULL, e));
+}
+
+int
+rows_decode_only(struct rows *r, struct cur *c, const bool *wanted,
+    struct err *e)
+{
 	uint64_t n = cur_varint(c);
 	int64_t *ints;
 	uint32_t col;
@@ -362,7 +479,8 @@ rows_decode(struct rows *r, struct cur *c, struct err *e)
 		return (err_set(e, ERR_NOMEM, "no memory for %u rows",
 		    (unsigned)n));
 	for (col = 0; rc == 0 && col < r->schema->ncols; col++)
-		if (!decode_column(c, r, col, (uint32_t)n, ints))
+		if (!(wanted == NULL || wanted[col] ? decode_column :
+		    pass_column)(c, r, col, (uint32_t)n, ints))
 			rc = err_set(e, ERR_CORRUPT, "rows: column %s does "
 			    "not decode", r->schema->cols[col].name);
 	free(ints);

@@ -42,6 +42,8 @@ rows_decimal(int64_t i, unsigned places)
 void rows_ints_encode(const int64_t *, uint32_t m, uint64_t *tmp,
     struct buf *);
 bool rows_ints_decode(struct cur *, int64_t *, uint32_t m);
+/* The same without the integers. */
+bool rows_ints_pass(struct cur *, uint32_t m);
 
 static inline size_t
 rows_width(enum rows_type t)

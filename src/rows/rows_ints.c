@@ -28,6 +28,7 @@ static const int64_t unit_of[] = { 1, 10, 10000, 10000000 };
 
 #define NUNITS (sizeof(unit_of) / sizeof(unit_of[0]))
 #define ORDER_MAX 2
+#define TILE 1024u
 
 static inline uint64_t
 zigzag(uint64_t x)
@@ -155,31 +156,66 @@ rows_ints_encode(const int64_t *x, uint32_t m, uint64_t *z, struct buf *b)
 	put_planes(b, z, m, width);
 }
 
+struct planes {
+	uint64_t first;
+	uint8_t unit, order, width;
+	const uint8_t *p;		/* [width][m] */
+};
+
+static bool
+find_planes(struct cur *c, uint32_t m, struct planes *f)
+{
+
+	f->first = (uint64_t)cur_zigzag(c);
+	f->unit = cur_u8(c);
+	f->order = cur_u8(c);
+	f->width = cur_u8(c);
+	return (!c->bad && f->unit < NUNITS && f->order <= ORDER_MAX &&
+	    f->width >= 1 && f->width <= 8 &&
+	    (f->p = cur_bytes(c, (size_t)f->width * m)) != NULL);
+}
+
+/* n of the integers, from number `at` on; sum[] goes on where it was. */
+static void
+get_tile(const struct planes *f, int64_t *x, uint32_t m, uint32_t at,
+    uint32_t n, uint64_t *sum)
+{
+	uint64_t unit = (uint64_t)unit_of[f->unit], z;
+	const uint8_t *p = f->p + at;
+	uint32_t i;
+	uint8_t k;
+
+	for (i = 0; i < n; i++)
+		x[i] = p[i];
+	for (k = 1, p += m; k < f->width; k++, p += m)
+		for (i = 0; i < n; i++)
+			x[i] = (int64_t)((uint64_t)x[i] |
+			    (uint64_t)p[i] << (8 * k));
+	for (i = 0; i < n; i++)
+		x[i] = (int64_t)unzigzag((uint64_t)x[i]);
+	for (k = 0; k < f->order; k++) {
+		for (i = 0, z = sum[k]; i < n; i++)
+			x[i] = (int64_t)(z += (uint64_t)x[i]);
+		sum[k] = z;
+	}
+	for (i = 0; i < n; i++)
+		x[i] = (int64_t)(f->first + unit * (uint64_t)x[i]);
+}
+
+/* In tiles that stay in the nearest cache over all these passes. */
 static bool
 get_planes(struct cur *c, int64_t *x, uint32_t m)
 {
-	uint64_t first = (uint64_t)cur_zigzag(c), z, unit;
-	uint8_t u = cur_u8(c), order = cur_u8(c), width = cur_u8(c), k;
-	const uint8_t *p;
-	uint32_t i;
+	uint64_t sum[ORDER_MAX] = { 0 };
+	struct planes f;
+	uint32_t at, n;
 
-	if (c->bad || u >= NUNITS || order > ORDER_MAX || width < 1 ||
-	    width > 8 || (p = cur_bytes(c, (size_t)width * m)) == NULL)
+	if (!find_planes(c, m, &f))
 		return (false);
-	for (i = 0; i < m; i++)
-		x[i] = p[i];
-	for (k = 1, p += m; k < width; k++, p += m)
-		for (i = 0; i < m; i++)
-			x[i] = (int64_t)((uint64_t)x[i] |
-			    (uint64_t)p[i] << (8 * k));
-	for (i = 0; i < m; i++)
-		x[i] = (int64_t)unzigzag((uint64_t)x[i]);
-	for (k = 0; k < order; k++)
-		for (i = 0, z = 0; i < m; i++)
-			x[i] = (int64_t)(z += (uint64_t)x[i]);
-	unit = (uint64_t)unit_of[u];
-	for (i = 0; i < m; i++)
-		x[i] = (int64_t)(first + unit * (uint64_t)x[i]);
+	for (at = 0; at < m; at += n) {
+		n = m - at < TILE ? m - at : TILE;
+		get_tile(&f, x + at, m, at, n, sum);
+	}
 	return (true);
 }
 
@@ -198,4 +234,16 @@ rows_ints_decode(struct cur *c, int64_t *x, uint32_t m)
 	for (i = 0; i < m; i++)
 		x[i] = same;
 	return (true);
+}
+
+bool
+rows_ints_pass(struct cur *c, uint32_t m)
+{
+	uint8_t form = cur_u8(c);
+	struct planes f;
+
+	if (form == INTS_PLANES)
+		return (find_planes(c, m, &f));
+	(void)cur_zigzag(c);
+	return (!c->bad && form == INTS_SAME);
 }

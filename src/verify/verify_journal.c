@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/base_limits.h"
 #include "base/must.h"
 #include "verify/verify_int.h"
 
@@ -138,6 +139,28 @@ check_ticks(struct reading *x, const struct journal_block *k,
 	free(path);
 }
 
+/* Rows of a series are held against their cover by key and time; all of a
+ * walk is looked at. */
+static int
+decode(struct reading *x, const struct rows_schema *s, struct rows *r,
+    struct err *why)
+{
+	const struct source_table *t = x->v->table;
+	bool wanted[LIMIT_COLUMNS] = { false };
+	uint32_t k;
+	int c;
+
+	if (t->kind != SOURCE_SERIES || t->cursor < 0)
+		return (journal_reader_rows(x->r, r, why));
+	for (k = 0; k <= t->nkey; k++) {
+		c = rows_schema_find(s, t->schema->cols[k < t->nkey ?
+		    t->key[k] : (uint32_t)t->cursor].name);
+		if (c >= 0)
+			wanted[c] = true;
+	}
+	return (journal_reader_rows_only(x->r, r, wanted, why));
+}
+
 static int
 take_rows(struct reading *x, const struct journal_block *k,
     const struct rows_schema *s)
@@ -149,7 +172,7 @@ take_rows(struct reading *x, const struct journal_block *k,
 	x->g->rows += k->nrows;
 	if (s != NULL && wants(x, k->pos.segment)) {
 		r = rows_new(s);
-		rc = journal_reader_rows(x->r, r, &why);
+		rc = decode(x, s, r, &why);
 		if (rc == ERR_CORRUPT) {
 			tell_damage(x, &k->pos, &why, 0);
 			x->batch->hurt = x->g->hurt = true;

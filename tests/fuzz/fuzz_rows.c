@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/base_limits.h"
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/must.h"
@@ -92,14 +93,21 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
 	struct rows_schema *s = NULL;
 	struct err e = ERR_INIT;
-	struct rows *r;
-	struct cur c;
+	bool wanted[LIMIT_COLUMNS] = { true };
+	struct rows *r, *some;
+	struct cur c, same;
+	int rc;
 
 	cur_init(&c, data, n);
 	if (rows_schema_decode(&c, &s, &e) != 0)
 		return (0);
 	r = rows_new(s);
-	if (rows_decode(r, &c, &e) == 0) {
+	some = rows_new(s);
+	same = c;
+	rc = rows_decode(r, &c, &e);
+	MUST(rows_decode_only(some, &same, wanted, &e) == rc);
+	rows_free(some);
+	if (rc == 0) {
 		rows_check(r);
 		again(r);
 	}

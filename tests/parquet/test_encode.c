@@ -86,7 +86,8 @@ static void
 test_hybrid(void **state)
 {
 	static uint32_t x[NMAX], y[NMAX];
-	uint32_t max, run, value = 0;
+	static uint8_t bits[NMAX];
+	uint32_t max, run, value = 0, ones, set;
 	unsigned width;
 	struct buf out;
 	struct cur c;
@@ -117,6 +118,22 @@ test_hybrid(void **state)
 			assert_memory_equal(x, y, sizes[s] * 4);
 			assert_int_equal(cur_left(&c), 0);
 		}
+	/* Width 1, a byte a value. */
+	for (s = 0; s < NSIZES; s++) {
+		for (ones = 0, i = 0; i < sizes[s]; i++)
+			ones += x[i] = i % 97 < 40 ? i % 97 < 20 :
+			    (uint32_t)rng_below(&g, 2);
+		buf_clear(&out);
+		parquet_encode_hybrid(&out, x, sizes[s], 1);
+		cur_init(&c, out.data, out.len);
+		assert_true(parquet_decode_bits(&c, bits, sizes[s], &set));
+		assert_int_equal(cur_left(&c), 0);
+		assert_int_equal(set, ones);
+		for (i = 0; i < sizes[s]; i++)
+			assert_int_equal(bits[i], x[i]);
+	}
+	cur_init(&c, "\x10\x02", 2);	/* eight times 2 */
+	assert_false(parquet_decode_bits(&c, bits, 8, &set));
 	/* A value above the largest allowed is refused. */
 	x[0] = 5;
 	buf_clear(&out);
@@ -162,6 +179,7 @@ test_rubbish(void **state)
 	struct cur c;
 	struct rng g;
 	size_t n, i, want;
+	uint32_t ones;
 	int round;
 
 	(void)state;
@@ -186,6 +204,8 @@ test_rubbish(void **state)
 		cur_init(&c, p, n);
 		(void)parquet_decode_hybrid(&c, (unsigned)rng_below(&g, 34),
 		    100, (void *)to, want);
+		cur_init(&c, p, n);
+		(void)parquet_decode_bits(&c, to, want, &ones);
 		thrift_in_init(&t, p, n);
 		(void)thrift_enter(&t, &f);
 		while (thrift_next(&t, &f))
