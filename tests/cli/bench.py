@@ -3,9 +3,10 @@ name, baseline value, ratio ("-" where there is none). Each ratio is measured
 in one run, the two sides alternating, median of five (GARNER_BENCH_ROUNDS).
 
     make bench               everything
-    make bench BENCH=fetch   one part: fetch, harvest, compact
+    make bench BENCH=fetch   one part: fetch, harvest, compact, verify
 """
 
+import glob
 import json
 import os
 import statistics
@@ -157,11 +158,76 @@ def compact():
                "bytes")
 
 
+def cpu_of(argv, cwd):
+    """User and system time of a command."""
+    before = os.times()
+    subprocess.run(argv, cwd=cwd, capture_output=True, check=True)
+    after = os.times()
+    return (after.children_user - before.children_user
+            + after.children_system - before.children_system)
+
+
+# All columns of each file, every page against its checksum; no more than
+# reading. What starting Python takes is not counted.
+PYARROW_READ = """
+import sys, time
+import pyarrow
+import pyarrow.parquet as pq
+pyarrow.set_cpu_count(1)
+began = time.process_time()
+for path in sys.argv[1:]:
+    f = pq.ParquetFile(path, page_checksum_verification=True)
+    for batch in f.iter_batches(use_threads=False):
+        pass
+print(time.process_time() - began)
+"""
+
+
+def pyarrow_read(paths):
+    """CPU seconds of reading the files by pyarrow, or None."""
+    python = os.path.join(BUILD, "build-aux/venv/bin/python")
+    if not os.path.exists(python):
+        return None
+    r = subprocess.run([python, "-c", PYARROW_READ] + paths,
+                       capture_output=True, text=True)
+    if r.returncode != 0:
+        print("# pyarrow: " + r.stderr.strip().splitlines()[-1],
+              file=sys.stderr)
+        return None
+    return float(r.stdout)
+
+
+def verify():
+    """Bytes a second of CPU. verify reads journals and tables and holds
+    them against each other; the peer only reads the tables."""
+    mine, peer = [], []
+    with Mock("--tags", TAGS) as m, Site(m.url, size=TAGS // 5) as s:
+        s.garner("harvest")
+        s.garner("compact")
+        paths = glob.glob(os.path.join(s.data, "silver", "**", "*.parquet"),
+                          recursive=True)
+        tables = sum(os.path.getsize(p) for p in paths)
+        journals = sum(os.path.getsize(p) for p in glob.glob(
+            os.path.join(s.data, "bronze", "**", "*.gj"), recursive=True))
+        for _ in range(ROUNDS):
+            mine.append((tables + journals) / 1e6 / cpu_of(
+                [GARNER, "-c", s.conf, "-q", "verify"], s.dir))
+            seconds = pyarrow_read(paths)
+            if seconds:
+                peer.append(tables / 1e6 / seconds)
+    if peer:
+        figure("verify_bytes", statistics.median(mine), "MB/CPU s",
+               "pyarrow", statistics.median(peer))
+    else:
+        figure("verify_bytes", statistics.median(mine), "MB/CPU s")
+
+
 def fetch():
     fetch_bench.fetch(figure, ROUNDS)
 
 
-PARTS = {"fetch": fetch, "harvest": harvest, "compact": compact}
+PARTS = {"fetch": fetch, "harvest": harvest, "compact": compact,
+         "verify": verify}
 chosen = sys.argv[1:] or list(PARTS)
 for part in chosen:
     if part not in PARTS:
