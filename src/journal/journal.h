@@ -89,6 +89,8 @@ struct journal_cover {
 	uint32_t object;	/* id of the ledger */
 	uint32_t rows;
 	int64_t a, b;		/* both TICKS_NONE in a walk */
+	bool replaces;		/* some of it was covered before: what is
+				 * older there is no longer so */
 };
 
 /* Ids are given by the ledger: this tells whether they mean the same

@@ -17,7 +17,7 @@
 
 enum {
 	COL_OBJECT, COL_FROM, COL_TO, COL_ROWS, COL_BLOCKS, COL_REQUESTS,
-	COL_WALK, COL_KEYS, NCOLS
+	COL_WALK, COL_KEYS, COL_REPLACES, NCOLS
 };
 
 static const struct rows_col columns[NCOLS] = {
@@ -29,6 +29,7 @@ static const struct rows_col columns[NCOLS] = {
 	{ "batch_requests", ROWS_INT64, true },
 	{ "batch_walk", ROWS_BOOL, true },
 	{ "batch_keys", ROWS_INT64, true },
+	{ "replaces", ROWS_BOOL, true },
 };
 
 struct rows_schema *
@@ -36,6 +37,13 @@ journal_cover_schema(void)
 {
 
 	return (rows_schema_new("garner_coverage", columns, NCOLS));
+}
+
+struct rows_schema *
+journal_cover_schema_old(void)
+{
+
+	return (rows_schema_new("garner_coverage", columns, COL_REPLACES));
 }
 
 uint64_t
@@ -67,6 +75,7 @@ journal_cover_put(struct rows *r, const struct journal_batch *b,
 		rows_set_i64(r, COL_REQUESTS, at, b->requests);
 		rows_set_bool(r, COL_WALK, at, b->walk);
 		rows_set_i64(r, COL_KEYS, at, (int64_t)b->keys);
+		rows_set_bool(r, COL_REPLACES, at, c->replaces);
 	}
 	return (0);
 }
@@ -86,6 +95,7 @@ get_one(const struct rows *r, uint32_t i, struct journal_batch *b,
 {
 
 	memset(b, 0, sizeof(*b));
+	memset(c, 0, sizeof(*c));
 	if (!get_u32(r, COL_OBJECT, i, &c->object) ||
 	    !get_u32(r, COL_ROWS, i, &c->rows) ||
 	    !get_u32(r, COL_BLOCKS, i, &b->blocks) ||
@@ -95,6 +105,11 @@ get_one(const struct rows *r, uint32_t i, struct journal_batch *b,
 	b->walk = r->v[COL_WALK].b[i];
 	b->keys = (uint64_t)r->v[COL_KEYS].i64[i];
 	c->a = c->b = TICKS_NONE;
+	if (r->schema->ncols > COL_REPLACES) {
+		if (rows_null(r, COL_REPLACES, i))
+			return (false);
+		c->replaces = r->v[COL_REPLACES].b[i];
+	}
 	if (b->walk)
 		return (true);
 	c->a = r->v[COL_FROM].i64[i];

@@ -74,8 +74,10 @@ int journal_block_decode(const uint8_t *, struct block_header *);
 bool journal_block_valid(const uint8_t *header, const struct block_header *,
     const void *payload);
 
-/* Cover records as rows (journal_cover.c). */
+/* Cover records as rows (journal_cover.c): of today, and of the first
+ * writers, who had no column `replaces`. */
 struct rows_schema *journal_cover_schema(void);
+struct rows_schema *journal_cover_schema_old(void);
 int journal_cover_put(struct rows *, const struct journal_batch *,
     const struct journal_cover *, uint32_t n, struct err *);
 /* Appends to *out, which is made larger; ERR_CORRUPT: not such rows. */

@@ -295,6 +295,23 @@ known(const struct mend *m, uint64_t id)
 	return (false);
 }
 
+/* Whether a good block is of the schema. */
+static bool
+named(const struct mend *m, uint64_t id)
+{
+	const struct part *p;
+	uint32_t i;
+	size_t k;
+
+	for (i = 0; i < m->nparts; i++)
+		for (p = &m->parts[i], k = 0; k < p->n; k++)
+			if (p->spans[k].good &&
+			    p->spans[k].kind == BLOCK_COVER &&
+			    p->spans[k].schema_id == id)
+				return (true);
+	return (false);
+}
+
 static int
 schema_block(const struct rows_schema *s, struct buf *to, struct err *e)
 {
@@ -344,28 +361,39 @@ put_back(struct mend *m, struct buf *block)
 }
 
 static int
+restore_schema(struct mend *m, const struct rows_schema *s)
+{
+	struct buf *block;
+	int rc;
+
+	if (known(m, rows_schema_id(s)))
+		return (0);
+	block = must_calloc(1, sizeof(*block));
+	buf_init(block, LIMIT_BLOCK_MAX);
+	if ((rc = schema_block(s, block, m->err)) == 0) {
+		put_back(m, block);
+	} else {
+		buf_fini(block);
+		free(block);
+	}
+	return (rc);
+}
+
+static int
 restore_schemas(struct mend *m)
 {
 	struct rows_schema *cover = journal_cover_schema();
-	const struct rows_schema *s;
-	struct buf *block;
+	struct rows_schema *old = journal_cover_schema_old();
 	size_t i;
 	int rc = 0;
 
-	for (i = 0; i <= m->opt->nschemas && rc == 0; i++) {
-		s = i < m->opt->nschemas ? m->opt->schemas[i] : cover;
-		if (known(m, rows_schema_id(s)))
-			continue;
-		block = must_calloc(1, sizeof(*block));
-		buf_init(block, LIMIT_BLOCK_MAX);
-		if ((rc = schema_block(s, block, m->err)) == 0) {
-			put_back(m, block);
-		} else {
-			buf_fini(block);
-			free(block);
-		}
-	}
+	for (i = 0; i < m->opt->nschemas && rc == 0; i++)
+		rc = restore_schema(m, m->opt->schemas[i]);
+	if (rc == 0)
+		rc = restore_schema(m, !known(m, rows_schema_id(cover)) &&
+		    named(m, rows_schema_id(old)) ? old : cover);
 	rows_schema_free(cover);
+	rows_schema_free(old);
 	return (rc);
 }
 

@@ -8,12 +8,15 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
 
+#include "base/buf.h"
 #include "base/ticks.h"
+#include "journal/journal_int.h"
 #include "journal_test.h"
 
 #define BATCHES 6
@@ -32,7 +35,9 @@ fill(uint32_t k, struct journal_batch *b, struct journal_cover *c)
 	b->walk = k == 4;
 	b->keys = 0x9e3779b97f4a7c15u * k;
 	for (i = 0; i <= k; i++) {
+		memset(&c[i], 0, sizeof(c[i]));
 		c[i].object = 7 * i;
+		c[i].replaces = (k + i) % 3 == 0;
 		c[i].rows = 100 * k + i;
 		c[i].a = b->walk ? TICKS_NONE : 1000 * (int64_t)k - 2 * i;
 		c[i].b = b->walk ? TICKS_NONE : c[i].a + 1 + i;
@@ -135,6 +140,107 @@ test_journal_cover_round_trip(void **state)
 	journal_test_wipe(t);
 }
 
+/* Of the last block in the first segment make a cover block. */
+static void
+make_cover(const struct journal_test *t)
+{
+	struct block_header h;
+	struct buf out;
+	uint8_t data[4096];
+	size_t n, at = SEGMENT_HEADER, last = 0;
+	char *path = journal_segment_path(t->dir, 1);
+	FILE *f = fopen(path, "r+b");
+
+	assert_non_null(f);
+	n = fread(data, 1, sizeof(data), f);
+	while (at + BLOCK_HEADER < n && journal_block_decode(data + at,
+	    &h) == 0) {
+		last = at;
+		at += BLOCK_HEADER + h.stored;
+	}
+	assert_true(last > 0 && journal_block_decode(data + last, &h) == 0);
+	h.kind = BLOCK_COVER;
+	buf_init(&out, sizeof(data));
+	journal_block_encode(&h, data + last + BLOCK_HEADER, &out);
+	assert_int_equal(fseek(f, (long)last, SEEK_SET), 0);
+	assert_int_equal(fwrite(out.data, 1, out.len, f), out.len);
+	assert_int_equal(fclose(f), 0);
+	buf_fini(&out);
+	free(path);
+}
+
+static void
+read_old(struct journal_test *t, const struct rows *old)
+{
+	struct journal_block b = { .group = 1 };
+	const struct journal_cover *c;
+	const struct rows_schema *s;
+	struct journal_reader *r;
+	struct journal_writer *w;
+	struct journal_batch batch;
+	struct journal_pos pos;
+	size_t n;
+
+	assert_int_equal(journal_writer_open(sys_posix(), t->dir, &zero, &w,
+	    NULL, NULL), 0);
+	assert_int_equal(journal_writer_append(w, old, &b, NULL), 0);
+	assert_int_equal(journal_writer_sync(w, &pos, NULL), 0);
+	journal_writer_close(w);
+	make_cover(t);
+	assert_int_equal(journal_writer_open(sys_posix(), t->dir, &pos, &w,
+	    NULL, NULL), 0);
+	append_batch(t, w, 0, &pos);
+	journal_writer_close(w);
+	assert_int_equal(journal_reader_open(sys_posix(), t->dir, &zero, &pos,
+	    false, &r, NULL), 0);
+	journal_reader_show_covers(r);
+	assert_int_equal(journal_reader_next(r, &b, &s, NULL), 1);
+	assert_int_equal(journal_reader_cover(r, &batch, &c, &n, NULL), 0);
+	assert_int_equal(n, 1);
+	assert_true(c->object == 5 && c->b == 8 && !c->replaces);
+	assert_int_equal(journal_reader_next(r, &b, &s, NULL), 1);
+	check_cover(r, &b, 0);
+	assert_int_equal(journal_reader_next(r, &b, &s, NULL), 0);
+	journal_reader_close(r);
+	journal_test_wipe(t);
+}
+
+/* Records of the first writers, who did not tell what is replaced. */
+static void
+test_journal_cover_old(void **state)
+{
+	struct rows_schema *old = journal_cover_schema_old();
+	struct rows_schema *new = journal_cover_schema();
+	struct journal_batch b = { .blocks = 2, .requests = 3, .keys = 4 };
+	struct journal_cover c = { 5, 6, 7, 8, true }, *got = NULL;
+	struct rows *from = rows_new(new), *to = rows_new(old);
+	struct journal_batch back;
+	uint32_t k;
+
+	assert_int_equal(old->ncols + 1, new->ncols);
+	assert_int_equal(journal_cover_put(from, &b, &c, 1, NULL), 0);
+	assert_int_equal(rows_add(to), 0);
+	for (k = 0; k < old->ncols; k++) {
+		assert_string_equal(old->cols[k].name, new->cols[k].name);
+		if (old->cols[k].type == ROWS_BOOL)
+			rows_set_bool(to, k, 0, from->v[k].b[0]);
+		else
+			rows_set_i64(to, k, 0, from->v[k].i64[0]);
+	}
+	assert_int_equal(journal_cover_get(to, &back, &got, NULL), 0);
+	assert_int_equal(back.blocks, 2);
+	assert_int_equal(got->b, 8);
+	assert_false(got->replaces);
+	assert_int_equal(journal_cover_get(from, &back, &got, NULL), 0);
+	assert_true(got->replaces);
+	free(got);
+	read_old(*state, to);
+	rows_free(from);
+	rows_free(to);
+	rows_schema_free(old);
+	rows_schema_free(new);
+}
+
 /* Neither those that read all, nor those that begin at a cover block. */
 static void
 test_journal_cover_not_shown(void **state)
@@ -179,6 +285,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_journal_cover_round_trip),
+		cmocka_unit_test(test_journal_cover_old),
 		cmocka_unit_test(test_journal_cover_not_shown),
 		cmocka_unit_test(test_journal_cover_key),
 	};
