@@ -97,6 +97,7 @@ batch_give_back(struct harvest *h, struct harvest_batch *b)
 	b->opened_us = 0;
 	b->ingested = 0;
 	b->requests = 0;
+	b->again = false;
 	b->next = h->pool;
 	h->pool = b;
 }
@@ -129,8 +130,23 @@ harvest_journal_dir(const char *data, const char *source, const char *table,
 }
 
 static int
+newest(const char *table, uint32_t group, const struct ledger_group *g,
+    void *cookie)
+{
+	int64_t *at = cookie;
+
+	(void)table;
+	(void)group;
+	if (g->committed > *at)
+		*at = g->committed;
+	return (0);
+}
+
+/* And when the newest commit of any group of the table was: streams may have
+ * been in another one, and what is read from now on is to be newer. */
+static int
 read_position(const struct harvest_writer *w, struct ledger_group *g,
-    struct err *e)
+    int64_t *committed, struct err *e)
 {
 	struct ledger_txn *txn;
 	int rc;
@@ -138,6 +154,10 @@ read_position(const struct harvest_writer *w, struct ledger_group *g,
 	if ((rc = ledger_read_begin(w->h->ledger, &txn, e)) != 0)
 		return (rc);
 	rc = ledger_group_get(txn, w->table->name, w->group, g, e);
+	*committed = g->committed;
+	if (rc == 0)
+		rc = ledger_group_each(txn, w->table->name, newest, committed,
+		    e);
 	ledger_read_end(txn);
 	return (rc);
 }
@@ -149,6 +169,7 @@ writer_open(struct harvest_writer *w, struct err *e)
 {
 	struct harvest *h = w->h;
 	struct ledger_group g;
+	int64_t committed = 0;
 	uint64_t cut = 0;
 	char *dir;
 	int rc;
@@ -156,7 +177,7 @@ writer_open(struct harvest_writer *w, struct err *e)
 	dir = harvest_journal_dir(h->opt.data_dir, h->opt.source_name,
 	    w->table->name, w->group);
 	rc = journal_writer_lock(h->sys, dir, &w->journal, e);
-	if (rc == 0 && (rc = read_position(w, &g, e)) == 0)
+	if (rc == 0 && (rc = read_position(w, &g, &committed, e)) == 0)
 		rc = journal_writer_start(w->journal, &g.pos, 1, &cut, e);
 	if (rc == 0 && cut > 0)
 		msg_info("journal", "%s: cut %llu bytes that were never "
@@ -168,7 +189,7 @@ writer_open(struct harvest_writer *w, struct err *e)
 		return (rc);
 	}
 	w->pos = g.pos;
-	w->last_ingested = g.committed;
+	w->last_ingested = committed;
 	return (0);
 }
 
@@ -406,7 +427,6 @@ commit_done(void *cookie)
 		if (!h->full)
 			h->full_since_us = 0;
 		w->pos = task->after;
-		w->last_ingested = b->ingested;
 		h->stats.commits++;
 		h->stats.journal_bytes += task->bytes;
 		if (w->table->kind == SOURCE_SERIES)
@@ -463,6 +483,7 @@ commit_start(struct harvest_writer *w)
 	if (w->busy || batch_empty(w->open) || h->fatal.code != 0)
 		return;
 	w->flight = w->open;
+	w->last_ingested = w->flight->ingested;
 	w->open = NULL;
 	w->busy = true;
 
@@ -493,6 +514,13 @@ harvest_open_rows(struct harvest_writer *w)
 }
 
 void
+harvest_cover_again(struct harvest_writer *w)
+{
+
+	batch_open(w)->again = true;
+}
+
+void
 harvest_cover_add(struct harvest_writer *w, const struct harvest_cover *c)
 {
 	struct harvest_batch *b = batch_open(w);
@@ -513,9 +541,11 @@ harvest_batch_touch(struct harvest_writer *w)
 	int64_t now_us = loop_now_us(h->loop);
 	int64_t ingested = h->sys->now_ticks(h->sys->cookie);
 
-	/* A clock that jumps back must not make newer data look older. */
-	if (ingested <= w->last_ingested)
-		ingested = w->last_ingested + 1;
+	/* A clock that jumps back must not make newer data look older, not
+	 * even in silver, which keeps microseconds. */
+	if (ingested / TICKS_PER_US <= w->last_ingested / TICKS_PER_US)
+		ingested = (w->last_ingested / TICKS_PER_US + 1) *
+		    TICKS_PER_US;
 	b->ingested = ingested;
 	b->requests++;
 	if (b->opened_us == 0)

@@ -1,6 +1,8 @@
 /*
  * What a batch proves, as the records of its cover block: an object's
- * windows that touch become one. Runs on a worker.
+ * windows that touch become one. Those of which the ledger knows that they,
+ * or a part of them, were covered before replace what was read then: what
+ * the source has deleted since is known by that alone. Runs on a worker.
  */
 
 #include "config.h"
@@ -59,6 +61,42 @@ merge(struct harvest_batch *b, uint64_t *keys, size_t *n)
 	return (out);
 }
 
+static bool
+overlaps(const struct ranges *r, int64_t a, int64_t b)
+{
+	size_t i;
+
+	for (i = 0; i < r->n; i++)
+		if (r->r[i].a < b && a < r->r[i].b)
+			return (true);
+	return (false);
+}
+
+/* The ledger is that before this batch: a writer has one in flight. */
+static int
+mark_again(const struct harvest_writer *w, struct journal_cover *c, size_t n,
+    struct err *e)
+{
+	struct ledger_stream s;
+	struct ledger_txn *txn;
+	size_t i;
+	int rc;
+
+	if ((rc = ledger_read_begin(w->h->ledger, &txn, e)) != 0)
+		return (rc);
+	ledger_stream_init(&s);
+	for (i = 0; i < n && rc == 0; i++) {
+		if (i == 0 || c[i].object != c[i - 1].object)
+			rc = ledger_stream_get(txn, w->table->name,
+			    c[i].object, &s, e);
+		c[i].replaces = rc == 0 &&
+		    overlaps(&s.covered, c[i].a, c[i].b);
+	}
+	ledger_stream_fini(&s);
+	ledger_read_end(txn);
+	return (rc);
+}
+
 int
 harvest_cover_write(struct harvest_writer *w, struct harvest_batch *b,
     struct journal_block *k, struct err *e)
@@ -80,7 +118,9 @@ harvest_cover_write(struct harvest_writer *w, struct harvest_batch *b,
 	} else {
 		records = merge(b, &batch.keys, &n);
 	}
-	if (n > 0)
+	if (b->again)
+		rc = mark_again(w, records, n, e);
+	if (rc == 0 && n > 0)
 		rc = journal_writer_cover(w->journal, k, &batch, records, n,
 		    e);
 	free(records);

@@ -84,6 +84,7 @@ struct harvest_batch {
 	int64_t opened_us;
 	int64_t ingested;	/* ticks: when its last answer came */
 	uint64_t requests;
+	bool again;		/* what it covers may have been covered */
 };
 
 /* A table and group being written: its journal and its open batch.
@@ -113,6 +114,8 @@ struct rows *harvest_open_rows(struct harvest_writer *);
 void harvest_cover_init(struct harvest_cover *, uint32_t id, const char *key);
 /* That an object's reading failed for good, for this run. */
 void harvest_cover_failed(struct harvest_cover *, int code, const char *why);
+/* Streams in the open batch may have been read before where it covers them. */
+void harvest_cover_again(struct harvest_writer *);
 /* Put it into the open batch, which takes `why` and `opens` over. */
 void harvest_cover_add(struct harvest_writer *, const struct harvest_cover *);
 void harvest_covers_clear(struct harvest_batch *);

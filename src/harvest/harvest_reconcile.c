@@ -2,7 +2,8 @@
  * Reconciliation: windows of what is covered are read from the server once
  * more, one stream a request, and counted and digested; then the journal of
  * the group is read once for all of them, the newest ingestion of an event
- * taken, and counted and digested the same way.
+ * taken, unless a later reading of its time has it no more, and counted and
+ * digested the same way.
  *
  * Memory is bounded by working through chunks of windows of one group, of
  * so many events as their density lets expect. An answer that is cut proves
@@ -35,6 +36,7 @@ struct window {
 	uint32_t magic;
 	struct rec *rec;
 	const char *key, *name;		/* in the arena of the chunk */
+	uint32_t id;			/* of the object */
 	int64_t a, b;
 	struct fetch_job *job;		/* while asked */
 	uint32_t max_count;		/* of the request */
@@ -53,6 +55,13 @@ struct event {
 	int64_t at;
 	uint64_t order;			/* of ingestion */
 	uint64_t digest;
+};
+
+/* A range that was read again, in a window: what is older does not count. */
+struct again {
+	uint32_t window;
+	int64_t a, b;
+	uint64_t order;			/* of the batch's first event */
 };
 
 struct rec {
@@ -75,6 +84,12 @@ struct rec {
 	/* the journal's part */
 	struct event *events;
 	size_t nevents, events_cap;
+	struct again *again;
+	size_t nagain, again_cap;
+	uint64_t batch_order;		/* of the batch being read */
+	uint8_t batch_id[JOURNAL_BATCH_ID];
+	uint32_t batch_blocks;
+	uint32_t *by_id;		/* [n] of w, by id, then a */
 };
 
 /* --- planning ------------------------------------------------------------ */
@@ -92,8 +107,8 @@ is_chosen(const struct rec *r, uint32_t id, int64_t a)
 }
 
 static void
-window_add(struct rec *r, const char *key, const char *name, int64_t a,
-    int64_t b)
+window_add(struct rec *r, uint32_t id, const char *key, const char *name,
+    int64_t a, int64_t b)
 {
 	struct window *w;
 
@@ -101,6 +116,7 @@ window_add(struct rec *r, const char *key, const char *name, int64_t a,
 	w->magic = WINDOW_MAGIC;
 	w->rec = r;
 	w->key = key;
+	w->id = id;
 	w->name = name;
 	w->a = a;
 	w->b = b;
@@ -166,7 +182,7 @@ plan_range(struct rec *r, const struct ledger_object *o,
 			*key = arena_strdup(r->arena, o->key);
 			*name = arena_strdup(r->arena, o->name);
 		}
-		window_add(r, *key, *name, a, b);
+		window_add(r, o->id, *key, *name, a, b);
 		r->expected += density * (double)(b - a) /
 		    (double)TICKS_PER_S;
 	}
@@ -263,7 +279,7 @@ cut_window(struct window *w, const struct source_page *p, struct err *e)
 	if (p->last <= w->a)
 		return (err_set(e, ERR_LIMIT, "more events at one time than "
 		    "the server gives at once"));
-	window_add(w->rec, w->key, w->name, p->last, w->b);
+	window_add(w->rec, w->id, w->key, w->name, p->last, w->b);
 	w->b = p->last;
 	return (0);
 }
@@ -520,6 +536,129 @@ hull(const struct rec *r, int64_t *a, int64_t *b)
 	}
 }
 
+/* --- what was read again ------------------------------------------------- */
+
+static int
+by_id(const void *a, const void *b, void *cookie)
+{
+	const struct rec *r = cookie;
+	const struct window *x = r->w[*(const uint32_t *)a];
+	const struct window *y = r->w[*(const uint32_t *)b];
+
+	if (x->id != y->id)
+		return (x->id < y->id ? -1 : 1);
+	return (x->a < y->a ? -1 : x->a > y->a);
+}
+
+static void
+index_windows(struct rec *r)
+{
+	uint32_t i;
+
+	r->by_id = must_realloc(r->by_id, r->n + 1, sizeof(r->by_id[0]));
+	for (i = 0; i < r->n; i++)
+		r->by_id[i] = i;
+	if (r->n > 1)
+		qsort_r(r->by_id, r->n, sizeof(r->by_id[0]), by_id, r);
+}
+
+static void
+add_again(struct rec *r, uint32_t window, const struct journal_cover *c)
+{
+
+	if (r->nagain == r->again_cap) {
+		r->again_cap = r->again_cap == 0 ? 64 : 2 * r->again_cap;
+		r->again = must_realloc(r->again, r->again_cap,
+		    sizeof(r->again[0]));
+	}
+	r->again[r->nagain++] = (struct again){ .window = window, .a = c->a,
+	    .b = c->b, .order = r->batch_order };
+}
+
+/* To all windows of the stream that it meets. */
+static void
+take_again(struct rec *r, const struct journal_cover *c)
+{
+	size_t lo = 0, hi = r->n, mid;
+	const struct window *w;
+
+	while (lo < hi) {		/* the first that ends behind c->a */
+		mid = lo + (hi - lo) / 2;
+		w = r->w[r->by_id[mid]];
+		if (w->id < c->object || (w->id == c->object && w->b <= c->a))
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	for (; lo < r->n; lo++) {
+		w = r->w[r->by_id[lo]];
+		if (w->id != c->object || w->a >= c->b)
+			break;
+		add_again(r, r->by_id[lo], c);
+	}
+}
+
+static int
+take_cover(struct rec *r, struct journal_reader *reader,
+    const struct journal_block *b, struct err *e)
+{
+	const struct journal_cover *c;
+	struct journal_batch batch;
+	size_t i, n;
+	int rc;
+
+	if ((rc = journal_reader_cover(reader, &batch, &c, &n, e)) != 0)
+		return (rc);
+	if (r->batch_blocks == 0)
+		r->batch_order = r->nevents;
+	if (batch.blocks == r->batch_blocks && (batch.blocks == 0 ||
+	    memcmp(r->batch_id, b->batch_id, sizeof(r->batch_id)) == 0))
+		for (i = 0; i < n; i++)
+			if (c[i].replaces)
+				take_again(r, &c[i]);
+	r->batch_blocks = 0;
+	return (0);
+}
+
+static void
+count_block(struct rec *r, const struct journal_block *b)
+{
+
+	if (r->batch_blocks > 0 &&
+	    memcmp(r->batch_id, b->batch_id, sizeof(r->batch_id)) != 0)
+		r->batch_blocks = 0;
+	if (r->batch_blocks++ == 0)
+		r->batch_order = r->nevents;
+	memcpy(r->batch_id, b->batch_id, sizeof(r->batch_id));
+}
+
+static int
+by_window(const void *a, const void *b)
+{
+	const struct again *x = a, *y = b;
+
+	return (x->window < y->window ? -1 : x->window > y->window);
+}
+
+/* Was its time read again since, without it? *at moves on with windows. */
+static bool
+is_replaced(const struct rec *r, const struct event *v, size_t *at)
+{
+	const struct again *g;
+	size_t i;
+
+	while (*at < r->nagain && r->again[*at].window < v->window)
+		(*at)++;
+	for (i = *at; i < r->nagain && r->again[i].window == v->window; i++) {
+		g = &r->again[i];
+		if (g->a <= v->at && v->at < g->b && v->order < g->order)
+			return (true);
+	}
+	return (false);
+}
+
+/* --- the journal --------------------------------------------------------- */
+
 static int
 read_blocks(struct rec *r, struct journal_reader *reader, struct err *e)
 {
@@ -531,8 +670,18 @@ read_blocks(struct rec *r, struct journal_reader *reader, struct err *e)
 	int rc;
 
 	hull(r, &from, &to);
+	r->batch_blocks = 0;
+	journal_reader_show_covers(reader);
 	while ((rc = journal_reader_next(reader, &b, &schema, e)) == 1) {
-		if (b.cover || b.last_tick < from || b.first_tick >= to)
+		if (b.hole)
+			continue;
+		if (b.cover) {
+			if ((rc = take_cover(r, reader, &b, e)) != 0)
+				break;
+			continue;
+		}
+		count_block(r, &b);
+		if (b.last_tick < from || b.first_tick >= to)
 			continue;
 		if (c.schema != schema || rows == NULL) {
 			rows_free(rows);
@@ -569,15 +718,19 @@ count_events(struct rec *r)
 {
 	const struct event *v, *next;
 	struct window *w;
-	size_t i;
+	size_t i, at = 0;
 
 	if (r->nevents > 0)
 		qsort(r->events, r->nevents, sizeof(r->events[0]), by_event);
+	if (r->nagain > 0)
+		qsort(r->again, r->nagain, sizeof(r->again[0]), by_window);
 	for (i = 0; i < r->nevents; i++) {
 		v = &r->events[i];
 		next = i + 1 < r->nevents ? v + 1 : NULL;
 		if (next != NULL && next->window == v->window &&
 		    next->at == v->at && next->ordinal == v->ordinal)
+			continue;
+		if (is_replaced(r, v, &at))
 			continue;
 		w = r->w[v->window];
 		w->ours++;
@@ -605,7 +758,8 @@ read_ours(struct rec *r, struct err *e)
 	/* cut windows were put at the end */
 	if (r->n > 1)
 		qsort(r->w, r->n, sizeof(r->w[0]), by_key);
-	r->nevents = 0;
+	index_windows(r);
+	r->nevents = r->nagain = 0;
 	dir = harvest_journal_dir(h->opt.data_dir, h->opt.source_name,
 	    r->table->name, r->group);
 	rc = journal_reader_open(h->sys, dir, &start, &g.pos, false, &reader,
@@ -694,6 +848,8 @@ harvest_reconcile(struct harvest *h, const struct source_table *t,
 	arena_free(r.arena);
 	rows_free(r.rows);
 	free(r.events);
+	free(r.again);
+	free(r.by_id);
 	free(r.w);
 	return (rc);
 }

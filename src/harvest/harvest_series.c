@@ -183,6 +183,29 @@ never_read(const struct plan *p)
 	    source_first_can(p->series->table));
 }
 
+/* Where what is wanted begins to be what was read before. */
+static void
+note_again(struct harvest_series *s, const struct ranges *wanted,
+    const struct ranges *covered)
+{
+	const struct range *x, *y;
+	size_t i = 0, j = 0;
+
+	while (i < wanted->n && j < covered->n) {
+		x = &wanted->r[i];
+		y = &covered->r[j];
+		if (x->a < y->b && y->a < x->b) {
+			if (x->a < s->again_from)
+				s->again_from = x->a;
+			return;
+		}
+		if (x->b <= y->a)
+			i++;
+		else
+			j++;
+	}
+}
+
 /* Wanted: the range minus what is covered, the tail always again. */
 static int
 plan_stream(const struct ledger_object *o, void *cookie)
@@ -227,6 +250,7 @@ plan_stream(const struct ledger_object *o, void *cookie)
 	st->s.name = arena_strdup(s->arena, o->name);
 	if (never_read(p))
 		harvest_first_add(s, s->nstreams);
+	note_again(s, &p->missing, &p->state.covered);
 	g = group_get(s, number);
 	if (p->state.ncells > 0) {
 		sched_grain(g->sched, p->state.cells[0].a, s->cell_len);
@@ -311,6 +335,7 @@ harvest_series_run(struct harvest *h, const struct source_table *t,
 	s.cells_from = harvest_cells_from(h, t, range);
 	s.cell_len = harvest_cell_len(h, t);
 	s.known_from = s.cells_from;
+	s.again_from = INT64_MAX;
 	rc = plan_streams(&s, range, e);
 	if (rc == 0) {
 		if (range->reread)

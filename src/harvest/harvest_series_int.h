@@ -76,6 +76,7 @@ struct harvest_series {
 	struct harvest_firsts *firsts;	/* streams never read; or NULL */
 	struct harvest_before *before;	/* of a range read again, or NULL */
 	int64_t known_from;		/* cells of before begin here */
+	int64_t again_from;		/* what is older was never read */
 };
 
 /* The group of an object, which was planned. */

@@ -354,6 +354,8 @@ harvest_settle(struct ask *k)
 		settle_stream(k, &known, order[i]);
 	known_end(&known);
 	free(order);
+	if (k->q.b > g->series->again_from)
+		harvest_cover_again(g->writer);
 	harvest_batch_touch(g->writer);
 	sched_finish(g->sched, &k->q);
 }
