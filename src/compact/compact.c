@@ -259,8 +259,8 @@ static bool
 nothing_new(const struct compact_job *j)
 {
 
-	return (j->result->rows_read == 0 && !j->plan->snapshot &&
-	    !j->opt->rebuild);
+	return (j->result->rows_read == 0 && j->covers == NULL &&
+	    !j->plan->snapshot && !j->opt->rebuild);
 }
 
 static int
@@ -363,6 +363,7 @@ compact_table(const struct sys *sys, struct ledger *ledger,
 
 	memset(&j, 0, sizeof(j));
 	j.sys = sys;
+	j.ledger = ledger;
 	j.opt = opt;
 	j.result = result;
 	j.plan = compact_plan_new(t, opt->ties_all);

@@ -17,8 +17,11 @@
  * leaves orphans, swept by the next run; after it nothing is left to do.
  *
  * Which row of a key wins: latest ingestion, then higher group, then later
- * journal position. The result does not depend on how runs were cut or on
- * the order of groups, and a rebuild gives equal content.
+ * journal position. Of a series a range that was read again replaces what
+ * was there: rows that are older than a batch which covers their stream and
+ * time, by ingestion and group, are dropped, so that what the source has
+ * deleted goes. The result does not depend on how runs were cut or on the
+ * order of groups, and a rebuild gives equal content.
  */
 
 #include <stdbool.h>
@@ -54,6 +57,8 @@ struct compact_result {
 	uint64_t rows_written;
 	uint64_t duplicates;	/* of the rows read, not in the result: an
 				 * older or equal row of a key */
+	uint64_t replaced;	/* rows read, or of the table, that a newer
+				 * reading of their time has no more */
 	uint64_t rows_total;	/* of the table afterwards */
 	uint64_t bytes_total;	/* of its live files */
 	uint32_t files_added;

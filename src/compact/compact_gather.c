@@ -57,6 +57,7 @@ compact_gather_clear(struct compact_job *j)
 
 	remove_runs(j);
 	compact_load_clear(&j->load);
+	compact_cover_clear(j);
 	j->days.n = 0;
 }
 
@@ -121,6 +122,9 @@ struct reading {
 	const struct rows_schema *schema;	/* map and rows are for it */
 	struct rows *rows;
 	int *map;
+	/* of the batch at hand: blocks of rows that are there */
+	uint8_t batch_id[JOURNAL_BATCH_ID];
+	uint32_t blocks;
 };
 
 static int
@@ -145,7 +149,10 @@ take_block(struct compact_job *j, struct reading *r,
 {
 	int rc;
 
-	if (!compact_load_fits(&j->load, b->nrows, j->opt->memory) &&
+	size_t used = compact_cover_bytes(j);
+
+	if (!compact_load_fits(&j->load, b->nrows, j->opt->memory > used ?
+	    j->opt->memory - used : 0) &&
 	    (rc = spill_load(j, e)) != 0)
 		return (rc);
 	if ((rc = use_schema(j, r, schema, e)) != 0)
@@ -162,12 +169,43 @@ out:
 	return (compact_turn(j, e));
 }
 
+static void
+count_block(struct reading *r, const struct journal_block *b)
+{
+
+	if (r->blocks == 0 ||
+	    memcmp(r->batch_id, b->batch_id, sizeof(r->batch_id)) != 0)
+		r->blocks = 0;
+	memcpy(r->batch_id, b->batch_id, sizeof(r->batch_id));
+	r->blocks++;
+}
+
+/* A batch that lost a block does not tell what was there. */
+static int
+take_cover(struct compact_job *j, struct reading *r,
+    const struct journal_block *b, struct err *e)
+{
+	const struct journal_cover *c;
+	struct journal_batch batch;
+	uint32_t blocks = r->blocks;
+	size_t n;
+	int rc;
+
+	r->blocks = 0;
+	if ((rc = journal_reader_cover(r->reader, &batch, &c, &n, e)) != 0)
+		return (rc);
+	if (batch.blocks != blocks || (blocks > 0 && memcmp(r->batch_id,
+	    b->batch_id, sizeof(r->batch_id)) != 0))
+		return (0);
+	return (compact_cover_take(j, b, &batch, c, n, e));
+}
+
 static int
 gather_group(struct compact_job *j, const struct compact_group *g,
     struct err *e)
 {
 	const struct rows_schema *schema;
-	struct reading r = { NULL, NULL, NULL, NULL };
+	struct reading r = { .reader = NULL };
 	struct journal_block b;
 	char *dir;
 	int rc;
@@ -181,9 +219,18 @@ gather_group(struct compact_job *j, const struct compact_group *g,
 	    &r.reader, e);
 	if (rc != 0)
 		goto out;
-	while ((rc = journal_reader_next(r.reader, &b, &schema, e)) == 1)
-		if ((rc = take_block(j, &r, &b, schema, e)) != 0)
+	if (compact_cover_can(j->plan))
+		journal_reader_show_covers(r.reader);
+	while ((rc = journal_reader_next(r.reader, &b, &schema, e)) == 1) {
+		if (b.hole)
+			continue;
+		if (!b.cover)
+			count_block(&r, &b);
+		rc = b.cover ? take_cover(j, &r, &b, e) :
+		    take_block(j, &r, &b, schema, e);
+		if (rc != 0)
 			break;
+	}
 out:
 	rows_free(r.rows);
 	if (r.reader != NULL)

@@ -11,6 +11,8 @@
  *	spill	a sorted run in a file
  *	file	a data file of the table as one more sorted input
  *	merge	sorted inputs into one, partition after partition
+ *	cover	ranges that were read again, sorted as rows are
+ *	filter	merged rows, without those that such a range replaces
  *	write	the result as data files
  *	sweep	leftovers of crashed runs
  *	plan	columns and keys; copy: spans of rows between batches
@@ -118,6 +120,10 @@ struct compact_days {
 	size_t cap;
 };
 
+/* Rows from `a` to `b`, both included, are in this partition. */
+void compact_days_add(struct compact_days *, int32_t day, int64_t a,
+    int64_t b);
+
 #define COMPACT_ROW_BITS 20	/* a place: chunk << 20 | row */
 
 struct compact_chunk {
@@ -208,6 +214,36 @@ int compact_file_open(const struct sys *, const char *path,
     const struct compact_plan *, int32_t day, uint64_t *rows_read,
     struct compact_input **, struct err *);
 
+/* --- cover, filter ------------------------------------------------------- */
+
+struct compact_covers;
+struct compact_filter;
+struct compact_job;
+
+/* Whether rows are sorted in a way that lets ranges of streams be held
+ * against them. */
+bool compact_cover_can(const struct compact_plan *);
+/* The cover block of a whole batch: its records that replace something are
+ * added to the job's. */
+int compact_cover_take(struct compact_job *, const struct journal_block *,
+    const struct journal_batch *, const struct journal_cover *, size_t n,
+    struct err *);
+/* All of them, sorted; NULL when there are none. */
+int compact_cover_open(struct compact_job *, struct compact_input **,
+    struct err *);
+void compact_cover_clear(struct compact_job *);
+size_t compact_cover_bytes(const struct compact_job *);
+
+/* Takes the input over. A sink of merged rows (filter_put), which gives what
+ * stays on to another, day after day. */
+struct compact_filter *compact_filter_new(const struct compact_plan *,
+    struct compact_input *, uint64_t *dropped);
+void compact_filter_free(struct compact_filter *);	/* NULL: nothing */
+void compact_filter_begin(struct compact_filter *, int32_t day,
+    const struct compact_sink *);
+int compact_filter_put(void *, const struct rows *, uint32_t from, uint32_t n,
+    struct err *);
+
 /* --- the run ------------------------------------------------------------- */
 
 struct compact_group {
@@ -229,6 +265,7 @@ struct compact_new {			/* a data file made by this run */
 
 struct compact_job {
 	const struct sys *sys;
+	struct ledger *ledger;
 	const struct compact_options *opt;
 	struct compact_plan *plan;
 	struct compact_result *result;
@@ -240,6 +277,7 @@ struct compact_job {
 	/* made by gather */
 	struct compact_days days;
 	struct compact_load load;
+	struct compact_covers *covers;		/* or NULL: none */
 	unsigned runs[COMPACT_RUNS_MAX];	/* numbers of spilled runs */
 	unsigned nruns;
 	unsigned next_run;

@@ -252,6 +252,17 @@ day_find(struct compact_days *d, int32_t day)
 	return (&d->day[lo]);
 }
 
+void
+compact_days_add(struct compact_days *d, int32_t number, int64_t a, int64_t b)
+{
+	struct compact_day *day = day_find(d, number);
+
+	if (a < day->min_tick)
+		day->min_tick = a;
+	if (b > day->max_tick)
+		day->max_tick = b;
+}
+
 static void
 add_days(struct compact_days *d, const struct compact_plan *p,
     const struct rows *r, uint32_t first)

@@ -273,10 +273,13 @@ open_files(struct compact_job *j, struct inputs *in,
 
 static int
 write_day(struct writer *w, struct inputs *in, const struct compact_day *day,
-    struct err *e)
+    struct compact_filter *filter, struct err *e)
 {
 	struct compact_job *j = w->job;
-	const struct compact_sink sink = { .cookie = w, .put = put };
+	const struct compact_sink out = { .cookie = w, .put = put };
+	const struct compact_sink sink = filter == NULL ? out :
+	    (struct compact_sink){ .cookie = filter,
+	    .put = compact_filter_put };
 	char date[TICKS_TEXT_MAX], *dir;
 	int rc;
 
@@ -288,6 +291,8 @@ write_day(struct writer *w, struct inputs *in, const struct compact_day *day,
 	rc = sys_mkdirs(j->sys, dir, e);
 	if (rc == 0 && !j->opt->rebuild && !j->plan->snapshot)
 		rc = open_files(j, in, day, w->partition, e);
+	if (filter != NULL)
+		compact_filter_begin(filter, day->day, &out);
 	if (rc == 0)
 		rc = compact_merge_day(j->plan, in->in, in->n, day->day,
 		    &sink, &j->result->duplicates, e);
@@ -313,6 +318,8 @@ int
 compact_write(struct compact_job *j, struct err *e)
 {
 	struct writer w = { .job = j };
+	struct compact_filter *filter = NULL;
+	struct compact_input *covers = NULL;
 	struct inputs in;
 	uint32_t k;
 	size_t d;
@@ -328,9 +335,15 @@ compact_write(struct compact_job *j, struct err *e)
 		w.sorted_by[k] = j->plan->schema->cols[j->plan->key[k]].name;
 
 	rc = open_runs(j, &in, e);
+	if (rc == 0)
+		rc = compact_cover_open(j, &covers, e);
+	if (covers != NULL)
+		filter = compact_filter_new(j->plan, covers,
+		    &j->result->replaced);
 	for (d = 0; d < j->days.n && rc == 0; d++)
-		rc = write_day(&w, &in, &j->days.day[d], e);
+		rc = write_day(&w, &in, &j->days.day[d], filter, e);
 	close_from(&in, 0);
+	compact_filter_free(filter);
 	free(w.sorted_by);
 	return (rc);
 }

@@ -120,6 +120,75 @@ def test_one_late_event():
         check(m, s)
 
 
+def changes(m, before, b=B):
+    """Keys that came, went, and whose value is another since `before`."""
+    old = {(r["tag_webid"], r["timestamp"]): r for r in last_of_ties(before)}
+    new = {(r["tag_webid"], r["timestamp"]): r
+           for r in last_of_ties(m.truth("pi_timeseries", A, b))}
+    return (len(set(new) - set(old)), len(set(old) - set(new)),
+            sum(new[k] != old[k] for k in set(new) & set(old)))
+
+
+def replaced(s):
+    r = json.loads(s.garner("compact", "--table", "pi_timeseries",
+                            "--json").stdout)
+    return r["tables"][0]["replaced"]
+
+
+FATES = ["--late", "0.01", "--late-max", "30m", "--edits", "0.05",
+         "--edits-max", "40m", "--deletes", "0.05", "--deletes-max", "40m"]
+
+
+def test_edited_and_deleted_values():
+    """What changed within the tail is so in silver after each run, and what
+    the server has no more is gone; a rebuild says the same."""
+    with Mock("--tags", 20, "--density", "fast=4s,medium=20s,slow=1m",
+              *FATES) as m, Site(m.url, reread="2h", size=8) as s:
+        harvest(s)
+        check(m, s)
+        gone = dropped = edited = 0
+        for minute in (10, 20, 31, 47):
+            b = "2026-03-01T12:%02d:00Z" % minute
+            before = m.truth("pi_timeseries", A, B)
+            m.set_now(b)
+            since = changes(m, before)
+            gone += since[1]
+            edited += since[2]
+            harvest(s)
+            dropped += replaced(s)
+            check(m, s, b, "at minute %d" % minute)
+            n = journal(s)
+            assert harvest(s)["values"] == 0 and journal(s) == n
+        assert gone > 20 and edited > 20 and dropped >= gone, (
+            gone, edited, dropped)
+        s.garner("compact", "--rebuild")
+        check_silver(m, s, A, b, SERIES, "made again")
+        assert len(s.cat("pi_timeseries", "--bronze")) > \
+            len(s.cat("pi_timeseries"))
+
+
+def test_all_deleted():
+    """Ranges and days that are empty now, with no new row to tell of it."""
+    a, b = "2026-02-27T00:00:00Z", "2026-03-01T12:00:00Z"
+    with Mock("--tags", 5, "--start", a, "--density",
+              "fast=1m,medium=10m,slow=1h", "--deletes", "0.999",
+              "--deletes-max", "1h") as m, \
+            Site(m.url, **{"from": a, "reread": "1h"}) as s:
+        m.set_now("2026-02-28T12:00:00Z")
+        harvest(s)
+        m.set_now(b)
+        harvest(s)
+        s.garner("compact")
+        n = len(s.cat("pi_timeseries"))
+        m.set_now("2026-03-02T12:00:00Z")
+        harvest(s, "--reread", "--from", a, "--to", b)
+        assert replaced(s) > 0
+        rows = m.truth("pi_timeseries", a, b)
+        assert len(rows) < n / 4, (len(rows), n)
+        check_silver(m, s, a, b, SERIES)
+        assert harvest(s, "--reread", "--to", b)["values"] == 0
+
+
 def test_event_frames():
     """Open frames are read until they are closed, however long that takes;
     what is as it was adds nothing."""
@@ -259,6 +328,54 @@ def test_reread_of_a_range():
                 assert r["values"] == 0 and journal(s) == n, (args, r)
             assert r["values_unchanged"] > 500, r
             check(m, s, b, str(args))
+
+
+def test_reread_finds_edits_and_deletions():
+    """Those older than the tail are found by --reread, and by nothing else."""
+    with Mock("--tags", 20, "--density", "fast=4s,medium=20s,slow=1m",
+              "--edits", "0.01", "--deletes", "0.01") as m, \
+            Site(m.url, reread="5m", size=8) as s:
+        harvest(s)
+        before = m.truth("pi_timeseries", A, B)
+        b = "2026-03-01T14:00:00Z"
+        m.set_now(b)
+        harvest(s)
+        s.garner("compact")
+        since = changes(m, before)
+        assert since[1] > 20 and since[2] > 20, since
+        old = len(s.cat("pi_timeseries", "--to", B))
+        # verify sees them from outside
+        r = s.garner("verify", "--source", "--json", status=1).stdout
+        kinds = {json.loads(x)["kind"] for x in r.splitlines()}
+        assert {"source.surplus"} <= kinds <= {
+            "source.surplus", "source.content", "summary"}, kinds
+        r = harvest(s, "--reread", "--from", A)
+        assert r["values"] > 0, r
+        assert replaced(s) > 10
+        check(m, s, b)
+        assert len(s.cat("pi_timeseries", "--to", B)) < old
+        n = journal(s)
+        r = harvest(s, "--reread")
+        assert r["values"] == 0 and journal(s) == n, r
+        s.garner("verify", "--source")
+        s.garner("verify")
+
+
+def test_deleted_under_another_grouping():
+    """What one group read is replaced by what another one reads later."""
+    with Mock("--tags", 12, "--deletes", "0.02", "--density",
+              "fast=4s,medium=20s,slow=1m") as m, \
+            Site(m.url, reread="5m", size=5) as s:
+        harvest(s)
+        for size, hour in ((3, 13), (5, 14)):
+            b = "2026-03-01T%d:00:00Z" % hour
+            m.set_now(b)
+            s.write(size=size)
+            harvest(s, "--reread")
+            check(m, s, b, "groups of %d" % size)
+        s.garner("compact", "--rebuild")
+        check_silver(m, s, A, b, SERIES, "made again")
+        s.garner("verify")
 
 
 def test_reread_after_another_grouping():

@@ -38,6 +38,14 @@ struct test_rows {
 	size_t cap;
 };
 
+struct test_cover {
+	char id[24];		/* the stream */
+	int64_t a, b;		/* ticks */
+	bool replaces;
+	int64_t ingested;	/* filled by test_commit() */
+	int32_t group;
+};
+
 struct test {
 	char dir[64];
 	struct sys sys;			/* posix, not waiting for the disk */
@@ -54,15 +62,29 @@ struct test {
 	struct journal_pos pos[TEST_GROUPS];
 	struct compact_options opt;
 	struct compact_result res;
+	struct source_table over;	/* catalogue of the streams */
+	struct test_cover *covers;	/* that replace, committed */
+	size_t ncovers;
+	struct test_cover cover[64];	/* of the next commit, ascending */
+	size_t nopen;
+	bool half, strange;		/* the next commit lost a block, or is
+					 * of other objects: no cover counts */
 };
 
 void test_init(struct test *, enum source_kind);
 void test_fini(struct test *);
 void test_add(struct test *, const char *id, int64_t at, int32_t ordinal);
+/* The next commit covers a stream's range; in order of stream and time, the
+ * streams `tag0` to `tag99`. */
+void test_cover(struct test *, unsigned tag, int64_t a, int64_t b,
+    bool replaces);
 /* A commit of a group: one block of the rows added, or none. */
 void test_commit(struct test *, uint32_t group, int64_t ingested);
 /* Random rows of some streams, in answers that overlap, with ties. */
 void test_random(struct test *, struct rng *, uint32_t group);
+/* Ranges of some streams read again, with some rows in them. */
+void test_random_again(struct test *, struct rng *, uint32_t group,
+    int64_t ingested);
 
 /* Compact; 0 or an error. */
 int test_compact(struct test *, const struct sys *, struct err *);

@@ -94,6 +94,102 @@ test_histories(void **state)
 	}
 }
 
+/* What is read again replaces what was there, of any group, however runs are
+ * cut and whatever fits in memory. */
+static uint64_t
+run_again(const struct history *h)
+{
+	int64_t clock = 17000000000000000;
+	uint64_t n, replaced = 0;
+	struct rng rng;
+	struct test t;
+	int round;
+
+	test_init(&t, SOURCE_SERIES);
+	t.opt.memory = h->memory;
+	t.opt.file_rows = h->file_rows;
+	t.opt.ties_all = h->ties_all;
+	rng_init(&rng, h->seed);
+	for (round = 0; round < 6; round++) {
+		for (n = 1 + rng_below(&rng, 8); n > 0; n--) {
+			clock += 10 + (int64_t)rng_below(&rng, 30);
+			for (int g = 0; g < TEST_GROUPS; g++)
+				t.clock[g] = clock;
+			if (rng_below(&rng, 2) == 0)
+				test_random(&t, &rng,
+				    (uint32_t)rng_below(&rng, TEST_GROUPS));
+			else
+				test_random_again(&t, &rng, (uint32_t)
+				    rng_below(&rng, TEST_GROUPS), clock);
+			clock += 30;
+		}
+		test_compact_ok(&t);
+		replaced += t.res.replaced;
+	}
+	test_compact_ok(&t);	/* nothing new */
+	assert_int_equal(t.res.files_added + t.res.files_removed, 0);
+	t.opt.rebuild = true;
+	test_compact_ok(&t);
+	replaced += t.res.replaced;
+	test_fini(&t);
+	return (replaced);
+}
+
+static void
+test_again(void **state)
+{
+	static const struct history c[] = {
+		{ 0, 64 << 20, 1000000, false },
+		{ 0, 64 << 20, 7, true },
+		{ 0, 1, 50, false },	/* each block a run */
+		{ 0, 20000, 33, true },
+	};
+	uint64_t replaced;
+	struct history h;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(c) / sizeof(c[0]); i++) {
+		h = c[i];
+		replaced = 0;
+		for (h.seed = 1; h.seed <= 8; h.seed++)
+			replaced += run_again(&h);
+		assert_true(replaced > 400);
+	}
+}
+
+/* More of them than are open at once; ranges without a row of their own. */
+static void
+test_again_folding(void **state)
+{
+	struct test t;
+	int i;
+
+	(void)state;
+	test_init(&t, SOURCE_SERIES);
+	t.opt.memory = 1;
+	for (i = 0; i < 200; i++)
+		test_add(&t, "tag7", i * 600 * S, 0);
+	test_commit(&t, 1, 100 * DAY);
+	test_compact_ok(&t);
+	for (i = 0; i < 150; i++) {
+		test_cover(&t, 7, i * 600 * S, i * 600 * S + 1, true);
+		test_commit(&t, (uint32_t)i % 3, (101 + i) * DAY);
+	}
+	test_compact_ok(&t);
+	assert_int_equal(t.res.rows_total, 50);
+	assert_int_equal(t.res.replaced, 150);
+	assert_int_equal(t.res.rows_read, 0);
+	/* The day that is left, all of it. */
+	test_cover(&t, 7, 0, 3 * DAY, true);
+	test_commit(&t, 1, 300 * DAY);
+	test_compact_ok(&t);
+	assert_int_equal(t.res.rows_total, 0);
+	assert_int_equal(t.res.files_added, 0);
+	assert_int_equal(t.res.files_removed, 1);
+	test_fini(&t);
+}
+
 /* More runs than are open at once, and more files. */
 static void
 test_folding(void **state)
@@ -705,6 +801,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_schema),
 		cmocka_unit_test(test_histories),
+		cmocka_unit_test(test_again),
+		cmocka_unit_test(test_again_folding),
 		cmocka_unit_test(test_folding),
 		cmocka_unit_test(test_large),
 		cmocka_unit_test(test_late),

@@ -5,8 +5,8 @@
  * where it is sure that it was read; elsewhere it adds to it. Mostly one
  * possibility is left.
  *
- * With the policy `append` an event that was deleted after it was read stays
- * in silver: "nothing there" leaves what may be there as it was.
+ * An event that was deleted after it was read is gone from silver when its
+ * time was read again: where it was, nothing may be.
  */
 
 #include "config.h"
@@ -132,11 +132,8 @@ key_update(const struct sim *s, struct sim_key *k, const struct said *x,
 	for (o = 0; o < sim_rows(s, k); o++) {
 		may = sim_may(k, o);
 		said = sim_may(&x->k, o);
-		for (i = 0; i < k->n; i++)
-			may[i] = said[i] || (may[i] &&
-			    (!sure || said[k->n]));
-		/* What is there once stays. */
-		may[k->n] = may[k->n] && (!sure || said[k->n]);
+		for (i = 0; i <= k->n; i++)
+			may[i] = said[i] || (may[i] && !sure);
 	}
 }
 
