@@ -49,6 +49,12 @@ const struct cli_option cli_common[] = {
 	{ NULL, 0, NULL, NULL },
 };
 
+/* Without a command only. */
+static const struct cli_option alone[] = {
+	{ "version", 'V', NULL, "versions of garner and its libraries" },
+	{ NULL, 0, NULL, NULL },
+};
+
 /* --- help ---------------------------------------------------------------- */
 
 static void
@@ -79,8 +85,8 @@ print_help(void)
 		printf("  %-10s %s\n", (*c)->name, (*c)->summary);
 	printf("\nOptions of every command:\n");
 	print_options(cli_common);
-	printf("      %-22s %s\n", "--version", "versions of garner and its "
-	    "libraries");
+	printf("\nWithout a command:\n");
+	print_options(alone);
 	printf("\n'garner COMMAND --help' and the manual pages (man garner) "
 	    "tell more.\n");
 }
@@ -138,27 +144,28 @@ unknown_command(const char *name)
 	return (err_exit_status(ERR_USAGE));
 }
 
-/* Long options for getopt: the command's rows are 256 + row, the common ones
- * their letter. */
+/* For getopt: a row with a letter is that letter, another 256 + row; `own`
+ * are those of the command. The letters begin with two that are of getopt:
+ * stop at the first operand, if need be, and tell a missing argument. */
 static void
-build_options(const struct cli_command *c, struct option *lo, char *letters)
+build_options(const struct cli_option *own, struct option *lo, char *letters)
 {
 	const struct cli_option *o;
-	size_t n = 0, k = 0;
-	int i;
+	size_t n = 0, k = strlen(letters);
+	int i = 0;
+	bool common = false;
 
-	letters[k++] = ':';
-	for (i = 0, o = c->options; o->name != NULL; o++, i++) {
-		MUST(i < CLI_OPTIONS_MAX);
+	for (o = own; o->name != NULL || !common; o++) {
+		if (o->name == NULL) {
+			o = cli_common;
+			common = true;
+		}
+		MUST(n < 2 * CLI_OPTIONS_MAX);
 		lo[n++] = (struct option){ o->name,
 		    o->arg != NULL ? required_argument : no_argument, NULL,
-		    256 + i };
-		MUST(o->letter == 0);
-	}
-	for (o = cli_common; o->name != NULL; o++) {
-		lo[n++] = (struct option){ o->name,
-		    o->arg != NULL ? required_argument : no_argument, NULL,
-		    o->letter };
+		    o->letter != 0 ? o->letter : 256 + i++ };
+		if (o->letter == 0)
+			continue;
 		letters[k++] = o->letter;
 		if (o->arg != NULL)
 			letters[k++] = ':';
@@ -167,30 +174,64 @@ build_options(const struct cli_command *c, struct option *lo, char *letters)
 	letters[k] = '\0';
 }
 
+/* What getopt did not take; c is NULL before the command. */
 static int
-bad_option(const struct cli_command *c, const char *word, bool known)
+bad_option(const struct cli_command *c, char **argv, const char *letters,
+    int ch)
 {
-	const char *names[2 * CLI_OPTIONS_MAX], *near;
+	const char *names[2 * CLI_OPTIONS_MAX], *near = NULL;
+	const char *word = argv[optind - 1];
 	const struct cli_option *o;
+	char what[64] = "", help[64] = "garner --help", letter[3] = "-";
 	size_t n = 0;
 
-	if (known) {
-		msg_error("usage", "%s: option %s needs an argument", c->name,
+	if (c != NULL) {
+		(void)snprintf(what, sizeof(what), "%s: ", c->name);
+		(void)snprintf(help, sizeof(help), "garner %s --help",
+		    c->name);
+	}
+	if (ch == ':') {
+		msg_error("usage", "%soption %s needs an argument", what,
 		    word);
 		return (err_exit_status(ERR_USAGE));
 	}
-	for (o = c->options; o->name != NULL; o++)
-		names[n++] = o->name;
-	for (o = cli_common; o->name != NULL; o++)
-		names[n++] = o->name;
-	near = strncmp(word, "--", 2) == 0 ?
-	    text_nearest(word + 2, names, n) : NULL;
+	if (optopt > 0 && optopt < 256 && strchr(letters, optopt) == NULL) {
+		letter[1] = (char)optopt;	/* maybe one of -qx */
+		word = letter;
+	} else if (optopt != 0) {
+		msg_error("usage", "%soption %.*s takes no argument", what,
+		    (int)strcspn(word, "="), word);
+		return (err_exit_status(ERR_USAGE));
+	} else {
+		o = c != NULL ? c->options : alone;
+		for (; o->name != NULL; o++)
+			names[n++] = o->name;
+		for (o = cli_common; o->name != NULL; o++)
+			names[n++] = o->name;
+		near = text_nearest(word + strspn(word, "-"), names, n);
+	}
 	if (near != NULL)
-		msg_error("usage", "%s: unknown option %s; did you mean "
-		    "--%s?", c->name, word, near);
+		msg_error("usage", "%sunknown option %s; did you mean --%s?",
+		    what, word, near);
 	else
-		msg_error("usage", "%s: unknown option %s; see garner %s "
-		    "--help", c->name, word, c->name);
+		msg_error("usage", "%sunknown option %s; see %s", what, word,
+		    help);
+	return (err_exit_status(ERR_USAGE));
+}
+
+static int
+bad_operands(const struct cli *cli, const struct cli_command *c)
+{
+	const char *gap = c->operands[0] != '\0' ? " " : "";
+
+	if (cli->argc < c->operands_min)
+		msg_error("usage", "%s: %s is missing; usage: garner %s "
+		    "[OPTIONS]%s%s", c->name, c->operands, c->name, gap,
+		    c->operands);
+	else
+		msg_error("usage", "%s: unexpected \"%s\"; usage: garner %s "
+		    "[OPTIONS]%s%s", c->name, cli->argv[c->operands_max],
+		    c->name, gap, c->operands);
 	return (err_exit_status(ERR_USAGE));
 }
 
@@ -199,10 +240,10 @@ static int
 parse(struct cli *cli, const struct cli_command *c, int argc, char **argv)
 {
 	struct option lo[2 * CLI_OPTIONS_MAX + 1];
-	char letters[32];
+	char letters[32] = ":";
 	int ch;
 
-	build_options(c, lo, letters);
+	build_options(c->options, lo, letters);
 	opterr = 0;
 	optind = 0;
 	while ((ch = getopt_long(argc, argv, letters, lo, NULL)) != -1) {
@@ -221,7 +262,7 @@ parse(struct cli *cli, const struct cli_command *c, int argc, char **argv)
 			return (1);
 		case '?':
 		case ':':
-			return (-bad_option(c, argv[optind - 1], ch == ':'));
+			return (-bad_option(c, argv, letters, ch));
 		default:
 			cli->value[ch - 256] = optarg != NULL ? optarg : "";
 			break;
@@ -229,42 +270,44 @@ parse(struct cli *cli, const struct cli_command *c, int argc, char **argv)
 	}
 	cli->argc = argc - optind;
 	cli->argv = argv + optind;
-	if (cli->argc < c->operands_min || cli->argc > c->operands_max) {
-		msg_error("usage", "garner %s [OPTIONS]%s%s", c->name,
-		    c->operands[0] != '\0' ? " " : "", c->operands);
-		return (-err_exit_status(ERR_USAGE));
-	}
+	if (cli->argc < c->operands_min || cli->argc > c->operands_max)
+		return (-bad_operands(cli, c));
 	return (0);
 }
 
-/* Options before the command: -c FILE, -q, --help, --version. */
+/* Options before the command: the common ones, and --version. */
 static int
 parse_global(struct cli *cli, int argc, char **argv, int *at)
 {
-	int i;
+	struct option lo[2 * CLI_OPTIONS_MAX + 1];
+	char letters[32] = "+:";
+	int ch;
 
-	for (i = 1; i < argc && argv[i][0] == '-'; i++) {
-		if (strcmp(argv[i], "--version") == 0 ||
-		    strcmp(argv[i], "-V") == 0) {
-			print_version();
-			return (1);
-		} else if (strcmp(argv[i], "--help") == 0 ||
-		    strcmp(argv[i], "-h") == 0) {
+	build_options(alone, lo, letters);
+	opterr = 0;
+	optind = 0;
+	while ((ch = getopt_long(argc, argv, letters, lo, NULL)) != -1) {
+		switch (ch) {
+		case 'c':
+			cli->config = optarg;
+			break;
+		case 'j':
+			cli->json = true;
+			break;
+		case 'q':
+			cli->quiet = true;
+			break;
+		case 'h':
 			print_help();
 			return (1);
-		} else if ((strcmp(argv[i], "-c") == 0 ||
-		    strcmp(argv[i], "--config") == 0) && i + 1 < argc) {
-			cli->config = argv[++i];
-		} else if (strcmp(argv[i], "-q") == 0 ||
-		    strcmp(argv[i], "--quiet") == 0) {
-			cli->quiet = true;
-		} else {
-			msg_error("usage", "unknown option %s; see garner "
-			    "--help", argv[i]);
-			return (-err_exit_status(ERR_USAGE));
+		case 'V':
+			print_version();
+			return (1);
+		default:
+			return (-bad_option(NULL, argv, letters, ch));
 		}
 	}
-	*at = i;
+	*at = optind;
 	return (0);
 }
 

@@ -102,6 +102,23 @@ print_values(const struct app *app)
 	buf_fini(&tmp);
 }
 
+static void
+print_path(const struct app *app)
+{
+	const char *path = conf_file(app->conf);
+	struct buf out;
+
+	if (!app->cli->json) {
+		printf("%s\n", path);
+		return;
+	}
+	buf_init(&out, 1 << 16);
+	buf_puts(&out, "{\"file\":");
+	json_put_str(&out, path, strlen(path));
+	printf("%s}\n", buf_str(&out));
+	buf_fini(&out);
+}
+
 static int
 run(struct cli *cli)
 {
@@ -112,7 +129,7 @@ run(struct cli *cli)
 	if (app_open(&app, cli, APP_CONF, &e) != 0)
 		status = cli_fail(cli, &e);
 	else if (cli_get(cli, "path") != NULL)
-		printf("%s\n", conf_file(app.conf));
+		print_path(&app);
 	else
 		print_values(&app);
 	app_close(&app);

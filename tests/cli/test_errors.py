@@ -1,6 +1,7 @@
 """Each trouble ends with one clear line and the documented exit status, and
 nothing is lost: a plain rerun afterwards gives the truth."""
 
+import json
 import os
 import re
 import shutil
@@ -209,6 +210,8 @@ def test_unknown_table():
         expect(s, 64, ["pi_pionts", "pi_points"], "harvest", "--table",
                "pi_pionts")
         expect(s, 66, ["pi_points"], "cat", "pi_points")
+        # like none of them: all are named
+        expect(s, 64, ["tags", "pi_points", "pi_timeseries"], "cat", "tags")
 
 
 def test_usage():
@@ -217,6 +220,18 @@ def test_usage():
         expect(s, 64, ["--form", "--from"], "harvest", "--form", "x")
         expect(s, 64, ["--from", "yesterdy"], "harvest", "--from", "yesterdy")
         expect(s, 64, ["needs an argument"], "harvest", "--from")
+        expect(s, 64, ["--quiet takes no"], "status", "--quiet=3")
+        expect(s, 64, ["option -x"], "status", "-qx")
+        expect(s, 64, ["option -x"], "-qx", "status")
+        expect(s, 64, ["TABLE is missing"], "cat")
+        expect(s, 64, ["unexpected \"more\""], "harvest", "more")
+        # before the command and behind it are the same
+        assert s.garner("-qj", "status").stdout.startswith("{")
+        where = subprocess.run([GARNER, "--config=" + s.conf, "config",
+                                "--path"], capture_output=True, text=True)
+        assert where.stdout == s.conf + "\n", where
+        r = s.garner("-j", "config", "--path")
+        assert json.loads(r.stdout) == {"file": s.conf}, r.stdout
         expect(s, 64, ["empty"], "harvest", "--from", B, "--to", A)
         assert s.garner("--help").stdout.startswith("usage:")
         assert s.garner("harvest", "--help").stdout.startswith("usage:")
