@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/buf.h"
 #include "base/err.h"
 #include "base/msg.h"
 #include "base/must.h"
@@ -79,17 +80,19 @@ open_source(struct app *app, struct err *e)
 {
 	const char *file = conf_text(app->conf, "source.connector_file");
 	const char *name = conf_text(app->conf, "source.connector");
+	bool own = file != NULL && file[0] != '\0';
 	char *path;
 	int rc;
 
-	if (file != NULL && file[0] != '\0')
-		path = must_strdup(file);
-	else
-		path = find_connector(app, name);
+	path = own ? must_strdup(file) : find_connector(app, name);
 	rc = source_load(path, &app->source, e);
-	if (rc == ERR_NOTFOUND)
+	if (rc == ERR_NOTFOUND && own)
+		rc = err_set(e, ERR_CONFIG, "source.connector_file: there is "
+		    "no %s", path);
+	else if (rc == ERR_NOTFOUND)
 		rc = err_set(e, ERR_CONFIG, "there is no connector \"%s\": "
-		    "no file %s", name, path);
+		    "no file %s; is garner installed (make install)? Else "
+		    "name the file in source.connector_file", name, path);
 	free(path);
 	return (rc);
 }
@@ -99,6 +102,7 @@ app_table(const struct app *app, const char *name,
     const struct source_table **out, struct err *e)
 {
 	const char *names[128], *near;
+	struct buf all;
 	size_t i, n = source_tables(app->source);
 
 	*out = source_table_find(app->source, name);
@@ -110,9 +114,14 @@ app_table(const struct app *app, const char *name,
 	if (near != NULL)
 		return (err_set(e, ERR_USAGE, "unknown table \"%s\"; did you "
 		    "mean \"%s\"?", name, near));
-	return (err_set(e, ERR_USAGE, "unknown table \"%s\"; connector %s has "
-	    "%zu tables, see garner config --json", name,
-	    source_name(app->source), n));
+	buf_init(&all, 1 << 16);
+	for (i = 0; i < n; i++)
+		buf_printf(&all, "%s%s", i > 0 ? ", " : "",
+		    source_table_at(app->source, i)->name);
+	(void)err_set(e, ERR_USAGE, "unknown table \"%s\"; connector %s has "
+	    "%s", name, source_name(app->source), buf_str(&all));
+	buf_fini(&all);
+	return (ERR_USAGE);
 }
 
 /* Is it named, or (parents) walked over by one that is? */

@@ -55,8 +55,8 @@ run(struct cli *cli)
 		fputs(buf_str(&b), stdout);
 		buf_fini(&b);
 	} else {
-		printf("wrote %s\nnext: garner check, garner harvest, garner "
-		    "compact\n", path);
+		printf("wrote %s\nnext: set source.auth in it, then garner "
+		    "check, garner harvest, garner compact\n", path);
 	}
 	return (0);
 }

@@ -137,9 +137,7 @@ put_line(struct buf *b, const struct conf_option *o, unsigned depth,
 		/* beside the help, or below it */
 		if (b->len - begin + strlen(o->words) + 3 > LINE_COLUMNS)
 			buf_printf(b, "\n%*s #", HELP_COLUMN, "");
-		else
-			buf_u8(b, ' ');
-		buf_printf(b, "(%s)", o->words);
+		buf_printf(b, " (%s)", o->words);
 	}
 	buf_u8(b, '\n');
 }
