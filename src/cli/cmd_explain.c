@@ -45,6 +45,15 @@ struct found {
 	uint32_t group;
 };
 
+/* Another one of its name: the point was deleted and made again. */
+struct namesake {
+	uint32_t id;
+	const char *key;		/* in the arena */
+	bool gone;
+	uint64_t values;
+	int64_t last_event;
+};
+
 struct partition {
 	const char *name;		/* borrowed from the snapshot */
 	uint64_t files, bytes;
@@ -56,7 +65,11 @@ struct job {
 	struct arena *arena;
 	struct found one;
 	uint64_t hits, exact;
+	uint64_t there;			/* exact ones in the catalogue */
+	bool tables;			/* exact ones in several tables */
 	struct buf names;		/* of the first hits */
+	struct namesake *same;
+	size_t nsame;
 	int64_t noted, now;		/* the server's clock */
 	struct harvest_range range;	/* up to `noted` */
 	struct harvest_range next;	/* up to `now` */
@@ -93,13 +106,15 @@ keep(struct job *j, const struct app_stream *s, struct err *e)
 	f->o.parent = arena_strdup(j->arena, s->object->parent);
 	f->o.kind = arena_strdup(j->arena, s->object->kind);
 	ledger_stream_copy(&f->s, s->state);
+	ranges_clear(&j->ties);
 	if (harvest_ties(s->txn, s->table->name, s->object->id, &j->ties,
 	    e) != 0)
 		return (ERR_CORRUPT);
 	return (ledger_group_get(s->txn, s->table->name, s->group, &f->g, e));
 }
 
-/* What is named exactly goes before what a pattern hits. */
+/* What is named exactly goes before what a pattern hits; and of streams of
+ * one name the one that is there before those that are gone. */
 static int
 hit(const struct app_stream *s, void *cookie, struct err *e)
 {
@@ -107,22 +122,49 @@ hit(const struct app_stream *s, void *cookie, struct err *e)
 	bool exact = strcmp(j->wanted, s->object->key) == 0 ||
 	    strcmp(j->wanted, s->object->name) == 0;
 
+	bool take = false;
+
 	if (exact && j->exact++ == 0) {
 		j->hits = 0;
 		buf_clear(&j->names);
 	}
 	if (!exact && j->exact > 0)
 		return (0);
+	if (exact && !s->object->gone)
+		take = j->there++ == 0;
+	if (exact && j->hits > 0)
+		j->tables = j->tables || j->one.table != s->table;
 	if (j->hits++ < NAMES_MAX) {
 		buf_puts(&j->names, j->hits > 1 ? ", " : "");
 		put_plain(&j->names, s->object->name, 60);
 		if (exact) {
 			buf_printf(&j->names, " (%s: ", s->table->name);
 			put_plain(&j->names, s->object->key, 400);
-			buf_u8(&j->names, ')');
+			buf_puts(&j->names, s->object->gone ? ", gone)" :
+			    ")");
 		}
 	}
-	return (j->hits == 1 ? keep(j, s, e) : 0);
+	return (take || j->hits == 1 ? keep(j, s, e) : 0);
+}
+
+static int
+same_name(const struct app_stream *s, void *cookie, struct err *e)
+{
+	struct job *j = cookie;
+	struct namesake *n;
+
+	(void)e;
+	if (s->object->id == j->one.o.id ||
+	    strcmp(s->object->name, j->one.o.name) != 0)
+		return (0);
+	j->same = must_realloc(j->same, j->nsame + 1, sizeof(j->same[0]));
+	n = &j->same[j->nsame++];
+	n->id = s->object->id;
+	n->key = arena_strdup(j->arena, s->object->key);
+	n->gone = s->object->gone;
+	n->values = s->state->values;
+	n->last_event = s->state->last_event;
+	return (0);
 }
 
 static int
@@ -143,11 +185,14 @@ find(struct job *j, struct err *e)
 	if (j->hits == 0)
 		return (err_set(e, ERR_NOTFOUND, "there is no stream \"%s\"",
 		    j->wanted));
-	if (j->hits > 1)
+	if (j->hits > 1 && (j->there != 1 || j->tables))
 		return (err_set(e, ERR_USAGE, "\"%s\" is %llu streams; name "
 		    "one: %s%s", j->wanted, (unsigned long long)j->hits,
 		    buf_str(&j->names), j->hits > NAMES_MAX ? "..." : ""));
-	return (0);
+	if (j->one.table->kind == SOURCE_SERIES)
+		rc = app_streams_each(j->app, j->one.table, 0, NULL,
+		    same_name, j, &none, e);
+	return (rc);
 }
 
 /* --- what follows from it ------------------------------------------------ */
@@ -255,6 +300,19 @@ read_silver(struct job *j, struct err *e)
 
 /* --- in words ------------------------------------------------------------ */
 
+static void
+put_successor(const struct job *j, struct buf *b)
+{
+	size_t i;
+
+	for (i = 0; i < j->nsame; i++)
+		if (!j->same[i].gone) {
+			buf_puts(b, "; another one of its name is in the "
+			    "catalogue now, with an archive of its own: ");
+			put_plain(b, j->same[i].key, 400);
+		}
+}
+
 /* A word for programs, and why it is late, or that it is not. */
 static const char *
 judge(const struct job *j, struct buf *b)
@@ -266,6 +324,7 @@ judge(const struct job *j, struct buf *b)
 	if (j->one.o.gone) {
 		buf_puts(b, "the last walk of the catalogue did not find it "
 		    "any more, so it is not asked; what was read stays");
+		put_successor(j, b);
 		return ("gone");
 	}
 	if (s->fail_code != 0 && held(j)) {
@@ -382,6 +441,32 @@ print_where(struct job *j)
 }
 
 static void
+print_same(struct job *j)
+{
+	const struct namesake *n;
+	char c[32], t[TICKS_TEXT_MAX];
+	struct buf *out = &j->out;
+	size_t i;
+
+	for (i = 0; i < j->nsame && i < LINES_MAX; i++) {
+		n = &j->same[i];
+		buf_printf(out, "%-14s ", i == 0 ? "same name" : "");
+		put_plain(out, n->key, 400);
+		buf_printf(out, ": object %u, %s, %s values", n->id,
+		    n->gone ? "no longer in the catalogue" :
+		    "in the catalogue",
+		    text_count_human(n->values, c, sizeof(c)));
+		if (n->last_event != TICKS_NONE)
+			buf_printf(out, " up to %s",
+			    ticks_text(n->last_event, t));
+		buf_u8(out, '\n');
+	}
+	if (i < j->nsame)
+		buf_printf(out, "%-14s and %zu more, see --json\n", "",
+		    j->nsame - i);
+}
+
+static void
 print_text(struct job *j)
 {
 	const struct found *f = &j->one;
@@ -397,7 +482,9 @@ print_text(struct job *j)
 	    f->o.gone ? "no longer in the catalogue" : "in the catalogue",
 	    "webid");
 	put_plain(out, f->o.key, 1024);
-	buf_printf(out, "\n%-14s %s, group %u\n", "read as", f->table->name,
+	buf_u8(out, '\n');
+	print_same(j);
+	buf_printf(out, "%-14s %s, group %u\n", "read as", f->table->name,
 	    f->group);
 	line_ranges(j, "covered", &s->covered, false);
 	line_ranges(j, "missing", &j->missing, true);
@@ -482,6 +569,25 @@ put_where(struct job *j)
 }
 
 static void
+put_same(struct job *j)
+{
+	const struct namesake *n;
+	size_t i;
+
+	buf_puts(&j->out, ",\"same_name\":[");
+	for (i = 0; i < j->nsame; i++) {
+		n = &j->same[i];
+		buf_printf(&j->out, "%s{\"id\":%u", i > 0 ? "," : "", n->id);
+		json_put_text(&j->out, "webid", n->key);
+		buf_printf(&j->out, ",\"gone\":%s,\"values\":%llu",
+		    n->gone ? "true" : "false", (unsigned long long)n->values);
+		put_time(j, "last_event", n->last_event);
+		buf_u8(&j->out, '}');
+	}
+	buf_u8(&j->out, ']');
+}
+
+static void
 print_json(struct job *j)
 {
 	const struct found *f = &j->one;
@@ -494,6 +600,7 @@ print_json(struct job *j)
 	json_put_text(&j->out, "webid", f->o.key);
 	json_put_text(&j->out, "kind", f->o.kind);
 	buf_printf(out, ",\"gone\":%s", f->o.gone ? "true" : "false");
+	put_same(j);
 	json_put_text(&j->out, "catalogue", f->table->over->name);
 	json_put_text(&j->out, "table", f->table->name);
 	buf_printf(out, ",\"group\":%u", f->group);
@@ -568,6 +675,7 @@ run(struct cli *cli)
 	    explain(&j, &e) != 0)
 		status = cli_fail(cli, &e);
 	free(j.parts);
+	free(j.same);
 	delta_snapshot_fini(&j.silver);
 	buf_fini(&j.out);
 	buf_fini(&j.names);

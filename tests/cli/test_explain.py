@@ -3,7 +3,8 @@ log's own figures, held against what the mock did."""
 
 import json
 
-from harness import Mock, Site, main, one_line
+from harness import (Mock, Site, compare, last_of_ties, main, one_line,
+                     stamp)
 
 A = "2026-03-01T11:00:00"
 WORLD = ["--tags", 30, "--density", "fast=20s,medium=1m,slow=5m"]
@@ -90,6 +91,65 @@ def test_why_late():
             e = explain(s, names[25])
             assert (e["state"], e["gone"], e["next"]) == \
                 ("gone", True, []), e
+
+
+def test_renamed_or_made_again():
+    """A renamed point keeps its stream; one that was deleted and made again
+    under its name is another, and both are found."""
+    at, b = "2026-03-01T12:10:00Z", "2026-03-01T12:30:00Z"
+    with Mock(*WORLD, "--renames", "0.3", "--renames-at", at, "--recreates",
+              "0.3", "--recreates-at", at) as m, \
+            Site(m.url, size=10) as s:
+        s.garner("harvest")
+        s.garner("compact")
+        old = s.cat("pi_points")
+        kept = s.cat("pi_timeseries")
+        m.set_now(b)
+        s.garner("discover")
+        s.garner("harvest", "--table", "pi_timeseries")
+        s.garner("compact")
+        new = {p["webid"]: p for p in s.cat("pi_points")}
+        truth = last_of_ties(m.truth("pi_timeseries", A + "Z", b))
+        rows = [stamp(r) for r in s.cat("pi_timeseries")]
+        renamed = again = 0
+        for p in old:
+            held = [r for r in rows if r["tag_webid"] == p["webid"]]
+            if p["webid"] not in new:
+                again += 1
+                # What was read of it is still there; it is not asked.
+                assert len(held) == len(
+                    [r for r in kept if r["tag_webid"] == p["webid"]]) > 0
+                e = explain(s, p["webid"])
+                assert (e["state"], e["gone"], e["next"]) == \
+                    ("gone", True, []), e
+                if p["name"] not in {q["name"] for q in new.values()}:
+                    assert e["same_name"] == [], e    # renamed as well
+                    continue
+                other, = e["same_name"]
+                assert not other["gone"] and other["webid"] in e["text"], e
+                e = explain(s, p["name"])
+                assert (e["webid"], e["state"]) == \
+                    (other["webid"], "complete"), e
+                assert e["values"] == len(
+                    [r for r in m.truth("pi_timeseries", A + "Z", b)
+                     if r["tag_webid"] == other["webid"]]) > 0, e
+                assert [(o["webid"], o["gone"]) for o in e["same_name"]] == \
+                    [(p["webid"], True)], e
+                assert p["webid"] in s.garner("explain", p["name"]).stdout
+                continue
+            q = new[p["webid"]]
+            if q["name"] == p["name"]:
+                continue
+            renamed += 1
+            one_line(s.garner("explain", p["name"], status=66))
+            e = explain(s, q["name"])
+            assert (e["webid"], e["state"]) == (p["webid"], "complete"), e
+            assert ranges(e["covered"]) == [(A, b[:-1])], e
+            want = [r for r in truth if r["tag_webid"] == p["webid"]]
+            for r in held + want:
+                r["tag_name"] = ""
+            compare("pi_timeseries", held, want)
+        assert renamed > 3 and again > 3, (renamed, again)
 
 
 def test_which():
