@@ -82,6 +82,7 @@ app_compact_options(const struct app *app, struct compact_options *o)
 	o->ties_all = strcmp(conf_text(c, "compact.ties"), "all") == 0;
 	o->zstd_level = (int)conf_num(c, "compact.zstd_level");
 	o->file_rows = (uint32_t)conf_num(c, "compact.file_rows");
+	o->reserve = (uint64_t)conf_num(c, "harvest.reserve");
 }
 
 static int

@@ -16,6 +16,7 @@
 #include "base/err.h"
 #include "base/msg.h"
 #include "base/must.h"
+#include "base/text.h"
 #include "compact/compact_int.h"
 #include "ledger/ledger.h"
 #include "source/source.h"
@@ -40,11 +41,40 @@ progress(struct compact_job *j)
 	    done < j->rows_all ? done : j->rows_all, j->rows_all);
 }
 
-int
-compact_turn(struct compact_job *j, struct err *e)
+/* Where that cannot be told, writing will tell. */
+static int
+room(const struct compact_job *j, const char *path, uint64_t more,
+    struct err *e)
 {
+	uint64_t left, size, keep;
+	char a[32], b[32], c[32];
+
+	if (sys_space(path, &left, &size, NULL) != 0)
+		return (0);
+	keep = sys_reserve(j->opt->reserve, size);
+	if (left >= keep && left - keep >= more)
+		return (0);
+	(void)text_bytes_human(left, a, sizeof(a));
+	(void)text_bytes_human(keep, b, sizeof(b));
+	if (left < keep)
+		return (err_set(e, ERR_NOSPACE, "%s: no space left: %s free, "
+		    "less than the reserve of %s (harvest.reserve)", path, a,
+		    b));
+	return (err_set(e, ERR_NOSPACE, "%s: no space left: %s free, with "
+	    "%s to be written less than the reserve of %s "
+	    "(harvest.reserve)", path, a,
+	    text_bytes_human(more, c, sizeof(c)), b));
+}
+
+int
+compact_turn(struct compact_job *j, uint64_t pending, struct err *e)
+{
+	int rc;
 
 	progress(j);
+	if ((rc = room(j, j->opt->data_dir, pending, e)) != 0 ||
+	    (rc = room(j, j->dir, pending, e)) != 0)
+		return (rc);
 	if (j->opt->stop != NULL && j->opt->stop(j->opt->stop_cookie))
 		return (err_set(e, ERR_CANCELLED, "stopped; the table is as "
 		    "it was"));

@@ -42,6 +42,7 @@ struct compact_options {
 	bool ties_all;		/* the ordinal joins the key of a series */
 	int zstd_level;
 	uint32_t file_rows;	/* a data file is closed at so many rows */
+	uint64_t reserve;	/* bytes left free, as sys_reserve() */
 	bool rebuild;		/* from the beginning of the journals */
 	void (*progress)(void *cookie, uint64_t rows_done, uint64_t rows_all);
 	void *cookie;
@@ -75,7 +76,9 @@ struct compact_result {
 struct rows_schema *compact_schema(const struct source_table *,
     bool ties_all);
 
-/* Series and frames tables: partitioned by `date` (UTC) of the cursor when
+/* ERR_NOSPACE before the disk would have less left than the reserve; as with
+ * every error but in the commit itself the table is as it was.
+ * Series and frames tables: partitioned by `date` (UTC) of the cursor when
  * kind is SOURCE_SERIES, one partition otherwise. Snapshot tables: the rows
  * of the last complete walk of each group replace all. */
 int compact_table(const struct sys *, struct ledger *,

@@ -79,7 +79,7 @@ fold_runs(struct compact_job *j, struct err *e)
 	if (rc == 0)
 		rc = compact_gather_run(j, &number, &to, e);
 	if (rc == 0)
-		rc = compact_spill_write(j->sys, to, j->plan, in, n,
+		rc = compact_spill_write(j, to, in, n,
 		    &j->days, &j->result->duplicates, e);
 	for (i = 0; i < n; i++)
 		compact_input_close(in[i]);
@@ -105,7 +105,7 @@ spill_load(struct compact_job *j, struct err *e)
 	if (rc == 0)
 		rc = compact_gather_run(j, &number, &path, e);
 	if (rc == 0)
-		rc = compact_spill_write(j->sys, path, j->plan, &in, 1,
+		rc = compact_spill_write(j, path, &in, 1,
 		    &j->days, &j->result->duplicates, e);
 	if (rc == 0)
 		j->runs[j->nruns++] = number;
@@ -166,7 +166,7 @@ out:
 		    "at %llu", b->group, b->pos.segment,
 		    (unsigned long long)b->pos.offset));
 	j->result->rows_read += r->rows->n;
-	return (compact_turn(j, e));
+	return (compact_turn(j, 0, e));
 }
 
 static void

@@ -201,9 +201,11 @@ int compact_merge_day(const struct compact_plan *,
 int compact_sort_open(struct compact_load *, unsigned order,
     uint64_t *dropped, struct compact_input **, struct err *);
 
+struct compact_job;
+
 /* All rows of the inputs, as one run in a new file. */
-int compact_spill_write(const struct sys *, const char *path,
-    const struct compact_plan *, struct compact_input *const *, size_t n,
+int compact_spill_write(struct compact_job *, const char *path,
+    struct compact_input *const *, size_t n,
     const struct compact_days *, uint64_t *dropped, struct err *);
 int compact_spill_open(const struct sys *, const char *path,
     const struct compact_plan *, unsigned order, struct compact_input **,
@@ -311,7 +313,8 @@ int compact_sweep_files(const struct compact_job *, struct err *);
 int compact_sweep_tmp(const struct compact_job *, struct err *);
 
 /* Tell the caller how far it is, but not too often; ERR_CANCELLED when the
- * run is to end. */
-int compact_turn(struct compact_job *, struct err *);
+ * run is to end, ERR_NOSPACE when there is no room for so many bytes that
+ * are to be written soon. */
+int compact_turn(struct compact_job *, uint64_t pending, struct err *);
 
 #endif

@@ -34,6 +34,7 @@
 
 struct spill {
 	const struct sys *sys;
+	struct compact_job *job;	/* writing; borrowed */
 	char *path;
 	int fd;
 	int64_t off;
@@ -112,6 +113,8 @@ put_block(struct spill *s, const struct rows *r, struct err *e)
 	memcpy(b->data, head.data, HEAD_BYTES);
 	buf_fini(&head);
 
+	if ((rc = compact_turn(s->job, b->len, e)) != 0)
+		return (rc);
 	rc = sys_pwrite_all(s->sys, s->fd, b->data, b->len, s->off, e);
 	s->off += (int64_t)b->len;
 	return (rc);
@@ -133,16 +136,19 @@ spill_put(void *cookie, const struct rows *r, uint32_t from, uint32_t n,
 }
 
 int
-compact_spill_write(const struct sys *sys, const char *path,
-    const struct compact_plan *p, struct compact_input *const *in, size_t n,
+compact_spill_write(struct compact_job *j, const char *path,
+    struct compact_input *const *in, size_t n,
     const struct compact_days *days, uint64_t *dropped, struct err *e)
 {
+	const struct compact_plan *p = j->plan;
+	const struct sys *sys = j->sys;
 	struct compact_sink sink;
 	struct spill s;
 	size_t d;
 	int rc = 0;
 
 	spill_init(&s, sys, path, p);
+	s.job = j;
 	sink = (struct compact_sink){ .cookie = &s, .put = spill_put };
 	s.fd = sys->open(sys->cookie, path, O_WRONLY | O_CREAT | O_EXCL,
 	    0600);

@@ -19,6 +19,9 @@
 #include "compact/compact_int.h"
 #include "sys/sys.h"
 
+/* More than the next batch and the footer take, of rows as they are. */
+#define BATCH_BYTES (1u << 20)
+
 struct writer {
 	struct compact_job *job;
 	const char *partition;		/* or NULL */
@@ -132,7 +135,8 @@ put(void *cookie, const struct rows *r, uint32_t from, uint32_t n,
 		if (have + part == max && (rc = file_end(w, e)) != 0)
 			return (rc);
 	}
-	return (compact_turn(w->job, e));
+	return (compact_turn(w->job, BATCH_BYTES + (w->out == NULL ? 0 :
+	    parquet_writer_pending(w->out)), e));
 }
 
 void
@@ -211,7 +215,7 @@ fold_files(struct compact_job *j, struct inputs *in,
 
 	if ((rc = compact_gather_run(j, &number, &path, e)) != 0)
 		return (rc);
-	rc = compact_spill_write(j->sys, path, j->plan, &in->in[in->nruns],
+	rc = compact_spill_write(j, path, &in->in[in->nruns],
 	    in->n - in->nruns, &days, &none, e);
 	close_from(in, in->nruns);
 	if (rc == 0)

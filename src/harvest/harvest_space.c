@@ -17,19 +17,6 @@
 #include "loop/loop.h"
 #include "sys/sys.h"
 
-#define RESERVE_BYTES (256ull << 20)
-
-static uint64_t
-reserve(const struct harvest *h, uint64_t size)
-{
-	uint64_t want = h->opt.reserve;
-
-	if (want > 0)
-		return (want);
-	want = size / 50 > RESERVE_BYTES ? size / 50 : RESERVE_BYTES;
-	return (want < size / 10 ? want : size / 10);
-}
-
 /* Why, or code 0 while there is room; once full, some more is room. */
 static void
 look(const struct harvest *h, struct err *e)
@@ -41,7 +28,7 @@ look(const struct harvest *h, struct err *e)
 	e->code = 0;
 	if (sys_space(dir, &left, &size, NULL) != 0)
 		return;		/* writing will tell */
-	want = reserve(h, size);
+	want = sys_reserve(h->opt.reserve, size);
 	if (left >= want + (h->full ? want / 8 : 0))
 		return;
 	(void)err_set(e, ERR_NOSPACE, "%s: no space left: %s free, less than "

@@ -76,6 +76,9 @@ uint64_t parquet_writer_rows(const struct parquet_writer *);
 uint64_t parquet_writer_bytes(const struct parquet_writer *); /* so far */
 int parquet_writer_finish(struct parquet_writer *, struct parquet_info *,
     struct err *);
+/* At least what is still to be written of the rows so far; but for what the
+ * footer tells of each row group, some 10 KB. */
+uint64_t parquet_writer_pending(const struct parquet_writer *);
 void parquet_writer_abort(struct parquet_writer *);
 void parquet_info_fini(struct parquet_info *);
 

@@ -349,6 +349,19 @@ parquet_writer_bytes(const struct parquet_writer *w)
 	return (w->at + group_bytes(w));
 }
 
+uint64_t
+parquet_writer_pending(const struct parquet_writer *w)
+{
+	uint64_t sum = 0;
+	uint32_t c;
+
+	for (c = 0; c < w->schema->ncols; c++)
+		sum += w->cols[c].pages.len + w->cols[c].vals.len +
+		    w->cols[c].def.len + w->cols[c].rep.len +
+		    w->cols[c].dict_bytes;
+	return (sum);
+}
+
 /* --- the end ------------------------------------------------------------- */
 
 static int

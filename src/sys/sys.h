@@ -76,6 +76,9 @@ uint64_t sys_tree_bytes(const char *path);
 /* Bytes that we may still write in the file system of path, and its size. */
 int sys_space(const char *path, uint64_t *left, uint64_t *size,
     struct err *);
+/* Of a file system of that size what is to be left free: `wanted` bytes, or
+ * 0: 256 MiB or 2 %, whichever is more, but at most a tenth. */
+uint64_t sys_reserve(uint64_t wanted, uint64_t size);
 /* rm -r of a directory of ours. */
 int sys_remove_tree(const char *path, struct err *);
 

@@ -23,6 +23,7 @@
 #include "sys/sys.h"
 
 #define TREE_DEPTH_MAX 64	/* ours are some six deep */
+#define RESERVE_BYTES (256ull << 20)
 
 int
 sys_pwrite_all(const struct sys *sys, int fd, const void *data, size_t n,
@@ -384,6 +385,16 @@ sys_space(const char *path, uint64_t *left, uint64_t *size, struct err *e)
 	*left = (uint64_t)st.f_bavail * st.f_frsize;
 	*size = (uint64_t)st.f_blocks * st.f_frsize;
 	return (0);
+}
+
+uint64_t
+sys_reserve(uint64_t wanted, uint64_t size)
+{
+	uint64_t want = size / 50 > RESERVE_BYTES ? size / 50 : RESERVE_BYTES;
+
+	if (wanted > 0)
+		return (wanted);
+	return (want < size / 10 ? want : size / 10);
 }
 
 static int

@@ -6,9 +6,11 @@ GARNER_TEST_FILLS: how often a waiting run is stopped so (default 2).
 """
 
 import errno
+import json
 import os
 import subprocess
 import tempfile
+import threading
 import time
 
 from harness import GARNER, Mock, Site, check_silver, main, one_line
@@ -156,6 +158,73 @@ def test_a_run_waits():
                 waits(m, s, d)
                 s.garner("compact")
                 check_silver(m, s, A, B)
+
+
+class Least(threading.Thread):
+    """The least space left while it runs; it looks all the time."""
+
+    def __init__(self, d):
+        super().__init__()
+        self.d = d
+        self.least = d.left()
+        self.end = threading.Event()
+
+    def run(self):
+        while not self.end.wait(0.0005):
+            self.least = min(self.least, self.d.left())
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *exc):
+        self.end.set()
+        self.join()
+
+
+def test_a_compaction_keeps_the_reserve():
+    """At once, and in the midst of files and of runs: it leaves nothing, and
+    takes nothing of the reserve."""
+    reserve = 8 * MIB
+    for kind in ("tmpfs", "ext4"):
+        with small(kind) as d:
+            if not d.ok:
+                continue
+            keep = {"harvest": "  reserve: %d\n" % reserve}
+            with Mock("--tags", 300) as m, site(m, d, size=300, **keep) as s:
+                r = s.garner("harvest", "--json")
+                values = json.loads(r.stdout)["values"]
+                before = sorted(tree(s.data))
+                # none; for some of the files; for some of the runs
+                for leave, how in ((-2 * MIB, "{}"),
+                                   (11 * MIB // 4, "{file_rows: 30000}"),
+                                   (MIB // 5, "{memory: 1MiB}")):
+                    s.write("compact: %s\n" % how, size=300, **keep)
+                    d.fill(reserve + leave)
+                    left = d.left()
+                    with Least(d) as low:
+                        r = s.garner("compact", "--table", "pi_timeseries",
+                                     status=74)
+                    one_line(r, "no space left", "reserve", d.dir)
+                    # folders and locks are made whatever there is
+                    assert low.least >= min(reserve, left - (64 << 10)), (
+                        kind, leave, low.least, left)
+                    assert low.least < left - (99 << 10) or leave < 0, (
+                        kind, leave, low.least, left)
+                    assert sorted(tree(s.data)) == before, tree(s.data)
+                    d.empty()
+                s.write(size=300, **keep)
+                r = s.garner("compact", "--table", "pi_timeseries", "--json")
+                table, = json.loads(r.stdout)["tables"]
+                assert table["rows_read"] == values and \
+                    table["rows_total"] + table["duplicates"] == values, r
+                s.garner("verify")
+
+
+def tree(root):
+    """Files but for locks."""
+    return [os.path.join(folder, n) for folder, _, names in os.walk(root)
+            for n in names if "lock" not in n]
 
 
 def total(m):
