@@ -123,7 +123,7 @@ write_run(struct compact_job *j, struct compact_input *const *in, size_t n,
 
 	if ((rc = compact_gather_run(j, number, &path, e)) != 0)
 		return (rc);
-	rc = compact_spill_write(j->sys, path, c->plan, in, n, &c->days,
+	rc = compact_spill_write(j, path, c->plan, in, n, &c->days,
 	    &dropped, e);
 	free(path);
 	return (rc);

@@ -79,7 +79,7 @@ fold_runs(struct compact_job *j, struct err *e)
 	if (rc == 0)
 		rc = compact_gather_run(j, &number, &to, e);
 	if (rc == 0)
-		rc = compact_spill_write(j, to, in, n,
+		rc = compact_spill_write(j, to, j->plan, in, n,
 		    &j->days, &j->result->duplicates, e);
 	for (i = 0; i < n; i++)
 		compact_input_close(in[i]);
@@ -105,7 +105,7 @@ spill_load(struct compact_job *j, struct err *e)
 	if (rc == 0)
 		rc = compact_gather_run(j, &number, &path, e);
 	if (rc == 0)
-		rc = compact_spill_write(j, path, &in, 1,
+		rc = compact_spill_write(j, path, j->plan, &in, 1,
 		    &j->days, &j->result->duplicates, e);
 	if (rc == 0)
 		j->runs[j->nruns++] = number;

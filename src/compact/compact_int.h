@@ -205,7 +205,7 @@ struct compact_job;
 
 /* All rows of the inputs, as one run in a new file. */
 int compact_spill_write(struct compact_job *, const char *path,
-    struct compact_input *const *, size_t n,
+    const struct compact_plan *, struct compact_input *const *, size_t n,
     const struct compact_days *, uint64_t *dropped, struct err *);
 int compact_spill_open(const struct sys *, const char *path,
     const struct compact_plan *, unsigned order, struct compact_input **,

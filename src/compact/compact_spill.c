@@ -137,10 +137,9 @@ spill_put(void *cookie, const struct rows *r, uint32_t from, uint32_t n,
 
 int
 compact_spill_write(struct compact_job *j, const char *path,
-    struct compact_input *const *in, size_t n,
+    const struct compact_plan *p, struct compact_input *const *in, size_t n,
     const struct compact_days *days, uint64_t *dropped, struct err *e)
 {
-	const struct compact_plan *p = j->plan;
 	const struct sys *sys = j->sys;
 	struct compact_sink sink;
 	struct spill s;

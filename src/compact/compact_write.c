@@ -215,7 +215,7 @@ fold_files(struct compact_job *j, struct inputs *in,
 
 	if ((rc = compact_gather_run(j, &number, &path, e)) != 0)
 		return (rc);
-	rc = compact_spill_write(j, path, &in->in[in->nruns],
+	rc = compact_spill_write(j, path, j->plan, &in->in[in->nruns],
 	    in->n - in->nruns, &days, &none, e);
 	close_from(in, in->nruns);
 	if (rc == 0)
