@@ -206,17 +206,32 @@ app_access(struct app *app, struct fetch_options *f, struct err *e)
 	return (rc);
 }
 
-/* Why GSSAPI had nothing to send, libcurl tells nobody. */
+/* Why GSSAPI had nothing to send, libcurl tells nobody; and IIS says the same
+ * of a wrong password and of a kind of access that is off. */
 void
 app_access_hint(const struct app *app, struct err *e)
 {
+	static const char *const hints[] = {
+		[FETCH_AUTH_NONE] = "no credentials were sent, see "
+		    "source.auth of garner.yaml(5)",
+		[FETCH_AUTH_BASIC] = "are source.auth.user and its password "
+		    "right, and does the server take Basic?",
+		[FETCH_AUTH_BEARER] = "is source.auth.token still good?",
+		[FETCH_AUTH_NEGOTIATE] = "is there a Kerberos ticket (klist) "
+		    "that the server takes?",
+		[FETCH_AUTH_OAUTH2] = "is the client of source.auth right, "
+		    "and does the server take its tokens?",
+	};
 	struct err was = *e;
+	size_t i;
 
-	if (e->code == ERR_AUTH && app->conf != NULL &&
-	    strcmp(conf_text(app->conf, "source.auth.type"),
-	    "negotiate") == 0)
-		(void)err_set(e, was.code, "%s; is there a Kerberos ticket "
-		    "(klist) that the server takes?", was.text);
+	if (e->code != ERR_AUTH || app->conf == NULL)
+		return;
+	i = (size_t)conf_num(app->conf, "source.auth.type");
+	if (kinds[i].kind != FETCH_AUTH_NEGOTIATE &&
+	    strstr(was.text, ": 401 ") == NULL)
+		return;		/* a proxy, or told already */
+	(void)err_set(e, was.code, "%s; %s", was.text, hints[kinds[i].kind]);
 }
 
 void

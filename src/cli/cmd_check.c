@@ -31,6 +31,7 @@ static const struct cli_option options[] = {
 struct report {
 	const struct cli *cli;
 	struct buf json;
+	const char *now;	/* what is being checked */
 	bool any;
 };
 
@@ -52,17 +53,24 @@ line(struct report *r, bool ok, const char *what, const char *text)
 static int
 check_clock(struct app *app, struct report *r, struct err *e)
 {
-	char text[200], t[TICKS_TEXT_MAX];
-	int64_t now, mine;
+	char text[200], t[TICKS_TEXT_MAX], d[32];
+	int64_t now, mine, off;
 	int rc;
 
+	r->now = "server";
 	if ((rc = harvest_clock(app->harvest, &now, e)) != 0)
 		return (rc);
 	mine = app->sys->now_ticks(app->sys->cookie);
+	off = now > mine ? now - mine : mine - now;
+	if (off < TICKS_PER_S)
+		(void)snprintf(d, sizeof(d), "as ours");
+	else
+		(void)app_duration(off, d, sizeof(d));
 	(void)snprintf(text, sizeof(text), "%s%s answers, its clock is %s "
-	    "(%+.1f s to ours)", app->origin, app->base, ticks_text_s(now, t),
-	    (double)(now - mine) / TICKS_PER_S);
-	line(r, true, "server", text);
+	    "(%s%s)", app->origin, app->base, ticks_text_s(now, t), d,
+	    off < TICKS_PER_S ? "" : now > mine ? " ahead of ours" :
+	    " behind ours");
+	line(r, true, r->now, text);
 	return (0);
 }
 
@@ -78,6 +86,7 @@ check_probes(struct app *app, struct report *r, struct err *e)
 	for (i = 0; rc == 0 && i < source_probes(app->source); i++) {
 		buf_clear(&text);
 		rc = harvest_probe(app->harvest, i, &name, &text, e);
+		r->now = name;
 		if (rc == ERR_NOTFOUND || rc == ERR_FORBIDDEN) {
 			line(r, true, name, "not told by this server");
 			rc = 0;
@@ -89,14 +98,14 @@ check_probes(struct app *app, struct report *r, struct err *e)
 	return (rc);
 }
 
-/* A run that goes to the server reads the secrets then. */
 static int
-check_access(struct app *app, struct report *r, bool offline, struct err *e)
+check_access(struct app *app, struct report *r, struct err *e)
 {
 	struct buf text;
-	int rc = 0;
+	int rc;
 
-	if (offline && (rc = app_access_check(app, e)) != 0)
+	r->now = "access";
+	if ((rc = app_access_check(app, e)) != 0)
 		return (rc);
 	buf_init(&text, 4096);
 	app_access_text(app, &text);
@@ -117,15 +126,29 @@ check(struct app *app, struct report *r, struct err *e)
 	(void)snprintf(text, sizeof(text), "%s, %zu tables",
 	    source_name(app->source), source_tables(app->source));
 	line(r, true, "connector", text);
-	rc = check_access(app, r, offline, e);
+	if (!offline) {
+		(void)snprintf(text, sizeof(text), "%s", app->data);
+		line(r, true, "data", text);
+	}
+	rc = check_access(app, r, e);
 	if (rc != 0 || offline)
 		return (rc);
-	(void)snprintf(text, sizeof(text), "%s", app->data);
-	line(r, true, "data", text);
 	rc = check_clock(app, r, e);
 	if (rc == 0)
 		rc = check_probes(app, r, e);
 	return (rc);
+}
+
+/* The line says what, the message why: on a terminal they stand together. */
+static int
+failed(const struct app *app, struct report *r, const struct err *e)
+{
+	struct err told = *e;
+
+	app_access_hint(app, &told);
+	line(r, false, r->now, r->cli->json ? told.text : err_text(e->code));
+	(void)fflush(stdout);
+	return (app_fail(app, e));
 }
 
 static int
@@ -138,10 +161,14 @@ run(struct cli *cli)
 	int status = 0;
 
 	buf_init(&r.json, 1 << 20);
-	if (app_open(&app, cli, offline ? APP_CONF : APP_HARVEST, &e) != 0 ||
-	    check(&app, &r, &e) != 0) {
-		line(&r, false, err_text(e.code), e.text);
-		status = app_fail(&app, &e);
+	if (app_open(&app, cli, offline ? APP_CONF : APP_HARVEST, &e) != 0) {
+		r.now = app.conf == NULL ? "configuration" :
+		    app.source == NULL ? "connector" :
+		    app.tables == NULL || e.code == ERR_CONFIG ?
+		    "configuration" : app.ledger == NULL ? "data" : "access";
+		status = failed(&app, &r, &e);
+	} else if (check(&app, &r, &e) != 0) {
+		status = failed(&app, &r, &e);
 	}
 	if (cli->json)
 		printf("{\"checks\":[%s]}\n", buf_str(&r.json));
