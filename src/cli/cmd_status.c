@@ -14,6 +14,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/must.h"
+#include "base/ranges.h"
 #include "base/text.h"
 #include "base/ticks.h"
 #include "cli/cli.h"
@@ -34,6 +35,7 @@ struct table_status {
 	int64_t committed;
 	/* tables read in windows of time */
 	uint64_t streams, covered, failed, values;
+	uint64_t lacking;	/* streams: of what the last run wanted */
 	int64_t from, to;	/* hull of what is covered; from > to: none */
 	int64_t complete_to;	/* earliest end of a stream's last range */
 	/* silver */
@@ -53,6 +55,8 @@ struct collect {
 	struct table_status *st;
 	struct failed_stream *failed;
 	size_t nfailed;
+	struct harvest_range wanted;
+	struct ranges missing;
 	struct err *err;
 };
 
@@ -103,6 +107,8 @@ add_stream(const struct ledger_object *o, void *cookie)
 	if (rc == 0) {
 		st->streams++;
 		st->values += s.values;
+		harvest_wanted(&s.covered, &c->wanted, 0, &c->missing);
+		st->lacking += c->missing.n > 0;
 		if (s.fail_code != 0)
 			add_failed(c, o->name, &s);
 		if (s.covered.n > 0) {
@@ -150,11 +156,17 @@ static int
 collect(const struct app *app, struct collect *c)
 {
 	struct table_status *st = c->st;
+	int64_t noted, now;
 	int rc;
 
 	st->version = -1;
 	st->from = st->complete_to = INT64_MAX;
 	st->to = INT64_MIN;
+	if ((rc = app_clocks(app, &noted, &now, c->err)) != 0 ||
+	    (rc = app_wanted(app, noted, &c->wanted, c->err)) != 0)
+		return (rc);
+	if (c->wanted.to > noted)
+		c->wanted.to = noted;
 	if ((rc = ledger_read_begin(app->ledger, &c->txn, c->err)) != 0)
 		return (rc);
 	rc = ledger_group_each(c->txn, c->table->name, add_group, c, c->err);
@@ -194,8 +206,10 @@ print_json(struct buf *b, const struct collect *c)
 	json_time(b, "committed", st->committed, st->committed > 0);
 	if (c->table->kind != SOURCE_WALK) {
 		buf_printf(b, ",\"streams\":%llu,\"streams_covered\":%llu,"
-		    "\"values\":%llu", (unsigned long long)st->streams,
+		    "\"lacking\":%llu,\"values\":%llu",
+		    (unsigned long long)st->streams,
 		    (unsigned long long)st->covered,
+		    (unsigned long long)st->lacking,
 		    (unsigned long long)st->values);
 		json_time(b, "covered_from", st->from, st->covered > 0);
 		json_time(b, "covered_to", st->to, st->covered > 0);
@@ -234,6 +248,10 @@ print_text(const struct collect *c)
 	    text_bytes_human(st->silver_bytes, e, sizeof(e)),
 	    st->covered > 0 ? ticks_text_s(st->complete_to, t) :
 	    st->committed > 0 ? ticks_text_s(st->committed, t) : "never");
+	if (st->lacking > 0)
+		printf("    %s of %s streams lack something: garner gaps "
+		    "--summary\n", text_count_human(st->lacking, a,
+		    sizeof(a)), text_count_human(st->streams, b, sizeof(b)));
 	for (i = 0; i < c->nfailed && i < 10; i++)
 		printf("    set aside: %s: %s\n", c->failed[i].name,
 		    err_text(c->failed[i].code));
@@ -269,19 +287,22 @@ print_note(const char *note)
 	char a[32], b[32], c[32];
 	yyjson_doc *doc = NULL;
 	yyjson_val *root, *total;
+	const char *at;
 
 	if (json_parse(note, strlen(note), &doc, NULL) != 0)
 		return;
 	root = yyjson_doc_get_root(doc);
 	total = yyjson_obj_get(root, "total_ms");
-	printf("\nserver %.19sZ: %s requests, %s repeated, %s failed; "
-	    "%.3g ms each, 1 in 100 above %.3g ms; %llu of %llu at once; "
-	    "breaker %s\n", yyjson_get_str(yyjson_obj_get(root, "at")),
+	at = yyjson_get_str(yyjson_obj_get(root, "at"));
+	printf("\nserver, as of %.19sZ\n  requests  %s, %s retries, %s "
+	    "failed\n", at != NULL ? at : "",
 	    text_count_human(number(root, "requests"), a, sizeof(a)),
 	    text_count_human(number(root, "retries"), b, sizeof(b)),
-	    text_count_human(number(root, "failed"), c, sizeof(c)),
+	    text_count_human(number(root, "failed"), c, sizeof(c)));
+	printf("  answers   half within %.3g ms, 99 of 100 within %.3g ms\n",
 	    yyjson_get_num(yyjson_obj_get(total, "p50")),
-	    yyjson_get_num(yyjson_obj_get(total, "p99")),
+	    yyjson_get_num(yyjson_obj_get(total, "p99")));
+	printf("  at once   %llu, of %llu at most\n  breaker   %s\n",
 	    (unsigned long long)number(root, "limit"),
 	    (unsigned long long)number(root, "ceiling"),
 	    yyjson_get_str(yyjson_obj_get(yyjson_obj_get(root, "breaker"),
@@ -308,13 +329,14 @@ print_all(struct app *app, const struct source_table **t, struct err *e)
 	else
 		printf("%-18s %6s %12s %10s %12s %10s  %s\n", "table",
 		    "groups", "journal rows", "bytes", "silver rows", "bytes",
-		    "complete to");
+		    "read up to");
 	for (; *t != NULL && rc == 0; t++) {
 		memset(&st, 0, sizeof(st));
 		memset(&c, 0, sizeof(c));
 		c.table = *t;
 		c.st = &st;
 		c.err = e;
+		ranges_init(&c.missing);
 		rc = collect(app, &c);
 		if (rc == 0 && app->cli->json) {
 			if (!first)
@@ -327,6 +349,7 @@ print_all(struct app *app, const struct source_table **t, struct err *e)
 		for (i = 0; i < c.nfailed; i++)
 			free(c.failed[i].name);
 		free(c.failed);
+		ranges_fini(&c.missing);
 	}
 	if (app->cli->json) {
 		buf_printf(&out, "],\"fetch\":%s}\n", note[0] != '\0' ?

@@ -304,6 +304,9 @@ def test_cat_and_status():
         ts = [t for t in st["tables"] if t["table"] == "pi_timeseries"][0]
         assert ts["streams"] == 10 and ts["streams_covered"] == 10
         assert ts["complete_to"] == "2026-03-01T12:00:00.0000000Z"
+        assert ts["lacking"] == 0 and "lack" not in s.garner("status").stdout
+        more = dict(os.environ, GARNER_HARVEST_FROM="2026-03-01T10:00:00Z")
+        assert "10 of 10 streams lack" in s.garner("status", env=more).stdout
         assert ts["silver"]["rows"] == len(rows)
         for cmd in (["config"], ["status"], ["check"]):
             assert s.garner(*cmd).stdout
