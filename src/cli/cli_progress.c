@@ -21,6 +21,7 @@
 
 #define PLAIN_EVERY_S 5
 #define BAR_CELLS 24
+#define BAR_CELLS_MIN 4
 
 struct app_progress {
 	const char *what;
@@ -93,12 +94,24 @@ app_progress_free(struct app_progress *p)
 	free(p);
 }
 
+/* What the text leaves of the line; two columns more are for "^C". */
+static size_t
+bar_cells(const struct app_progress *p, const char *text)
+{
+	int room = columns() - 3 - (int)(strlen(p->what) + strlen(text) +
+	    strlen(" [] 100 %  "));
+
+	if (room < BAR_CELLS_MIN)
+		return (0);
+	return (room < BAR_CELLS ? (size_t)room : BAR_CELLS);
+}
+
 /* share < 0: unknown, no bar. */
 static void
 show(struct app_progress *p, double share, const char *text)
 {
-	char line[400], bar[BAR_CELLS * 3 + 1];
-	size_t i, n = 0, full;
+	char line[400], bar[BAR_CELLS + 4] = "";
+	size_t i, n = 0, cells = bar_cells(p, text), full;
 	int len;
 
 	if (!p->live) {
@@ -111,17 +124,22 @@ show(struct app_progress *p, double share, const char *text)
 			msg_info(p->what, "%s", text);
 		return;
 	}
-	full = share < 0 ? 0 : (size_t)(share * BAR_CELLS + 0.5);
-	for (i = 0; i < BAR_CELLS; i++)
-		bar[n++] = i < full ? '#' : '.';
-	bar[n] = '\0';
+	full = share < 0 ? 0 : (size_t)(share * (double)cells + 0.5);
+	if (cells > 0) {
+		bar[n++] = '[';
+		for (i = 0; i < cells; i++)
+			bar[n++] = i < full ? '#' : '.';
+		bar[n++] = ']';
+		bar[n++] = ' ';
+		bar[n] = '\0';
+	}
 	if (share >= 0)
-		len = snprintf(line, sizeof(line), "%s [%s] %3.0f %%  %s",
+		len = snprintf(line, sizeof(line), "%s %s%3.0f %%  %s",
 		    p->what, bar, share * 100, text);
 	else
 		len = snprintf(line, sizeof(line), "%s  %s", p->what, text);
-	if (len > columns() - 1)
-		line[columns() - 1] = '\0';
+	if (len > columns() - 3)
+		line[columns() - 3] = '\0';
 	fprintf(stderr, "\r%s\033[K", line);
 	(void)fflush(stderr);
 	p->drawn = true;

@@ -76,8 +76,8 @@ on_stop(void *cookie, int fd, int what)
 	(void)what;
 	if (read(fd, &n, sizeof(n)) != sizeof(n))
 		return;
-	msg_info(s->app->cli->command, "stopping: making durable what was "
-	    "answered (once more to stop at once)");
+	msg_info(s->app->cli->command, "stopping: saving what was answered "
+	    "(once more to stop at once)");
 	loop_timer_set(s->grace, STOP_WARN_US);
 	if (s->app->harvest != NULL)
 		harvest_stop(s->app->harvest);

@@ -169,8 +169,11 @@ run(struct cli *cli)
 		if (status == 0) {
 			status = failed;
 			print_stats(cli, &stats);
-			if (app_signal(&app) != 0)
+			if (app_signal(&app) != 0) {
 				status = 128 + app_signal(&app);
+				msg_info("harvest", "interrupted; run it "
+				    "again to go on");
+			}
 		} else if (stats.commits > 0) {
 			msg_info("harvest", "what was answered before is "
 			    "kept: %llu rows in %llu commits; run it again "
