@@ -203,6 +203,8 @@ typedef int app_stream_fn(const struct app_stream *, void *cookie,
 int app_streams_each(const struct app *, const struct source_table *,
     uint32_t group, const char *pattern, app_stream_fn *, void *cookie,
     struct buf *out, struct err *);
+/* ERR_NOTFOUND that says where to look for its name. */
+int app_no_stream(const struct app *, const char *pattern, struct err *);
 /* To stdout, and clear it; 1 when that failed, which cli_flush() tells. */
 int app_print(struct buf *);
 /* Was the catalogue the table is read by ever walked? A walk: itself. */
@@ -217,7 +219,7 @@ const char *app_gap_word(const struct ledger_stream *, const struct range *);
 /* The same for a person, into the buffer. */
 void app_gap_text(const struct ledger_stream *, const struct range *,
     struct buf *);
-/* "1h30m", "2d4h", "0.5s"; buffer of 32 is enough. */
+/* "1h30m", "2d4h", "0.5s", "0.1us"; a buffer of 32 is enough. */
 const char *app_duration(int64_t ticks, char *, size_t);
 
 /* cli_reconcile.c: verify --source; *status becomes 1 when something

@@ -135,6 +135,22 @@ app_streams_each(const struct app *app, const struct source_table *t,
 }
 
 int
+app_no_stream(const struct app *app, const char *pattern, struct err *e)
+{
+	const struct source_table **t = app->tables;
+	bool walked = true;
+	int rc;
+
+	for (; t != NULL && *t != NULL && walked; t++)
+		if ((rc = app_walked(app, *t, &walked, e)) != 0)
+			return (rc);
+	return (err_set(e, ERR_NOTFOUND, "there is no stream \"%s\"; %s",
+	    pattern, walked ? "patterns are such as '*FLOW*', and new ones "
+	    "are found by garner discover" : "the catalogue is not read yet: "
+	    "run garner discover"));
+}
+
+int
 app_walked(const struct app *app, const struct source_table *t, bool *walked,
     struct err *e)
 {
@@ -213,8 +229,10 @@ app_duration(int64_t ticks, char *out, size_t size)
 {
 	int64_t s = ticks / TICKS_PER_S;
 
-	if (ticks % TICKS_PER_S != 0 && s < 60)
-		(void)snprintf(out, size, "%.7gs",
+	if (ticks < TICKS_PER_S / 1000)		/* of those at one time: 1 */
+		(void)snprintf(out, size, "%.1fus", (double)ticks / 10);
+	else if (ticks % TICKS_PER_S != 0 && s < 60)
+		(void)snprintf(out, size, "%.3gs",
 		    (double)ticks / (double)TICKS_PER_S);
 	else if (s < 60)
 		(void)snprintf(out, size, "%llds", (long long)s);

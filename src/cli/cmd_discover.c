@@ -49,10 +49,11 @@ print_result(const struct app *app, const struct source_table **t)
 			    "\"walks\":%llu}", first ? "" : ",", (*t)->name,
 			    count, (unsigned long long)g.batches);
 		else if ((*t)->is_parent)
-			printf("%-20s %s objects\n", (*t)->name,
-			    text_count_human(count, n, sizeof(n)));
+			printf("%-20s %12s object%s\n", (*t)->name,
+			    text_count_human(count, n, sizeof(n)),
+			    count == 1 ? "" : "s");
 		else
-			printf("%-20s walked\n", (*t)->name);
+			printf("%-20s %12s\n", (*t)->name, "walked");
 		first = false;
 	}
 	if (app->cli->json)

@@ -183,8 +183,7 @@ find(struct job *j, struct err *e)
 	if (rc != 0)
 		return (rc);
 	if (j->hits == 0)
-		return (err_set(e, ERR_NOTFOUND, "there is no stream \"%s\"",
-		    j->wanted));
+		return (app_no_stream(j->app, j->wanted, e));
 	if (j->hits > 1 && (j->there != 1 || j->tables))
 		return (err_set(e, ERR_USAGE, "\"%s\" is %llu streams; name "
 		    "one: %s%s", j->wanted, (unsigned long long)j->hits,
@@ -426,10 +425,11 @@ print_where(struct job *j)
 	    text_bytes_human(f->g.bytes, d, sizeof(d)));
 	free(dir);
 	for (i = 0; i < j->nparts && i < LINES_MAX; i++)
-		buf_printf(out, "%-14s %s%s%s%llu files, %s\n", i == 0 ?
+		buf_printf(out, "%-14s %s%s%s%llu file%s, %s\n", i == 0 ?
 		    "silver" : "", j->parts[i].name[0] != '\0' ? "date=" : "",
 		    j->parts[i].name, j->parts[i].name[0] != '\0' ? ": " : "",
 		    (unsigned long long)j->parts[i].files,
+		    j->parts[i].files == 1 ? "" : "s",
 		    text_bytes_human(j->parts[i].bytes, d, sizeof(d)));
 	if (i < j->nparts)
 		buf_printf(out, "%-14s and %zu more, see --json\n", "",

@@ -90,6 +90,15 @@ range_json(struct job *j, const struct app_stream *s, const struct range *r,
 	buf_puts(out, "}\n");
 }
 
+/* To the second, but of less than one. */
+static const char *
+end_text(const struct range *r, int64_t t, char *out)
+{
+
+	return (r->b - r->a < TICKS_PER_S ? ticks_text(t, out) :
+	    ticks_text_s(t, out));
+}
+
 static void
 range_text(struct job *j, const struct app_stream *s, const struct range *r,
     const char *word)
@@ -102,7 +111,7 @@ range_text(struct job *j, const struct app_stream *s, const struct range *r,
 		    "group", "from", "to", "length", "stream: reason");
 	j->head = true;
 	buf_printf(out, "%-18s %6u %-20s %-20s %8s  ", s->table->name,
-	    s->group, ticks_text(r->a, a), ticks_text(r->b, b),
+	    s->group, end_text(r, r->a, a), end_text(r, r->b, b),
 	    app_duration(r->b - r->a, d, sizeof(d)));
 	text_escape(out, s->object->name, strlen(s->object->name), 1024);
 	buf_puts(out, ": ");
@@ -138,16 +147,23 @@ static void
 sum_text(struct job *j)
 {
 	const struct sum *s = &j->sum;
-	char a[32], b[32];
+	char a[32], b[32], d[32];
 	size_t i;
 
-	buf_printf(&j->out, "%s group %u: %s of %s streams lack %.1f h in all"
-	    ":", j->table->name, j->group,
+	buf_printf(&j->out, "%s group %u: %s of %s streams lack ",
+	    j->table->name, j->group,
 	    text_count_human(s->lacking, a, sizeof(a)),
-	    text_count_human(s->streams, b, sizeof(b)), s->seconds / 3600);
+	    text_count_human(s->streams, b, sizeof(b)));
+	if (s->seconds < 100 * 365.0 * 86400)
+		buf_puts(&j->out, app_duration((int64_t)(s->seconds *
+		    TICKS_PER_S), d, sizeof(d)));
+	else
+		buf_printf(&j->out, "%.0f years", s->seconds / 86400 / 365);
+	buf_puts(&j->out, " together; ranges:");
 	for (i = 0; i < WORDS_MAX && s->by[i].word != NULL; i++)
-		buf_printf(&j->out, "%s %llu %s", i > 0 ? "," : "",
-		    (unsigned long long)s->by[i].ranges, s->by[i].word);
+		buf_printf(&j->out, "%s %s %s", i > 0 ? "," : "",
+		    text_count_human(s->by[i].ranges, a, sizeof(a)),
+		    s->by[i].word);
 	buf_u8(&j->out, '\n');
 }
 
@@ -298,8 +314,7 @@ gaps(struct job *j, struct err *e)
 	for (t = tables; *t != NULL && rc == 0; t++)
 		rc = print_table(j, *t, e);
 	if (rc == 0 && j->streams == 0 && j->pattern != NULL)
-		rc = err_set(e, ERR_NOTFOUND, "there is no stream \"%s\"",
-		    j->pattern);
+		rc = app_no_stream(j->app, j->pattern, e);
 	if (rc == 0 && j->gaps == 0 && !j->app->cli->json)
 		printf("nothing is missing from %s to %s\n",
 		    ticks_text(j->range.from, a), ticks_text(j->range.to, b));
