@@ -156,7 +156,8 @@ parsed_value(struct source_scan *s, struct source_run *u,
 	yyjson_doc *doc;
 	int rc = 0;
 
-	if (end == NULL ||
+	/* a byte order mark stands before a document only */
+	if (end == NULL || (uint8_t)*s->p == 0xef ||
 	    json_parse(s->p, (size_t)(end - s->p), &doc, &e) != 0)
 		return (false);
 	if (f != NULL) {
