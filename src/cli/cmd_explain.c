@@ -228,9 +228,9 @@ derive(struct job *j, struct err *e)
 		j->range.to = j->noted;
 	if (j->next.to > j->now)
 		j->next.to = j->now;
-	harvest_wanted(&j->one.s.covered, &j->range, 0, &j->missing);
+	harvest_wanted(&j->one.s, &j->range, 0, &j->missing);
 	if (!held(j))
-		harvest_wanted(&j->one.s.covered, &j->next, tail_of(j),
+		harvest_wanted(&j->one.s, &j->next, tail_of(j),
 		    &j->ask);
 	return (0);
 }

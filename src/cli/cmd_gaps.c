@@ -230,7 +230,7 @@ add_stream(const struct app_stream *s, void *cookie, struct err *e)
 	}
 	j->streams++;
 	j->sum.streams++;
-	harvest_wanted(&s->state->covered, &j->range, 0, &j->missing);
+	harvest_wanted(s->state, &j->range, 0, &j->missing);
 	for (i = 0; i < j->missing.n; i++) {
 		r = &j->missing.r[i];
 		add_gap(j, s, r, app_gap_word(s->state, r));

@@ -27,6 +27,7 @@ struct buf;
 struct err;
 struct fetch_options;
 struct ledger;
+struct ledger_stream;
 struct ledger_txn;
 struct loop;
 struct ranges;
@@ -130,12 +131,12 @@ int harvest_run(struct harvest *, const struct source_table *const *,
     const struct harvest_range *, struct err *);
 
 /*
- * What of [r->from, r->to) is to be asked for, given what is covered: what is
- * not, and always again what was not `tail` ticks old when it was last read
- * (0: only what is not covered); with `reread` all of it.
+ * What of [r->from, r->to) is to be asked for of a stream: what is not
+ * covered, and always again what was not `tail` ticks old when it was last
+ * read (0: only what is not covered); with `reread` all of it.
  * r->to is no later than the server's now.
  */
-void harvest_wanted(const struct ranges *covered,
+void harvest_wanted(const struct ledger_stream *,
     const struct harvest_range *r, int64_t tail, struct ranges *out);
 /* The times of a stream at which there are more events than the server gives
  * at once: covered, but not fully read. One tick each; out is cleared. */

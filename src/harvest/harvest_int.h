@@ -56,6 +56,7 @@ struct harvest_cover {
 	uint32_t id;
 	uint32_t values;
 	int64_t a, b;
+	int64_t seen_a, seen_b;	/* was read, new or not; or empty: [a, b) */
 	uint64_t key;		/* journal_cover_key() of the object */
 	double per_second;	/* < 0: unknown */
 	int64_t last;		/* ticks of the newest value, TICKS_NONE */

@@ -199,17 +199,41 @@ learn_cell(struct ledger_stream *s, const struct harvest_cover *c,
 
 /* --- a batch ------------------------------------------------------------- */
 
+/* For all streams of a batch. */
+struct lesson {
+	int64_t at;			/* ours: when its last answer came */
+	int64_t cell_len;
+	int64_t settled;		/* older: read when it was old enough */
+	struct ranges scratch;
+};
+
+/* Before the range joins the coverage. */
 static void
-learn_one(struct ledger_stream *s, const struct harvest_cover *c, int64_t at,
-    int64_t cell_len)
+learn_young(struct ledger_stream *s, const struct harvest_cover *c,
+    struct lesson *l)
+{
+	bool seen = c->seen_a < c->seen_b;
+	int64_t a = seen ? c->seen_a : c->a, b = seen ? c->seen_b : c->b;
+	size_t i;
+
+	ranges_missing(&s->covered, c->a, c->b, &l->scratch);
+	for (i = 0; i < l->scratch.n; i++)
+		ranges_add(&s->young, l->scratch.r[i].a, l->scratch.r[i].b);
+	ranges_remove(&s->young, a, b < l->settled ? b : l->settled);
+}
+
+static void
+learn_one(struct ledger_stream *s, const struct harvest_cover *c,
+    struct lesson *l)
 {
 
 	if (c->fail_code != 0) {
-		learn_failure(s, c, at);
+		learn_failure(s, c, l->at);
 		return;
 	}
+	learn_young(s, c, l);
 	ranges_add(&s->covered, c->a, c->b);
-	learn_cell(s, c, cell_len);
+	learn_cell(s, c, l->cell_len);
 	harvest_opens_learn(s, c->opens);
 	s->values += c->values;
 	if (c->per_second >= 0)
@@ -218,8 +242,8 @@ learn_one(struct ledger_stream *s, const struct harvest_cover *c, int64_t at,
 		s->last_event = c->last;
 	if (c->first != TICKS_NONE)
 		s->first_event = c->first;
-	if (at > s->asked)
-		s->asked = at;
+	if (l->at > s->asked)
+		s->asked = l->at;
 	if (c->mute)
 		return;
 	s->fail_code = 0;
@@ -250,7 +274,10 @@ int
 harvest_learn(struct ledger_txn *txn, const struct harvest_writer *w,
     const struct harvest_batch *b, struct err *e)
 {
-	const int64_t cell_len = harvest_cell_len(w->h, w->table);
+	const int64_t tail = harvest_tail(w->h, w->table);
+	struct lesson l = { .at = b->ingested,
+		.cell_len = harvest_cell_len(w->h, w->table),
+		.settled = INT64_MIN };
 	const char *table = w->table->name;
 	const struct harvest_cover *c;
 	struct ledger_stream s;
@@ -259,18 +286,24 @@ harvest_learn(struct ledger_txn *txn, const struct harvest_writer *w,
 	int rc = 0;
 
 	ledger_stream_init(&s);
+	ranges_init(&l.scratch);
+	if (w->h->now != TICKS_NONE)
+		l.settled = w->h->now - tail;
 	while (i < b->ncovers && rc == 0) {
 		id = b->covers[i].id;
 		rc = ledger_stream_get(txn, table, id, &s, e);
+		ledger_stream_young(&s, tail);
 		for (; i < b->ncovers && b->covers[i].id == id; i++) {
 			c = &b->covers[i];
 			if (rc == 0)
 				rc = learn_ties(txn, table, &s, c, e);
-			learn_one(&s, c, b->ingested, cell_len);
+			learn_one(&s, c, &l);
 		}
+		ledger_stream_young_usual(&s, tail);
 		if (rc == 0)
 			rc = ledger_stream_put(txn, table, id, &s, e);
 	}
+	ranges_fini(&l.scratch);
 	ledger_stream_fini(&s);
 	return (rc);
 }

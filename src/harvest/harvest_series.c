@@ -229,8 +229,7 @@ plan_stream(const struct ledger_object *o, void *cookie)
 	if (rc != 0)
 		return (rc);
 	h->stats.streams++;
-	harvest_wanted(&p->state.covered, p->range, h->opt.reread,
-	    &p->missing);
+	harvest_wanted(&p->state, p->range, h->opt.reread, &p->missing);
 	harvest_widen(&p->state, p->range, h->opt.reread, &p->missing);
 	if (p->missing.n > 0 && held(p, o))
 		return (0);

@@ -240,6 +240,8 @@ frames_deliver(struct unit *u)
 	} else if (!news) {
 		c.a = c.b = 0;		/* that it was read */
 	}
+	c.seen_a = u->a;
+	c.seen_b = u->b;
 	c.values += more;
 	harvest_cover_add(u->walk->writer, &c);
 }
@@ -590,7 +592,7 @@ plan_frames(struct plan *p, const struct ledger_object *o)
 	rc = ledger_stream_get(p->txn, w->table->name, o->id, &s, p->err);
 	if (rc != 0)
 		goto out;
-	harvest_wanted(&s.covered, p->range, w->h->opt.reread_frames,
+	harvest_wanted(&s, p->range, w->h->opt.reread_frames,
 	    &missing);
 	harvest_widen(&s, p->range, w->h->opt.reread_frames, &missing);
 	plan_known(p, &s);

@@ -22,16 +22,32 @@
  * bytes of state. */
 #define CELLS 4
 
+static int64_t
+later(int64_t x, int64_t y)
+{
+
+	return (x > y ? x : y);
+}
+
+/* What is young of old was left behind by runs that did not come to their
+ * end: those that did have the tail alone. */
 void
-harvest_wanted(const struct ranges *covered, const struct harvest_range *r,
+harvest_wanted(const struct ledger_stream *s, const struct harvest_range *r,
     int64_t tail, struct ranges *out)
 {
 	int64_t a = r->reread ? r->from :
-	    harvest_tail_from(covered, r, tail);
+	    harvest_tail_from(&s->covered, r, tail);
+	const struct range *y;
+	size_t i;
 
-	ranges_missing(covered, r->from, r->to, out);
+	ranges_missing(&s->covered, r->from, r->to, out);
 	if (tail > 0 || r->reread)
-		ranges_add(out, a > r->from ? a : r->from, r->to);
+		ranges_add(out, later(a, r->from), r->to);
+	for (i = 0; tail > 0 && i < s->young.n; i++) {
+		y = &s->young.r[i];
+		ranges_add(out, later(y->a, r->from),
+		    y->b < r->to ? y->b : r->to);
+	}
 }
 
 /* What was the tail when it was last read is still open: runs may be further
@@ -61,12 +77,21 @@ harvest_widen(const struct ledger_stream *s, const struct harvest_range *r,
 {
 	const int64_t from = harvest_tail_from(&s->covered, r, tail);
 	const struct ledger_cell *k;
+	const struct range *y;
 	unsigned i;
+	size_t n;
 
 	for (i = 0; i < s->ncells; i++) {
 		k = &s->cells[i];
-		if (k->a < from && from < k->b && k->a >= r->from)
+		if (k->a < r->from)
+			continue;
+		if (k->a < from && from < k->b)
 			ranges_add(out, k->a, from);
+		for (n = 0; tail > 0 && n < s->young.n; n++) {
+			y = &s->young.r[n];
+			if (y->a < k->b && k->a < y->b && k->b <= r->to)
+				ranges_add(out, k->a, k->b);
+		}
 	}
 }
 

@@ -115,6 +115,18 @@ struct ledger_cell {
 				 * are no values */
 };
 
+/*
+ * Times that may still change, as they were read when they were young: a
+ * time t is settled when it was read at t + tail or later, by the server's
+ * clock; `tail` is what is read again, of the configuration.
+ *
+ * 1. young = covered, less what is settled. Only a reading settles.
+ * 2. What is covered anew is young where it is not settled by that reading.
+ * 3. When `young_told` is not set, young is the usual: what is covered of
+ *    the `tail` before the end of coverage, as after a run that came to its
+ *    end, and in records of before. It is not stored then.
+ */
+
 /* Frames: one that was open when it was last read. */
 struct ledger_open {
 	int64_t start;		/* ticks */
@@ -140,6 +152,8 @@ struct ledger_stream {
 	unsigned ncells;
 	struct ledger_open *open;	/* owned; by start, then key */
 	size_t nopen;
+	bool young_told;
+	struct ranges young;	/* owned; empty unless told */
 };
 
 void ledger_stream_init(struct ledger_stream *);
@@ -148,6 +162,9 @@ void ledger_stream_fini(struct ledger_stream *);
 void ledger_stream_clear(struct ledger_stream *);
 void ledger_stream_copy(struct ledger_stream *to,
     const struct ledger_stream *from);
+/* Tell what is young; and tell it no more when it is the usual. */
+void ledger_stream_young(struct ledger_stream *, int64_t tail);
+void ledger_stream_young_usual(struct ledger_stream *, int64_t tail);
 /* A frame is open, or is not any more. */
 void ledger_stream_open(struct ledger_stream *, const struct ledger_open *,
     bool yes);

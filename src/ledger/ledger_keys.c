@@ -160,6 +160,7 @@ enum {
 	HAS_MORE = 64,		/* flags: a second byte of them */
 	HAS_CELLS = 128,
 	HAS_OPEN = 256,
+	HAS_YOUNG = 512,
 };
 
 static int64_t
@@ -308,6 +309,7 @@ stream_flags(const struct ledger_stream *s)
 	f |= s->first_event != TICKS_NONE ? HAS_FIRST : 0;
 	f |= s->ncells > 0 ? HAS_CELLS : 0;
 	f |= s->nopen > 0 ? HAS_OPEN : 0;
+	f |= s->young_told ? HAS_YOUNG : 0;
 	return (f > UINT8_MAX ? f | HAS_MORE : f);
 }
 
@@ -347,6 +349,8 @@ ledger_stream_encode(const struct ledger_stream *s, struct buf *b)
 		put_cells(b, s, end);
 	if ((f & HAS_OPEN) != 0)
 		put_open(b, s, end);
+	if ((f & HAS_YOUNG) != 0)
+		ranges_encode(&s->young, b);
 }
 
 /* Before the flags: what is told by all of them, in full. */
@@ -394,6 +398,9 @@ stream_decode_parts(struct cur *c, struct ledger_stream *s, unsigned f)
 		get_cells(c, s, end);
 	if ((f & HAS_OPEN) != 0)
 		get_open(c, s, end);
+	s->young_told = (f & HAS_YOUNG) != 0;
+	if (s->young_told && ranges_decode(&s->young, c) != 0)
+		c->bad = true;
 }
 
 int

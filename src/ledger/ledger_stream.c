@@ -19,6 +19,7 @@ ledger_stream_init(struct ledger_stream *s)
 
 	memset(s, 0, sizeof(*s));
 	ranges_init(&s->covered);
+	ranges_init(&s->young);
 	ledger_stream_clear(s);
 }
 
@@ -38,6 +39,8 @@ ledger_stream_clear(struct ledger_stream *s)
 	s->first_event = TICKS_NONE;
 	s->ncells = 0;
 	s->nopen = 0;
+	s->young_told = false;
+	ranges_clear(&s->young);
 }
 
 void
@@ -45,6 +48,7 @@ ledger_stream_fini(struct ledger_stream *s)
 {
 
 	ranges_fini(&s->covered);
+	ranges_fini(&s->young);
 	free(s->open);
 	s->open = NULL;
 	s->nopen = 0;
@@ -58,11 +62,59 @@ ledger_stream_copy(struct ledger_stream *to, const struct ledger_stream *from)
 	*to = *from;
 	to->covered = old.covered;
 	ranges_copy(&to->covered, &from->covered);
+	to->young = old.young;
+	ranges_copy(&to->young, &from->young);
 	to->open = must_realloc(old.open, from->nopen + 1,
 	    sizeof(to->open[0]));
 	if (from->nopen > 0)
 		memcpy(to->open, from->open,
 		    from->nopen * sizeof(to->open[0]));
+}
+
+/* --- what is young ------------------------------------------------------- */
+
+static void
+usual(const struct ledger_stream *s, int64_t tail, struct ranges *out)
+{
+	const struct ranges *c = &s->covered;
+	int64_t from;
+	size_t i;
+
+	ranges_clear(out);
+	if (c->n == 0 || tail <= 0)
+		return;
+	if (__builtin_sub_overflow(c->r[c->n - 1].b, tail, &from))
+		from = INT64_MIN;
+	for (i = c->n; i-- > 0 && c->r[i].b > from;)
+		ranges_add(out, c->r[i].a > from ? c->r[i].a : from,
+		    c->r[i].b);
+}
+
+void
+ledger_stream_young(struct ledger_stream *s, int64_t tail)
+{
+
+	if (s->young_told)
+		return;
+	usual(s, tail, &s->young);
+	s->young_told = true;
+}
+
+void
+ledger_stream_young_usual(struct ledger_stream *s, int64_t tail)
+{
+	struct ranges u;
+
+	if (!s->young_told)
+		return;
+	ranges_init(&u);
+	usual(s, tail, &u);
+	if (u.n == s->young.n && (u.n == 0 || memcmp(u.r, s->young.r,
+	    u.n * sizeof(u.r[0])) == 0)) {
+		ranges_clear(&s->young);
+		s->young_told = false;
+	}
+	ranges_fini(&u);
 }
 
 /* --- open frames --------------------------------------------------------- */

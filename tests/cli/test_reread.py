@@ -275,7 +275,7 @@ def test_closed_late():
 
 def test_closed_in_a_broken_run():
     """A run that brings its newest windows, and not its first, which tells
-    of what began before: the next one's begins later than that ended."""
+    of what began before: the next one's begins later than that ended, and so does its tail."""
     frames = "pi_event_frames"
     with Mock("--tags", 4, "--frame-every", "3m", log=True) as m, \
             Site(m.url, harvest="  reread_frames: 30m\n",
@@ -293,13 +293,39 @@ def test_closed_in_a_broken_run():
         m.set_now(b)
         since = len(m.requests())
         s.garner("harvest", "--table", frames)
-        assert "StartInclusive" in {x[0] for x in frames_of(m, since)}
+        assert min(x[1] for x in frames_of(m, since)) < \
+            "2026-03-01T12:00:00"
         s.garner("compact")
-        ends = {r["event_frame_webid"]: stamp(r)["end_time"]
-                for r in s.cat(frames)}
-        for r in m.truth(frames, A, b):
-            was = ends[r["event_frame_webid"]]
-            assert was == r["end_time"], (r, was)
+        compare(frames, [stamp(r) for r in begun(s.cat(frames))],
+                begun(m.truth(frames, A, b)))
+
+
+def test_late_in_a_broken_run():
+    """A run that brings its newest windows only moves the end of what is
+    covered: what was young in the run before is read again all the same."""
+    with Mock("--tags", 8, "--late", "0.1", "--late-max", "1h",
+              log=True) as m, \
+            Site(m.url, reread="1h", harvest="  window_max: 1h\n") as s:
+        harvest(s)
+        for hour in (14, 15):
+            m.set_now("2026-03-01T%d:00:00Z" % hour)
+            m.faults("recorded:404:if=startTime=2026-03-01T11",
+                     "recorded:404:if=startTime=2026-03-01T12")
+            n = journal(s)
+            s.garner("harvest", "--table", SERIES[0], "--retry-failed",
+                     status=None)
+            assert journal(s) > n
+            m.faults()
+        b = "2026-03-01T16:00:00Z"
+        m.set_now(b)
+        r = harvest(s, "--retry-failed")
+        assert r["values"] > 0, r
+        check(m, s, b)
+        since = len(m.requests())
+        harvest(s)
+        for r in m.requests()[since:]:
+            if "recorded" in r["target"]:
+                assert "startTime=2026-03-01T15" in r["target"], r
 
 
 def test_reread_of_a_range():

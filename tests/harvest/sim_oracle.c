@@ -52,7 +52,7 @@ key_find(struct sim_stream *st, int64_t t)
 
 /* --- what the server had to say ------------------------------------------- */
 
-/* While a cycle lasted, in the form of sim_may(). */
+/* In the course of some time, in the form of sim_may(). */
 struct said {
 	struct sim_key k;
 	size_t room;
@@ -85,8 +85,8 @@ said_at(const struct sim *s, const struct sim_stream *st,
 }
 
 static void
-said(const struct sim *s, const struct sim_stream *st,
-    const struct sim_key *k, const struct sim_cycle *c, struct said *x)
+said_from(const struct sim *s, const struct sim_stream *st,
+    const struct sim_key *k, int64_t from, int64_t to, struct said *x)
 {
 	size_t size = sim_rows(s, k) * ((size_t)k->n + 2);
 	const struct sim_event *e;
@@ -100,14 +100,22 @@ said(const struct sim *s, const struct sim_stream *st,
 	memset(x->k.may, 0, size);
 	x->most = 0;
 	x->least = UINT32_MAX;
-	said_at(s, st, k, c->began, x);
+	said_at(s, st, k, from, x);
 	for (i = 0; i < k->n; i++) {
 		e = &st->e[k->from + i];
-		if (e->born > c->began && e->born <= c->ended)
+		if (e->born > from && e->born <= to)
 			said_at(s, st, k, e->born, x);
-		if (e->died > c->began && e->died <= c->ended)
+		if (e->died > from && e->died <= to)
 			said_at(s, st, k, e->died, x);
 	}
+}
+
+static void
+said(const struct sim *s, const struct sim_stream *st,
+    const struct sim_key *k, const struct sim_cycle *c, struct said *x)
+{
+
+	said_from(s, st, k, c->began, c->ended, x);
 }
 
 static void
@@ -135,6 +143,19 @@ key_update(const struct sim *s, struct sim_key *k, const struct said *x,
 		for (i = 0; i <= k->n; i++)
 			may[i] = said[i] || (may[i] && !sure);
 	}
+}
+
+/* Whatever became of the cycles before: when one came to its end, each time
+ * was read `reread` after it or later, or in that one. */
+static void
+key_settled(const struct sim *s, struct sim_key *k, const struct said *x)
+{
+	uint32_t i, o;
+
+	for (o = 0; o < sim_rows(s, k); o++)
+		for (i = 0; i <= k->n; i++)
+			sim_may(k, o)[i] = sim_may(k, o)[i] &&
+			    sim_may(&x->k, o)[i];
 }
 
 static bool
@@ -215,6 +236,11 @@ stream_cycle(struct sim *s, struct sim_stream *st, struct sim_cycle *c,
 		    (complete && again));
 		if (complete && again && x->least >= s->cap_ours)
 			c->nexpected++;
+		if (!complete || s->reread == 0 || t < st->excused)
+			continue;
+		said_from(s, st, k, t + s->reread < c->began ?
+		    t + s->reread : c->began, c->ended, x);
+		key_settled(s, k, x);
 	}
 }
 

@@ -66,6 +66,8 @@ expect_stream(struct ledger *l, const char *table, uint32_t id,
 	s.fail_code = ERR_GONE;
 	s.why[0] = 'x';
 	s.fails = s.ncells = 3;
+	s.young_told = true;
+	ranges_add(&s.young, 5, 6);
 	s.asked = s.last_event = s.first_event = 9;
 	ledger_stream_open(&s, &(struct ledger_open){ 5, 6 }, true);
 	assert_int_equal(ledger_stream_get(t, table, id, &s, NULL), 0);
@@ -93,6 +95,11 @@ expect_stream(struct ledger *l, const char *table, uint32_t id,
 		assert_int_equal(s.cells[i].values, want->cells[i].values);
 		assert_true(s.cells[i].digest == want->cells[i].digest);
 	}
+	assert_true(s.young_told == want->young_told);
+	assert_int_equal(s.young.n, want->young.n);
+	if (s.young.n > 0)
+		assert_memory_equal(s.young.r, want->young.r,
+		    s.young.n * sizeof(s.young.r[0]));
 	assert_int_equal(s.nopen, want->nopen);
 	for (i = 0; i < s.nopen; i++) {
 		assert_true(s.open[i].start == want->open[i].start);
@@ -267,6 +274,74 @@ open_frames(void **state)
 	assert_int_equal(s.nopen, 0);
 	ledger_stream_fini(&copy);
 	ledger_stream_fini(&s);
+	place_check(l);
+	ledger_close(l);
+}
+
+/* The usual is not told, and takes no room. */
+static void
+young(void **state)
+{
+	static const struct {
+		struct range covered[3], usual[3];
+		int64_t tail;
+	} cases[] = {
+		{ { { 0, 0 } }, { { 0, 0 } }, 5 },
+		{ { { 0, 100 } }, { { 95, 100 } }, 5 },
+		{ { { 0, 100 } }, { { 0, 0 } }, 0 },
+		{ { { 90, 100 } }, { { 90, 100 } }, 50 },
+		{ { { 0, 10 }, { 20, 30 }, { 40, 50 } },
+		    { { 25, 30 }, { 40, 50 } }, 25 },
+		{ { { INT64_MIN, -9 } }, { { INT64_MIN, -9 } }, INT64_MAX },
+	};
+	struct ledger *l = place_open(*state);
+	struct ledger_stream s, copy;
+	struct ranges want;
+	struct buf b;
+	size_t i, j, len;
+
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		ledger_stream_init(&s);
+		ranges_init(&want);
+		for (j = 0; j < 3; j++) {
+			ranges_add(&s.covered, cases[i].covered[j].a,
+			    cases[i].covered[j].b);
+			ranges_add(&want, cases[i].usual[j].a,
+			    cases[i].usual[j].b);
+		}
+		buf_init(&b, 1000);
+		ledger_stream_encode(&s, &b);
+		len = b.len;
+		ledger_stream_young(&s, cases[i].tail);
+		assert_true(s.young_told);
+		assert_int_equal(s.young.n, want.n);
+		if (want.n > 0)
+			assert_memory_equal(s.young.r, want.r,
+			    want.n * sizeof(want.r[0]));
+		put_stream(l, "a", 1, &s);
+		expect_stream(l, "a", 1, &s);
+		ledger_stream_init(&copy);
+		ledger_stream_copy(&copy, &s);
+		put_stream(l, "a", 2, &copy);
+		expect_stream(l, "a", 2, &s);
+		ledger_stream_fini(&copy);
+		/* other than the usual it stays */
+		ranges_add(&s.young, -8, -7);
+		ledger_stream_young_usual(&s, cases[i].tail);
+		assert_true(s.young_told);
+		ledger_stream_young(&s, cases[i].tail);
+		assert_true(ranges_contains(&s.young, -8, -7));
+		ranges_remove(&s.young, -8, -7);
+		ledger_stream_young_usual(&s, cases[i].tail);
+		assert_false(s.young_told);
+		assert_int_equal(s.young.n, 0);
+		buf_clear(&b);
+		ledger_stream_encode(&s, &b);
+		assert_int_equal(b.len, len);
+		buf_fini(&b);
+		ranges_fini(&want);
+		ledger_stream_fini(&s);
+	}
 	place_check(l);
 	ledger_close(l);
 }
@@ -604,7 +679,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(streams), TEST(learnt), TEST(cells), TEST(old_record),
-		TEST(open_frames), TEST(tatters), TEST(size), TEST(groups),
+		TEST(open_frames), TEST(young), TEST(tatters), TEST(size), TEST(groups),
 		TEST(group_order), TEST(damage),
 	};
 
