@@ -107,7 +107,7 @@ add_stream(const struct ledger_object *o, void *cookie)
 	if (rc == 0) {
 		st->streams++;
 		st->values += s.values;
-		harvest_wanted(&s.covered, &c->wanted, 0, &c->missing);
+		harvest_wanted(&s, &c->wanted, 0, &c->missing);
 		st->lacking += c->missing.n > 0;
 		if (s.fail_code != 0)
 			add_failed(c, o->name, &s);
