@@ -2,9 +2,12 @@
 whatever hangs; a second one ends the run at once; a second instance is
 refused at once, and names the first. After each the next run ends with what
 the server's truth says.
+
+GARNER_TEST_STOPS: how many random moments (default 6; make check-long 200).
 """
 
 import os
+import random
 import shlex
 import shutil
 import signal
@@ -15,11 +18,12 @@ import time
 
 from harness import (GARNER, TABLES, Mock, Site, check_silver, main, one_line,
                      timed)
-from harness import wait_for
+from harness import sanitized, seed, wait_for
 
 A, B = "2026-03-01T11:00:00Z", "2026-03-01T12:00:00Z"
 MANY = ("fetch: {in_flight: 4000, adaptive: false, tries: 2, "
         "retry_base: 10ms, breaker_failures: 0}\n")
+STOPS = int(os.environ.get("GARNER_TEST_STOPS", "6"))
 OPEN = int(os.environ.get("GARNER_TEST_OPEN", "2000"))
 WORLD = ["--tags", 60, "--density", "fast=20s,medium=1m,slow=5m"]
 
@@ -178,6 +182,53 @@ def test_hung_worker_and_hung_loop():
         took, status, err = ended[workers]
         assert status == 143 and 9 <= took <= 10.5, ended
     assert "not done in time" in ended[1][2], ended
+
+
+@timed
+def test_random_moments():
+    """What a stop in the midst of work costs: how long it takes, and what is
+    asked once more. A stream is one request, all in flight are answered at
+    any time; lost of the answers is at most what was under way."""
+    flying, tags = 32, 400
+    rng = random.Random(seed())
+    with Mock("--tags", tags, "--density", "fast=20s,medium=1m,slow=5m",
+              "--latency", "4ms", log=True) as m, Site(
+                  m.url, size=100, fetch="fetch: {in_flight: %d, adaptive: "
+                  "false}\n" % flying, harvest="  url_max: 200\n") as s:
+        s.garner("discover")
+        shutil.copytree(s.data, s.data + ".new")
+        took, again, part = [], [], []
+        for i in range(STOPS):
+            shutil.rmtree(s.data)
+            shutil.copytree(s.data + ".new", s.data)
+            first = len(m.requests())
+            begun = m.stats()["requests"]["total"]
+            ends_at = begun + rng.randrange(1, tags)
+            r = Run(s, "harvest", "--table", "pi_timeseries")
+            wait_for(lambda: r.p.poll() is not None or
+                     m.stats()["requests"]["total"] >= ends_at)
+            seconds, status, err = r.end(signal.SIGTERM, 10)
+            assert status in (0, 143) and "error" not in err, (status, err)
+            answered = sum(q["status"] == 200 and "recorded" in q["target"]
+                           for q in m.requests()[first:])
+            left = s.garner("gaps", "--json", "--table", "pi_timeseries",
+                            status=None).stdout.count("never_read")
+            if status == 0:        # it was at its end
+                assert left == 0, left
+                continue
+            took.append(seconds)
+            part.append((tags - left) / tags)
+            again.append(answered - (tags - left))
+            assert 0 <= again[-1] <= flying, (again, answered, left)
+        whole(m, s, ["pi_timeseries"])
+    assert len(took) > STOPS / 2, took
+    took.sort()
+    print("%d stops, %.0f to %.0f %% done: %.3f s in the middle, 99 of 100 "
+          "within %.3f s; %.1f answers asked again, %d at most, of %d in "
+          "flight" % (len(took), 100 * min(part), 100 * max(part),
+                      took[len(took) // 2], took[len(took) * 99 // 100],
+                      sum(again) / len(again), max(again), flying))
+    assert sanitized() or took[len(took) * 99 // 100] <= 5, took
 
 
 @timed
