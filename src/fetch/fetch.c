@@ -113,6 +113,7 @@ fetch_start(struct fetch *f, const struct fetch_request *r,
 	j->priority = r->priority;
 	j->class = r->class;
 	j->tries_max = r->tries > 0 ? r->tries : f->tries;
+	j->about = r->about;
 	buf_init(&j->t.in, f->body_max + FETCH_PADDING);
 	fetch_job_set_state(j, JOB_QUEUED);
 	return (j);

@@ -143,6 +143,9 @@ struct fetch_request {
 	int priority;		/* lower goes first; FIFO within one */
 	unsigned class;		/* < PACE_CLASSES: has its own breaker */
 	unsigned tries;		/* 0: as the options say */
+	bool about;		/* what is asked for is in doubt, not the
+				 * server: 500 in JSON is an answer like 404,
+				 * not tried again, and no breaker counts it */
 };
 
 struct fetch_answer {

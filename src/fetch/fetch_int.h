@@ -65,6 +65,7 @@ struct fetch_job {
 	unsigned class;
 	unsigned tries_max;
 	unsigned tries;
+	bool about;
 	bool auth_again;		/* had a 401, and newer credentials */
 	bool auth_none;			/* there are no credentials */
 	unsigned generation;		/* of those it was sent with */

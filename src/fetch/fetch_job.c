@@ -270,17 +270,26 @@ job_explain(struct fetch_job *j)
 		f->auth.hide(f->auth.cookie, e->text, strlen(e->text));
 }
 
+/* It tells of what was asked for, not of the server. */
+static bool
+job_is_about(const struct fetch_job *j)
+{
+
+	return (j->about && j->t.status == 500 && j->t.json);
+}
+
 static enum step
 job_fail_or_wait(struct fetch_job *j, bool sent)
 {
-	bool again = fetch_code_again(j->code) && j->tries < j->tries_max;
+	bool again = fetch_code_again(j->code) && j->tries < j->tries_max &&
+	    !job_is_about(j);
 
 	job_explain(j);
 	j->f->last_class = j->class;
 	if (sent)
 		job_count_end(j);
-	job_tell_pace(j, sent ? fetch_outcome(j->code, &j->t) :
-	    PACE_CANCELLED);
+	job_tell_pace(j, !sent ? PACE_CANCELLED : job_is_about(j) ?
+	    PACE_GOOD : fetch_outcome(j->code, &j->t));
 	fetch_job_set_state(j, again ? JOB_WAIT : JOB_FAILED);
 	return (STEP_AGAIN);
 }

@@ -71,6 +71,7 @@ harvest_ask_send(struct group *g, const struct sched_request *q)
 	    q->b, q->max_count, &target);
 	MUST_MEMORY(target.error == 0);
 	req.target = buf_str(&target);
+	req.about = k->about = harvest_control_well(s);
 	k->job = fetch_start(h->fetch, &req, on_answer, k);
 	buf_fini(&target);
 }
@@ -86,6 +87,7 @@ harvest_ask_cancel(struct harvest_series *s)
 		ask_unlink(k);
 	}
 	harvest_doubt_cancel(s);
+	harvest_control_cancel(s);
 }
 
 /* --- answers that cannot ------------------------------------------------- */
@@ -195,6 +197,22 @@ of_stream(const struct ask *k, const struct fetch_answer *a)
 	return (k->q.n == 1 && a->json && k->group->series->answered);
 }
 
+/* 500 in PI Web API's own words, while it answers others: of the streams. */
+static enum sched_why
+server_failed(struct ask *k, struct fetch_answer *a, bool whole)
+{
+	struct harvest_series *s = k->group->series;
+	enum harvest_state state = HARVEST_ILL;
+
+	if (a->status == 500 && a->json)
+		state = k->about ? HARVEST_WELL : harvest_control(s);
+	if (state == HARVEST_WAIT)
+		return (SCHED_RETURN);
+	if (state == HARVEST_ILL && (!whole || !of_stream(k, a)))
+		bad(k, &a->err);
+	return (k->q.n > 1 ? SCHED_GUILTY : alone(k, a->err.text));
+}
+
 static enum sched_why
 why_failed(struct ask *k, struct fetch_answer *a, bool whole)
 {
@@ -230,9 +248,7 @@ why_failed(struct ask *k, struct fetch_answer *a, bool whole)
 		return (SCHED_SMALLER);
 	case ERR_SERVER:
 	case ERR_ANSWER:
-		if (!whole || !of_stream(k, a))
-			bad(k, &a->err);
-		return (k->q.n > 1 ? SCHED_GUILTY : alone(k, a->err.text));
+		return (server_failed(k, a, whole));
 	default:
 		bad(k, &a->err);
 		return (SCHED_RETURN);
@@ -366,6 +382,7 @@ on_answer(void *cookie, struct fetch_answer *a)
 	}
 	if (rc == 0 && !page_failed(k, a)) {
 		harvest_good(h);
+		harvest_control_good(k);
 		s->answered = true;
 		harvest_settle(k);
 	} else {

@@ -61,7 +61,7 @@ harvest_series_poke(struct harvest *h)
 	int64_t newest;
 
 	/* What is asked while the door may be closed is asked in vain. */
-	if (s == NULL || s->doubt.job != NULL)
+	if (s == NULL || s->doubt.job != NULL || s->control.job != NULL)
 		return (false);
 	g = newest_group(s, &newest);
 	if (newest <= s->range->to - HARVEST_FIRST_MIN && !windows_done(s) &&
@@ -83,6 +83,7 @@ harvest_series_idle(const struct harvest *h)
 	if (s == NULL)
 		return (true);
 	if (s->asks != NULL || s->doubt.job != NULL ||
+	    s->control.job != NULL ||
 	    !harvest_first_idle(s))
 		return (false);
 	return (h->stopping || h->fatal.code != 0 || windows_done(s));
@@ -229,6 +230,7 @@ plan_stream(const struct ledger_object *o, void *cookie)
 	if (rc != 0)
 		return (rc);
 	h->stats.streams++;
+	harvest_control_plan(s, o, &p->state);
 	harvest_wanted(&p->state, p->range, h->opt.reread, &p->missing);
 	harvest_widen(&p->state, p->range, h->opt.reread, &p->missing);
 	if (p->missing.n > 0 && held(p, o))

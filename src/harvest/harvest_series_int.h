@@ -9,6 +9,7 @@
  *	harvest_first.c		where histories begin
  *	harvest_ask.c		a request, and answers that cannot be used
  *	harvest_doubt.c		are streams refused, or are we?
+ *	harvest_control.c	is the server unwell, or are streams?
  *	harvest_settle.c	answers that can: what they prove
  */
 
@@ -44,6 +45,15 @@ struct ask {
 	struct fetch_job *job;
 	size_t bytes;				/* reserved of the budget */
 	bool answered;				/* what failed is its body */
+	bool about;				/* sent while others are
+						 * answered well */
+};
+
+/* Streams that were read before, kept to be asked when others fail. */
+#define HARVEST_CONTROLS 3
+struct control {
+	struct source_stream s;		/* in the arena of the series */
+	int64_t a, b;			/* a window that was read */
 };
 
 struct harvest_series {
@@ -73,6 +83,14 @@ struct harvest_series {
 		struct fetch_job *job;
 		unsigned probes;	/* refused as well */
 	} doubt;
+	struct {			/* harvest_control.c */
+		struct control last;	/* read in this run; b > a: there is */
+		struct control known[HARVEST_CONTROLS];
+		uint32_t seen;		/* that might be among them */
+		struct fetch_job *job;
+		unsigned next;		/* to ask, 0 is `last` */
+		int64_t well_us, ill_us;	/* when it was so, or 0 */
+	} control;
 	struct harvest_firsts *firsts;	/* streams never read; or NULL */
 	struct harvest_before *before;	/* of a range read again, or NULL */
 	int64_t known_from;		/* cells of before begin here */
@@ -118,6 +136,23 @@ void harvest_doubt_add(struct harvest_series *, const struct sched_request *,
 /* May streams not be set aside yet? When all are refused, the run fails. */
 bool harvest_doubt_holds(struct harvest_series *);
 void harvest_doubt_cancel(struct harvest_series *);
+
+/*
+ * harvest_control.c: streams are answered by 500, each in PI Web API's own
+ * words. Is it about them? One that was read well before is asked again, and
+ * nothing else until it has answered.
+ */
+enum harvest_state { HARVEST_WELL, HARVEST_ILL, HARVEST_WAIT };
+/* A stream of the plan that was read in another run. */
+void harvest_control_plan(struct harvest_series *, const struct ledger_object *,
+    const struct ledger_stream *);
+/* A good answer. */
+void harvest_control_good(struct ask *);
+/* HARVEST_WAIT: it is asked; ask again what failed. */
+enum harvest_state harvest_control(struct harvest_series *);
+/* Whether it is known, now, that the server is well. */
+bool harvest_control_well(const struct harvest_series *);
+void harvest_control_cancel(struct harvest_series *);
 
 /* harvest_settle.c: keep of a usable answer what it proves. */
 void harvest_settle(struct ask *);

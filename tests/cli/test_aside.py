@@ -88,6 +88,38 @@ def test_passing_trouble():
             check_silver(m, s, A, B, what=spec)
 
 
+def test_500_for_good():
+    """Streams that are answered by 500 are named, also when they are all that
+    is left to ask; a server that answers all so is down."""
+    with Mock("--tags", 30, log=True) as m, \
+            Site(m.url, fetch=QUICK.replace("give_up: 300ms", "give_up: 30s"),
+                 size=10, reread="0s") as s:
+        bad = points(m, *range(10, 23))
+        names = {p["name"] for p in bad}
+        faults = ["recorded:500:if=%s" % p["webid"] for p in bad]
+        s.garner("discover")
+        m.faults(*faults)
+        assert set(warned(s.garner("harvest", status=1))) == names
+        s.garner("compact")
+        check_others(m, s, bad)
+        # nothing else is wanted now
+        since = len(m.requests())
+        assert set(warned(s.garner("harvest", status=1))) == names
+        sent = [r for r in m.requests()[since:] if "recorded" in r["target"]]
+        assert len(sent) < 150, len(sent)
+        good = [r for r in sent if r["status"] == 200]
+        assert 1 <= len(good) < 5, good
+
+        m.faults("recorded:500")
+        s.write(fetch=QUICK, size=10, reread="0s")
+        m.set_now("2026-03-01T12:10:00Z")
+        s.garner("harvest", status=69)
+        m.faults()
+        s.garner("harvest")
+        s.garner("compact")
+        check_silver(m, s, A, "2026-03-01T12:10:00Z", ["pi_timeseries"])
+
+
 def test_many():
     """A site that closed its doors: a few names and a number."""
     with Mock("--tags", 60) as m, Site(m.url, fetch=QUICK) as s:

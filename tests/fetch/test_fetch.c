@@ -311,6 +311,40 @@ test_outcomes(void **state)
 	}
 }
 
+/* 500 about what is asked for: told at once, and no breaker opens. Any other
+ * failure is the server's. */
+static void
+test_about(void **state)
+{
+	static const struct line lines[] = {
+		{ .status = 500, .body = "{}" }, { .status = 502 },
+	};
+	struct fetch_request r = { .method = "GET", .target = "/",
+	    .about = true };
+	struct fetch_options o = usual;
+	struct pace_state p;
+	struct world w;
+	unsigned i;
+
+	(void)state;
+	o.breaker_failures = 2;
+	o.breaker_open_ms = 60000;
+	o.give_up_ms = 1;
+	for (i = 0; i < 2; i++) {
+		world_init(&w, &o, &lines[i], 1);
+		do {
+			fetch_start(w.f, &r, on_done, &w);
+			loop_run(w.loop);
+			fetch_pace(w.f, &p);
+		} while (i == 0 && w.told < 5);
+		assert_int_equal(w.err.code, ERR_SERVER);
+		assert_int_equal(w.tries, i == 0 ? 1 : 2);
+		assert_int_equal(p.classes[0], i == 0 ? PACE_CLOSED :
+		    PACE_OPEN);
+		world_fini(&w);
+	}
+}
+
 static void
 test_second_try_succeeds(void **state)
 {
@@ -823,6 +857,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_server_text),
 		cmocka_unit_test(test_outcomes),
+		cmocka_unit_test(test_about),
 		cmocka_unit_test(test_second_try_succeeds),
 		cmocka_unit_test(test_retry_after),
 		cmocka_unit_test(test_within),
