@@ -160,6 +160,9 @@ int app_wanted(const struct app *, int64_t wanted_now,
 int app_range_empty(const struct harvest_range *, struct err *);
 /* cli_ledger.c: <data>/ledger; caller frees. */
 char *app_ledger_dir(const struct app *);
+/* ERR_CORRUPT when there are journals without it: begun anew, it would know
+ * nothing of them, and cut the shortest back. */
+int app_ledger_lost(const struct app *, struct err *);
 /* Read all of the ledger, before it is opened: is it there, and whole? What
  * is wrong with it is in `e`, also when 0 is returned. ERR_NOTFOUND: it is
  * not there, and nothing that it could tell of. */

@@ -349,9 +349,9 @@ static int
 open_ledger(struct app *app, bool readonly, struct err *e)
 {
 	char *dir;
-	int rc = 0;
+	int rc;
 
-	if (!readonly)
+	if ((rc = app_ledger_lost(app, e)) == 0 && !readonly)
 		rc = sys_mkdirs(app->sys, app->data, e);
 	if (rc == 0) {
 		dir = must_sprintf("%s/ledger", app->data);

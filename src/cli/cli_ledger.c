@@ -74,6 +74,28 @@ have_journals(const struct app *app)
 	return (have);
 }
 
+static bool
+have_ledger(const struct app *app)
+{
+	char *file = must_sprintf("%s/ledger/data.mdb", app->data);
+	bool have = sys_exists(app->sys, file);
+
+	free(file);
+	return (have);
+}
+
+/* The ledger is durable before the first journal is made; in this order no
+ * run that begins beside ours is mistaken. */
+int
+app_ledger_lost(const struct app *app, struct err *e)
+{
+
+	if (have_ledger(app) || !have_journals(app) || have_ledger(app))
+		return (0);
+	return (err_set(e, ERR_CORRUPT, "%s/ledger: there are journals, but "
+	    "no ledger: garner repair makes it again from them", app->data));
+}
+
 int
 app_ledger_probe(const struct app *app, enum app_ledger_state *state,
     struct err *e)
