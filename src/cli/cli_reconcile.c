@@ -1,7 +1,8 @@
 /*
  * verify --source: what is covered, held against the server, a line a
  * window that differs. Newer than the re-read tail nothing is judged: late
- * values are expected there, and the next harvest reads them.
+ * values are expected there, and the next harvest reads them. Then the
+ * objects of walks, a line an object; a sample is of windows, without them.
  */
 
 #include "config.h"
@@ -39,8 +40,9 @@ put_json(struct buf *b, const struct harvest_difference *d)
 	    "\"group\":%u", word(d), d->table->name, d->group);
 	json_put_text(b, "stream", d->stream);
 	json_put_text(b, "webid", d->key);
-	buf_printf(b, ",\"from\":\"%s\",\"to\":\"%s\"", ticks_text7(d->a, from),
-	    ticks_text7(d->b, to));
+	if (d->a != TICKS_NONE)
+		buf_printf(b, ",\"from\":\"%s\",\"to\":\"%s\"",
+		    ticks_text7(d->a, from), ticks_text7(d->b, to));
 	if (d->code == 0)
 		buf_printf(b, ",\"ours\":%llu,\"theirs\":%llu",
 		    (unsigned long long)d->ours,
@@ -57,10 +59,16 @@ put_text(struct buf *b, const struct harvest_difference *d)
 
 	buf_printf(b, "error %s %s ", word(d), d->table->name);
 	text_escape(b, d->stream, strlen(d->stream), 200);
-	buf_printf(b, " %s .. %s: ", ticks_text(d->a, from),
-	    ticks_text(d->b, to));
+	if (d->a != TICKS_NONE)
+		buf_printf(b, " %s .. %s", ticks_text(d->a, from),
+		    ticks_text(d->b, to));
+	buf_puts(b, ": ");
 	if (d->code != 0)
 		text_escape(b, d->text, strlen(d->text), 400);
+	else if (d->a == TICKS_NONE)
+		buf_puts(b, d->ours == 0 ? "the last walk did not see it" :
+		    d->theirs == 0 ? "the server has it no more" :
+		    "not as the last walk saw it");
 	else if (d->ours == d->theirs)
 		buf_printf(b, "%llu events, not all of them with the same "
 		    "content", (unsigned long long)d->ours);
@@ -90,21 +98,24 @@ on_difference(void *cookie, const struct harvest_difference *d)
 static void
 print_summary(const struct app *app, const struct harvest_reconcile *o)
 {
-	char w[32], v[32];
+	char w[32], v[32], n[32];
 
 	if (app->cli->json)
 		printf("{\"kind\":\"summary\",\"windows\":%llu,"
-		    "\"events\":%llu,\"differing\":%llu,\"failed\":%llu}\n",
+		    "\"events\":%llu,\"objects\":%llu,\"differing\":%llu,"
+		    "\"failed\":%llu}\n",
 		    (unsigned long long)o->windows,
 		    (unsigned long long)o->events,
+		    (unsigned long long)o->objects,
 		    (unsigned long long)o->differing,
 		    (unsigned long long)o->failed);
 	else
-		printf("%s: %s windows of the server compared, %s events: "
-		    "%llu differ, %llu could not be read\n",
+		printf("%s: %s windows of the server compared, %s events; "
+		    "%s objects: %llu differ, %llu could not be read\n",
 		    o->differing + o->failed == 0 ? "equal" : "DIFFERENT",
 		    text_count_human(o->windows, w, sizeof(w)),
 		    text_count_human(o->events, v, sizeof(v)),
+		    text_count_human(o->objects, n, sizeof(n)),
 		    (unsigned long long)o->differing,
 		    (unsigned long long)o->failed);
 }
@@ -113,6 +124,7 @@ int
 app_reconcile(struct app *app, const struct source_table *const *t,
     struct harvest_reconcile *o, int *status, struct err *e)
 {
+	const bool sample = o->parts > 0 || o->per_million > 0;
 	int64_t now;
 	int rc;
 
@@ -124,6 +136,9 @@ app_reconcile(struct app *app, const struct source_table *const *t,
 	for (; *t != NULL && rc == 0; t++)
 		if ((*t)->kind == SOURCE_SERIES)
 			rc = harvest_reconcile(app->harvest, *t, o, e);
+		else if ((*t)->kind == SOURCE_WALK &&
+		    (*t)->object_key >= 0 && !sample)
+			rc = harvest_reconcile_walk(app->harvest, *t, o, e);
 	if (rc != 0)
 		return (rc);
 	print_summary(app, o);

@@ -161,8 +161,9 @@ struct harvest_difference {
 	uint32_t group;
 	const char *stream;		/* name; borrowed for the call */
 	const char *key;
-	int64_t a, b;			/* of the window, half-open */
-	uint64_t ours, theirs;		/* events */
+	int64_t a, b;			/* of the window, half-open; both
+					 * TICKS_NONE: an object of a walk */
+	uint64_t ours, theirs;		/* events; of an object 1 or 0 */
 	int code;			/* could not be read: ERR_*; or 0 */
 	const char *text;		/* why, or NULL */
 };
@@ -178,10 +179,16 @@ struct harvest_reconcile {
 	/* result, added to */
 	uint64_t windows;		/* compared */
 	uint64_t events;		/* in them, theirs */
+	uint64_t objects;		/* of walks, theirs */
 	uint64_t differing;
 	uint64_t failed;		/* could not be read */
 };
 int harvest_reconcile(struct harvest *, const struct source_table *,
+    struct harvest_reconcile *, struct err *);
+/* The same of a walk of objects (object_key >= 0), each of them: the last
+ * complete one, which the journal has, against the server of now. Parts are
+ * not looked at. */
+int harvest_reconcile_walk(struct harvest *, const struct source_table *,
     struct harvest_reconcile *, struct err *);
 
 /*

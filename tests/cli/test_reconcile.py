@@ -3,7 +3,7 @@ once more. The oracle is the difference of the mock's truth and our rows."""
 
 import json
 
-from harness import Mock, Site, main, one_line
+from harness import KEYS, OURS, Mock, Site, main, one_line
 
 A, B = "2026-03-01T11:00:00Z", "2026-03-01T12:00:00Z"
 WORLD = ["--tags", 40, "--density", "fast=5s,medium=30s,slow=2m"]
@@ -82,6 +82,54 @@ def test_late_values_beyond_the_tail():
         s.write(size=15, reread="1m")
         left, end = source(s, status=None)
         assert all(f["kind"] != "source.missing" for f in left), left[:3]
+
+
+def test_objects():
+    """What walks saw against the walks of today: each object that is new, is
+    gone, or is not as it was is named, and no other."""
+    walks = ["pi_dataservers", "pi_points", "pi_assetservers",
+             "pi_assetdatabases", "pi_af_hierarchy"]
+
+    def truth(m):
+        return {(t, r[KEYS[t][0]]): {k: v for k, v in r.items()
+                                     if k not in OURS}
+                for t in walks for r in m.truth(t, A, B)}
+
+    with Mock(*WORLD, "--page-limit", 1000) as m, Site(m.url, size=15) as s:
+        assert source(s)[1]["objects"] == 0    # nothing was walked yet
+        s.garner("discover")
+        was = truth(m)
+        found, end = source(s)
+        assert found == [] and end["objects"] == len(was), (found, end)
+        assert source(s, "--sample", "1/2")[1]["objects"] == 0
+        for tags in (43, 37):
+            with Mock("--tags", tags, *WORLD[2:]) as other:
+                now = truth(other)
+                s.url = other.url
+                s.write(size=15)
+                found, end = source(s, status=1)
+            got = {(f["table"], f["webid"]): f["kind"] for f in found}
+            want = {k: "source.missing" for k in now if k not in was}
+            want.update((k, "source.surplus") for k in was if k not in now)
+            want.update((k, "source.content") for k in was
+                        if k in now and was[k] != now[k])
+            assert got == want and len(found) == len(got), (
+                set(got.items()) ^ set(want.items()))
+            assert {"source.missing" if tags > 40 else "source.surplus"} <= \
+                set(got.values()), got
+            assert end["differing"] == len(got), end
+        s.url = m.url
+        s.write(size=15)
+        # a list that cannot be had: told, and nothing judged by it
+        m.faults("points:403")
+        found, end = source(s, status=1)
+        assert [(f["kind"], f["table"]) for f in found] == [
+            ("source.failed", "pi_points")], found
+        text = s.garner("verify", "--source", status=1).stdout
+        assert "error source.failed pi_points" in text, text
+        m.faults()
+        s.garner("discover")
+        assert source(s)[0] == []
 
 
 def test_other_content():
