@@ -6,7 +6,9 @@
  *
  * It saves requests and nothing depends on it: streams whose beginning
  * cannot be had are read from the start of the range. A set with a stream
- * that the server refuses is halved, as often as is worth it.
+ * that the server refuses is halved, as often as is worth it. When all are
+ * refused, and of the halves both, again and again, the server has no such
+ * request for us: that is kept, and nobody asks until it is forgotten.
  */
 
 #include "config.h"
@@ -22,6 +24,9 @@
 /* Refused sets that are halved in a run: a server without this request
  * refuses them all. */
 #define HALVES_MAX 100
+/* Halves refused, or all streams alone, and nothing answered. One stream in
+ * each set that is refused does so once in 4000 times. */
+#define REFUSED_MAX 12u
 
 struct span {
 	uint32_t from, n;		/* of `index` */
@@ -34,6 +39,7 @@ struct first {
 	struct harvest_series *series;
 	struct fetch_job *job;
 	struct span at;
+	bool half;			/* of a set that was refused */
 	const struct source_stream **streams;	/* [at.n] */
 };
 
@@ -44,6 +50,8 @@ struct harvest_firsts {
 	struct span *again;		/* halves, last in first out */
 	uint32_t nagain;
 	uint32_t halves;
+	uint32_t refused;		/* halves */
+	bool good;			/* one was answered */
 	struct first *asks;
 };
 
@@ -148,6 +156,21 @@ use(struct first *k, struct fetch_answer *a)
 }
 
 static void
+count_refused(struct harvest_series *s)
+{
+	struct harvest_firsts *f = s->firsts;
+	uint32_t most = 2 * f->n - 2;	/* halves there are, about */
+
+	f->refused++;
+	if (f->good || s->h->no_first ||
+	    f->refused < (most < REFUSED_MAX ? most : REFUSED_MAX))
+		return;
+	harvest_cap_learn_no_first(s->h);
+	f->next = f->n;
+	f->nagain = 0;
+}
+
+static void
 halve(struct harvest_firsts *f, struct span at)
 {
 	uint32_t n = at.n / 2;
@@ -175,7 +198,10 @@ give_up(struct first *k, const struct fetch_answer *a)
 	case ERR_GONE:
 	case ERR_UNSUPPORTED:
 	case ERR_REQUEST:
-		halve(k->series->firsts, k->at);
+		if (k->half)
+			count_refused(k->series);
+		if (!k->series->h->no_first)
+			halve(k->series->firsts, k->at);
 		break;
 	default:
 		harvest_bad(k->series->h, &a->err);
@@ -194,9 +220,10 @@ on_first(void *cookie, struct fetch_answer *a)
 	s = k->series;
 	h = s->h;
 	k->job = NULL;
-	if (a->err.code == 0 && use(k, a) == 0)
+	if (a->err.code == 0 && use(k, a) == 0) {
 		harvest_good(h);
-	else
+		s->firsts->good = true;
+	} else
 		give_up(k, a);
 	first_unlink(k);
 	harvest_ask_report(s);	/* it may be the last of the run */
@@ -236,6 +263,7 @@ harvest_first_poke(struct harvest_series *s)
 	struct first *k;
 	struct buf target;
 	struct span at;
+	bool half = f != NULL && f->nagain > 0;
 	uint32_t i;
 
 	if (f == NULL || (at = take(s)).n == 0)
@@ -244,6 +272,7 @@ harvest_first_poke(struct harvest_series *s)
 	k->magic = FIRST_MAGIC;
 	k->series = s;
 	k->at = at;
+	k->half = half;
 	k->streams = must_calloc(at.n, sizeof(k->streams[0]));
 	for (i = 0; i < at.n; i++)
 		k->streams[i] = &s->streams[f->index[at.from + i]].s;

@@ -199,7 +199,10 @@ struct harvest {
 	struct harvest_caps {		/* the server's, to be noted; or 0 */
 		uint32_t items;		/* of a call */
 		uint32_t url;		/* characters */
+		int64_t no_first;	/* ticks, ours: when it refused all
+					 * requests for first values */
 	} learnt;
+	bool no_first;			/* nobody is to ask for them */
 	struct harvest_stats stats;
 	struct harvest_report *reports;
 	size_t nreports;
@@ -317,10 +320,12 @@ void harvest_kept_id(const char *source, const char *table, const char *key,
 /*
  * harvest_cap.c. The most items the server gives a call, as it says when
  * asked for more, and the longest URL it takes: kept from run to run, until
- * a discovery forgets them, for they may have been raised.
+ * a discovery forgets them, for they may have been raised. So is that it has
+ * no request for first values, for a day.
  */
 void harvest_cap_learn(struct harvest *, uint32_t cap);
 void harvest_cap_learn_url(struct harvest *, uint32_t cap);
+void harvest_cap_learn_no_first(struct harvest *);
 int harvest_cap_note(struct ledger_txn *, const struct harvest_caps *,
     struct err *);
 int harvest_cap_recall(struct harvest *, struct err *);

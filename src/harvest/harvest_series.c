@@ -181,6 +181,7 @@ never_read(const struct plan *p)
 
 	return (s->covered.n == 0 && s->first_event == TICKS_NONE &&
 	    p->range->to - p->range->from > HARVEST_FIRST_MIN &&
+	    !p->series->h->no_first &&
 	    source_first_can(p->series->table));
 }
 

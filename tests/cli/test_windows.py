@@ -47,6 +47,19 @@ def firsts(m, since=0):
             if "/streamsets/recordedattime" in r["target"]]
 
 
+def refused_for_all(m, s):
+    """A server that has no such request is asked a few times, by one run, and
+    again after a discovery."""
+    found = []
+    for group in ("1", "2", "3"):
+        since = len(m.requests())
+        s.garner("harvest", "--table", "pi_timeseries", "--group", group)
+        found.append(len(firsts(m, since)))
+        if group == "2":
+            s.garner("discover")
+    assert 1 < found[0] < 40 and found[1] == 0 and found[2] > 1, found
+
+
 def test_empty_decades():
     """Eight years wanted, two weeks there: the years cost no requests; what
     has no beginning that is told is read all the same."""
@@ -56,10 +69,12 @@ def test_empty_decades():
     for fault in ((), ("recordedattime:404:count=1",),
                   ("recordedattime:501",)):
         with Mock(*world, log=True) as m, \
-                Site(m.url, size=50, **{"from": "2018-01-01T00:00:00Z"},
+                Site(m.url, size=20, **{"from": "2018-01-01T00:00:00Z"},
                      fetch="fetch: {tries: 2, retry_base: 1ms}\n") as s:
             s.garner("discover")
             m.faults(*fault)
+            if fault == ("recordedattime:501",):
+                refused_for_all(m, s)
             s.garner("harvest", "--table", "pi_timeseries")
             m.faults()
             asked = windows(m)
