@@ -287,6 +287,28 @@ fetch_options_fill(const struct app *app, struct fetch_options *f)
 	f->seed = app->sys->random(app->sys->cookie);
 }
 
+static int
+open_forms(const struct app *app, struct harvest_options *h, struct err *e)
+{
+	static const char *const words[] = { "one", "set", "batch" };
+	static const unsigned forms[] = { HARVEST_MAY_ONE, HARVEST_MAY_SET,
+		HARVEST_MAY_BATCH };
+	const char *const *names;
+	size_t i, k, n;
+
+	names = conf_list(app->conf, "source.forms", &n);
+	for (i = 0; i < n; i++) {
+		for (k = 0; k < 3 && strcmp(names[i], words[k]) != 0; k++)
+			continue;
+		if (k == 3)
+			return (err_set(e, ERR_CONFIG, "%s: source.forms: "
+			    "`%s` is not one, set or batch",
+			    conf_file(app->conf), names[i]));
+		h->forms |= forms[k];
+	}
+	return (0);
+}
+
 static void
 harvest_options_fill(const struct app *app, struct harvest_options *h)
 {
@@ -329,7 +351,8 @@ open_harvest(struct app *app, struct err *e)
 	memset(&h, 0, sizeof(h));
 	split_url(app);
 	if ((rc = app_access(app, &f, e)) != 0 ||
-	    (rc = open_calendar(app, &f, e)) != 0)
+	    (rc = open_calendar(app, &f, e)) != 0 ||
+	    (rc = open_forms(app, &h, e)) != 0)
 		return (rc);
 	fetch_options_fill(app, &f);
 	f.quotas_n = source_quotas(app->source, &f.quotas);

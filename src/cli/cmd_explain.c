@@ -80,6 +80,7 @@ struct job {
 	struct partition *parts;
 	size_t nparts;
 	bool compacted;			/* nothing new in the journal */
+	char form[HARVEST_FORM_WORD_MAX];	/* of asking, or "" */
 	struct buf out;
 };
 
@@ -107,6 +108,7 @@ keep(struct job *j, const struct app_stream *s, struct err *e)
 	f->o.kind = arena_strdup(j->arena, s->object->kind);
 	ledger_stream_copy(&f->s, s->state);
 	ranges_clear(&j->ties);
+	harvest_choice_word(s->txn, s->table->name, j->form);
 	if (harvest_ties(s->txn, s->table->name, s->object->id, &j->ties,
 	    e) != 0)
 		return (ERR_CORRUPT);
@@ -484,8 +486,9 @@ print_text(struct job *j)
 	put_plain(out, f->o.key, 1024);
 	buf_u8(out, '\n');
 	print_same(j);
-	buf_printf(out, "%-14s %s, group %u\n", "read as", f->table->name,
-	    f->group);
+	buf_printf(out, "%-14s %s, group %u%s%s\n", "read as",
+	    f->table->name, f->group, j->form[0] != '\0' ?
+	    ", asked for in the form " : "", j->form);
 	line_ranges(j, "covered", &s->covered, false);
 	line_ranges(j, "missing", &j->missing, true);
 	if (j->ties.n > 0)
@@ -604,6 +607,8 @@ print_json(struct job *j)
 	json_put_text(&j->out, "catalogue", f->table->over->name);
 	json_put_text(&j->out, "table", f->table->name);
 	buf_printf(out, ",\"group\":%u", f->group);
+	if (j->form[0] != '\0')
+		json_put_text(&j->out, "form", j->form);
 	put_ranges(j, "covered", &s->covered, false);
 	put_ranges(j, "missing", &j->missing, true);
 	put_ranges(j, "not_fully_readable", &j->ties, false);

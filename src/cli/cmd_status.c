@@ -41,6 +41,7 @@ struct table_status {
 	/* silver */
 	int64_t version;
 	uint64_t files, silver_rows, silver_bytes;
+	char form[1024];	/* of asking for a series, JSON; or "" */
 };
 
 struct failed_stream {
@@ -173,6 +174,9 @@ collect(const struct app *app, struct collect *c)
 	if (rc == 0 && c->table->kind != SOURCE_WALK && c->table->over != NULL)
 		rc = ledger_object_each(c->txn, c->table->over->name, 1,
 		    UINT32_MAX, add_stream, c, c->err);
+	if (rc == 0 && harvest_choice_get(c->txn, c->table->name, st->form,
+	    sizeof(st->form), NULL) != 0)
+		st->form[0] = '\0';
 	ledger_read_end(c->txn);
 	if (rc == 0)
 		rc = add_silver(app, c);
@@ -225,6 +229,8 @@ print_json(struct buf *b, const struct collect *c)
 		}
 		buf_puts(b, "]");
 	}
+	if (st->form[0] != '\0')
+		buf_printf(b, ",\"form\":%s", st->form);
 	buf_printf(b, ",\"silver\":{\"version\":%lld,\"files\":%llu,"
 	    "\"rows\":%llu,\"bytes\":%llu}}", (long long)st->version,
 	    (unsigned long long)st->files,

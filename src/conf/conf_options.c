@@ -70,6 +70,8 @@ static const struct conf_option options[] = {
 	    "all when left out" },
 	{ "source.streams", CONF_TEXT, "*", 0, 0, NULL, "",
 	    "name filter of points, with * and ?" },
+	{ "source.forms", CONF_LIST, NULL, 0, 0, NULL, "",
+	    "one, set, batch: all when left out" },
 
 	{ "groups.by", CONF_ENUM, "range", 0, 0, "range", "",
 	    "how streams are put into groups" },

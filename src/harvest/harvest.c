@@ -39,6 +39,7 @@ harvest_new(const struct sys *sys, struct loop *loop,
 	h->source = source;
 	h->ledger = ledger;
 	h->opt = *opt;
+	h->origin = must_strdup(fopt->origin);
 	h->now = TICKS_NONE;
 	h->noted_us = loop_now_us(loop);
 	h->started_us = sys->mono_us(sys->cookie);
@@ -47,6 +48,7 @@ harvest_new(const struct sys *sys, struct loop *loop,
 		rc = harvest_budget_begin(h, fopt, e);
 	if (rc != 0) {
 		fetch_free(h->fetch);
+		free(h->origin);
 		free(h);
 		return (rc);
 	}
@@ -66,6 +68,8 @@ harvest_free(struct harvest *h)
 	harvest_budget_free(h);
 	harvest_writers_close(h);
 	fetch_free(h->fetch);
+	harvest_choice_free(h);
+	free(h->origin);
 	for (i = 0; i < h->nreports; i++) {
 		free(h->reports[i].stream);
 		free(h->reports[i].text);
@@ -387,6 +391,8 @@ harvest_discover(struct harvest *h, const struct source_table *const *tables,
 	rc = harvest_clock(h, &now, e);		/* is the URL right at all? */
 	if (rc == 0)
 		rc = harvest_cap_forget(h, e);
+	if (rc == 0)
+		rc = harvest_choice_forget(h, e);
 	for (; *tables != NULL && rc == 0 && !h->stopping; tables++)
 		if ((*tables)->kind == SOURCE_WALK)
 			rc = harvest_walk_run(h, *tables, NULL, e);

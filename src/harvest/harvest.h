@@ -40,6 +40,18 @@ struct harvest;
  * server goes or went: counters by outcome, limits, breakers, histograms. */
 #define HARVEST_NOTE "fetch"
 
+/* The form in which a series is asked for, and what the forms have cost, as
+ * JSON; ERR_NOTFOUND when it never was. */
+#define HARVEST_FORM_NOTE "form."
+#define HARVEST_FORM_NOTE_MAX 256
+#define HARVEST_FORM_WORD_MAX 16
+int harvest_choice_get(struct ledger_txn *, const char *table, char *out,
+    size_t size, struct err *);
+
+/* The form alone: "one", "set", "batch", or "" when nothing is known. */
+void harvest_choice_word(struct ledger_txn *, const char *table,
+    char word[HARVEST_FORM_WORD_MAX]);
+
 struct harvest_stats {
 	uint64_t requests;	/* sent, tries included */
 	uint64_t retries;
@@ -57,6 +69,12 @@ struct harvest_stats {
 	int64_t elapsed_us;
 };
 
+/* How windows of streams may be asked for: each stream by itself, sets of
+ * them, or requests of one stream in a batch. */
+#define HARVEST_MAY_ONE 1u
+#define HARVEST_MAY_SET 2u
+#define HARVEST_MAY_BATCH 4u
+
 struct harvest_options {
 	const char *data_dir;
 	const char *source_name;	/* of the configuration */
@@ -69,6 +87,7 @@ struct harvest_options {
 	uint32_t page_items;		/* 0: chosen */
 	uint32_t item_cap;
 	uint32_t url_max;
+	unsigned forms;			/* HARVEST_MAY_*: of asking; 0: any */
 	int64_t window_max;		/* ticks */
 	uint32_t commit_rows;
 	int64_t commit_every_us;

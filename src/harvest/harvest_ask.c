@@ -1,5 +1,5 @@
 /*
- * A request for a window of some streams, and what becomes of answers that
+ * A window of some streams that is asked for, and what becomes of answers that
  * cannot be had or used: asked again, smaller, or without the guilty stream;
  * a stream that is refused for good is set aside with its reason. Too many
  * failures in a row end the run (harvest_bad()).
@@ -16,78 +16,41 @@
 #include "codec/json.h"
 #include "harvest/harvest_series_int.h"
 
-#define ASK_MAGIC 0x61736b21u
+/* --- a window in flight -------------------------------------------------- */
 
-/* --- asking -------------------------------------------------------------- */
-
-static void
-ask_unlink(struct ask *k)
-{
-	struct harvest_series *s = k->group->series;
-
-	if (k->next != NULL)
-		k->next->prev = k->prev;
-	if (k->prev != NULL)
-		k->prev->next = k->next;
-	else
-		s->asks = k->next;
-	s->h->answer_bytes -= k->bytes;
-	k->magic = 0;
-	free(k->streams);
-	free(k->pages);
-	free(k);
-}
-
-static void on_answer(void *, struct fetch_answer *);
-
-void
-harvest_ask_send(struct group *g, const struct sched_request *q)
+struct ask *
+harvest_ask_new(struct group *g, const struct sched_request *q)
 {
 	struct harvest_series *s = g->series;
-	struct harvest *h = s->h;
-	struct fetch_request req = { .method = "GET",
-	    .class = HARVEST_ASKS_SERIES };
-	struct buf target;
-	struct ask *k;
+	struct ask *k = must_calloc(1, sizeof(*k));
 	uint32_t i;
 
-	k = must_calloc(1, sizeof(*k));
-	k->magic = ASK_MAGIC;
 	k->group = g;
 	k->q = *q;
 	k->streams = must_calloc(q->n, sizeof(k->streams[0]));
 	k->pages = must_calloc(q->n, sizeof(k->pages[0]));
 	for (i = 0; i < q->n; i++)
 		k->streams[i] = &s->streams[q->ids[i]].s;
-	k->bytes = 2 * s->answer_mean;		/* buffers double */
-	h->answer_bytes += k->bytes;
-	k->next = s->asks;
-	if (s->asks != NULL)
-		s->asks->prev = k;
-	s->asks = k;
-
-	buf_init(&target, 1 << 20);
-	source_series_target(s->table, h->opt.base, k->streams, q->n, q->a,
-	    q->b, q->max_count, &target);
-	MUST_MEMORY(target.error == 0);
-	req.target = buf_str(&target);
-	req.about = k->about = harvest_control_well(s);
-	k->job = fetch_start(h->fetch, &req, on_answer, k);
-	buf_fini(&target);
+	return (k);
 }
 
 void
-harvest_ask_cancel(struct harvest_series *s)
+harvest_ask_free(struct ask *k)
 {
-	struct ask *k;
 
-	while ((k = s->asks) != NULL) {
-		fetch_cancel(k->job);
-		sched_failed(k->group->sched, &k->q, SCHED_RETURN, 0);
-		ask_unlink(k);
-	}
-	harvest_doubt_cancel(s);
-	harvest_control_cancel(s);
+	free(k->streams);
+	free(k->pages);
+	free(k);
+}
+
+void
+harvest_ask_target(const struct ask *k, struct buf *target)
+{
+	const struct harvest_series *s = k->group->series;
+
+	source_series_target(s->table, s->h->opt.base, k->streams, k->q.n,
+	    k->q.a, k->q.b, k->q.max_count, target);
+	MUST_MEMORY(target->error == 0);
 }
 
 /* --- answers that cannot ------------------------------------------------- */
@@ -141,6 +104,14 @@ learn_url(struct group *g)
 		sched_learn_url(s->groups[i].sched, s->h->opt.url_max);
 }
 
+/* PI Web API itself refuses, in so many words. */
+static bool
+by_api(const struct fetch_answer *a)
+{
+
+	return (a->json && a->status >= 400);
+}
+
 /* What names the guilty stream only when PI Web API says it itself: what
  * stands before it, or in its place for a while, knows no streams. */
 static enum sched_why
@@ -167,9 +138,10 @@ refused(struct ask *k, struct fetch_answer *a)
 		    arena_strdup(k->group->series->arena, a->err.text);
 	if (k->q.n == 1 && a->status == 403)
 		harvest_doubt_add(k->group->series, &k->q, &a->err);
-	if (!a->json || a->status < 400)
-		a->err.code = ERR_SERVER;
-	return (SCHED_GUILTY);
+	if (by_api(a))
+		return (SCHED_GUILTY);
+	a->err.code = ERR_SERVER;
+	return (k->q.n > 1 ? SCHED_GUILTY : alone(k, a->err.text));
 }
 
 /* What is wrong with a body names no request: say who was asked for. */
@@ -343,8 +315,7 @@ quarantine(struct ask *k, const struct fetch_answer *a,
 		bad.key = one->key;
 	}
 	buf_init(&target, 1 << 20);
-	source_series_target(s->table, s->h->opt.base, k->streams, k->q.n,
-	    k->q.a, k->q.b, k->q.max_count, &target);
+	harvest_ask_target(k, &target);
 	bad.target = buf_str(&target);
 	harvest_quarantine(s->h, &bad, copy);
 	buf_fini(&target);
@@ -352,36 +323,27 @@ quarantine(struct ask *k, const struct fetch_answer *a,
 
 /* --- any answer ---------------------------------------------------------- */
 
-static void
-on_answer(void *cookie, struct fetch_answer *a)
+void
+harvest_ask_answer(struct ask *k, struct fetch_answer *a)
 {
-	struct ask *k = cookie;
-	struct group *g;
-	struct harvest_series *s;
-	struct harvest *h;
+	struct group *g = k->group;
+	struct harvest_series *s = g->series;
 	struct harvest_copy copy = { NULL, 0, 0 };
 	enum sched_why why;
 	bool whole = true;
-	int rc;
+	int rc = a->err.code;
 
-	MAGIC_CHECK(k, ASK_MAGIC);
-	g = k->group;
-	s = g->series;
-	h = s->h;
-	k->job = NULL;
-	rc = a->err.code;
 	if (rc == 0) {
 		k->answered = true;
 		whole = json_whole(a->body, a->len);
 		if (is_last_try(k))
-			harvest_copy_take(h, &copy, a);
-		s->answer_mean = (s->answer_mean * 7 + a->len) / 8;
+			harvest_copy_take(s->h, &copy, a);
 		rc = source_series_decode(s->table, k->streams, k->q.n, k->q.a,
 		    k->q.b, a->body, a->len, harvest_open_rows(g->writer), k->pages,
 		    &a->err);
 	}
 	if (rc == 0 && !page_failed(k, a)) {
-		harvest_good(h);
+		harvest_good(s->h);
 		harvest_control_good(k);
 		s->answered = true;
 		harvest_settle(k);
@@ -397,8 +359,75 @@ on_answer(void *cookie, struct fetch_answer *a)
 			quarantine(k, a, &copy);
 	}
 	harvest_copy_free(&copy);
-	ask_unlink(k);
-	if (!harvest_doubt_holds(s))
-		harvest_ask_report(s);
-	harvest_poke(h);
+}
+
+/* --- an answer in a batch ------------------------------------------------ */
+
+/* Refused for good: no need to ask again. */
+static bool
+is_final(const struct ask *k, const struct fetch_answer *a)
+{
+	const int code = a->err.code;
+
+	return (k->q.n == 1 && by_api(a) && (code == ERR_FORBIDDEN ||
+	    code == ERR_NOTFOUND || code == ERR_GONE ||
+	    code == ERR_UNSUPPORTED || code == ERR_REQUEST));
+}
+
+/* Once more, apart: with the patience, and the judgement, that a request by
+ * itself has. */
+static void
+set_apart(struct ask *k)
+{
+	struct harvest_series *s = k->group->series;
+	uint32_t i;
+
+	for (i = 0; i < k->q.n; i++)
+		s->streams[k->q.ids[i]].apart = true;
+	sched_failed(k->group->sched, &k->q, SCHED_RETURN, 0);
+}
+
+static void
+judge_part(const struct ask *k, struct fetch_answer *a)
+{
+	struct buf target;
+
+	if (a->status >= 200 && a->status <= 299)
+		return;
+	buf_init(&target, 1 << 20);
+	harvest_ask_target(k, &target);
+	fetch_judge(k->group->series->h->fetch, buf_str(&target), a);
+	buf_fini(&target);
+}
+
+bool
+harvest_ask_part(struct ask *k, const struct source_part *p,
+    struct fetch_answer *whole)
+{
+	struct group *g = k->group;
+	struct harvest_series *s = g->series;
+	struct fetch_answer a = { .err = ERR_INIT, .status = p->status,
+		.json = p->json, .body = p->body, .len = p->len };
+
+	judge_part(k, &a);
+	if (a.err.code == 0 && source_part_decode(s->table, k->streams,
+	    k->q.n, k->q.a, k->q.b, p, harvest_open_rows(g->writer),
+	    k->pages, &a.err) == 0 && !page_failed(k, &a)) {
+		harvest_good(s->h);
+		harvest_control_good(k);
+		s->answered = true;
+		harvest_settle(k);
+		return (true);
+	}
+	if (is_final(k, &a)) {
+		sched_failed(g->sched, &k->q, refused(k, &a), a.err.code);
+		return (true);
+	}
+	if (a.err.code == ERR_RATE) {
+		whole->slow_down = true;
+		if (p->retry_after_ms > whole->slow_down_ms)
+			whole->slow_down_ms = p->retry_after_ms;
+	}
+	set_apart(k);
+	return (false);
 }

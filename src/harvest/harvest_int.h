@@ -7,6 +7,8 @@
  *	harvest.c		life, clock, stop, driving the loop
  *	harvest_budget.c	what was spent, from process to process
  *	harvest_cap.c		the most items a call gives
+ *	harvest_choice.c	the form of asking for streams
+ *	harvest_form.c		and how it is chosen
  *	harvest_commit.c	batches, back-pressure, journal + ledger
  *	harvest_cover.c		what a batch proves, for the journal
  *	harvest_learn.c		what a batch teaches about streams, for the
@@ -28,6 +30,7 @@
 #include "base/ranges.h"
 #include "fetch/fetch.h"
 #include "harvest/harvest.h"
+#include "harvest/harvest_form.h"
 #include "journal/journal.h"
 #include "ledger/ledger.h"
 #include "rows/rows.h"
@@ -148,6 +151,7 @@ enum harvest_asks {
 	HARVEST_ASKS_SINGLE,		/* clock, probes */
 	HARVEST_ASKS_WALK,		/* pages of lists */
 	HARVEST_ASKS_SERIES,
+	HARVEST_ASKS_BATCH,		/* of the same */
 };
 
 /* --- the engine ---------------------------------------------------------- */
@@ -169,6 +173,8 @@ struct harvest {
 	const struct source *source;
 	struct ledger *ledger;
 	struct harvest_options opt;
+	char *origin;
+	struct harvest_chosen *chosen;	/* harvest_choice.c */
 	int64_t now;			/* the server's, or TICKS_NONE */
 	struct harvest_writer *writers;
 	struct harvest_batch *pool;
@@ -330,6 +336,24 @@ int harvest_cap_note(struct ledger_txn *, const struct harvest_caps *,
     struct err *);
 int harvest_cap_recall(struct harvest *, struct err *);
 int harvest_cap_forget(struct harvest *, struct err *);
+
+/*
+ * harvest_choice.c. How a series is asked for, as it was learnt; lives as
+ * long as h. Told when it has changed. Texts to be noted, made on the
+ * loop's thread. And: what was refused may be tried again.
+ */
+struct harvest_choice_text;
+
+struct harvest_choice *harvest_choice_of(struct harvest *,
+    const struct source_table *);
+void harvest_choice_free(struct harvest *);
+void harvest_choice_told(const struct source_table *,
+    const struct harvest_choice *);
+struct harvest_choice_text *harvest_choice_texts(const struct harvest *);
+void harvest_choice_texts_free(struct harvest_choice_text *);
+int harvest_choice_note(struct ledger_txn *,
+    const struct harvest_choice_text *, struct err *);
+int harvest_choice_forget(struct harvest *, struct err *);
 
 /* harvest_note.c: now and then, and at the end of a run; on a worker. */
 void harvest_note_tick(struct harvest *);

@@ -24,6 +24,7 @@ struct note_task {
 	struct harvest *h;
 	char text[NOTE_BYTES];
 	struct harvest_caps caps;
+	struct harvest_choice_text *choices;
 };
 
 static void
@@ -44,6 +45,7 @@ put_breakers(struct buf *b, const struct pace_state *p)
 		[HARVEST_ASKS_SINGLE] = "single",
 		[HARVEST_ASKS_WALK] = "walk",
 		[HARVEST_ASKS_SERIES] = "series",
+		[HARVEST_ASKS_BATCH] = "batch",
 	};
 	size_t i;
 
@@ -103,6 +105,7 @@ task_new(struct harvest *h, bool running)
 
 	t->h = h;
 	t->caps = h->learnt;
+	t->choices = harvest_choice_texts(h);
 	buf_init(&b, NOTE_BYTES - 1);
 	put_note(h, running, &b);
 	MUST_MEMORY(b.error == 0);
@@ -120,6 +123,8 @@ write_note(struct ledger_txn *txn, void *cookie, struct err *e)
 	rc = ledger_note_put(txn, HARVEST_NOTE, t->text, e);
 	if (rc == 0)
 		rc = harvest_cap_note(txn, &t->caps, e);
+	if (rc == 0)
+		rc = harvest_choice_note(txn, t->choices, e);
 	return (rc);
 }
 
@@ -139,6 +144,7 @@ note_done(void *cookie)
 
 	t->h->noting = false;
 	harvest_poke(t->h);
+	harvest_choice_texts_free(t->choices);
 	free(t);
 }
 

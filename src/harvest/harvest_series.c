@@ -21,9 +21,9 @@
 
 /* --- asking, in turn ----------------------------------------------------- */
 
-/* The group whose next window is the newest; in turn where they are alike. */
-static struct group *
-newest_group(struct harvest_series *s, int64_t *newest)
+/* In turn where they are alike. */
+struct group *
+harvest_series_newest(struct harvest_series *s, int64_t *newest)
 {
 	struct group *g, *best = NULL;
 	int64_t b;
@@ -56,22 +56,19 @@ bool
 harvest_series_poke(struct harvest *h)
 {
 	struct harvest_series *s = h->series;
-	struct sched_request q;
 	struct group *g;
 	int64_t newest;
 
 	/* What is asked while the door may be closed is asked in vain. */
 	if (s == NULL || s->doubt.job != NULL || s->control.job != NULL)
 		return (false);
-	g = newest_group(s, &newest);
+	g = harvest_series_newest(s, &newest);
 	if (newest <= s->range->to - HARVEST_FIRST_MIN && !windows_done(s) &&
 	    harvest_first_poke(s))
 		return (true);
 	if (g == NULL)
 		return (false);
-	MUST(sched_next(g->sched, &q) == 1);
-	s->turn = ((uint32_t)(g - s->groups) + 1) % s->ngroups;
-	harvest_ask_send(g, &q);
+	harvest_call_start(s);
 	return (true);
 }
 
@@ -82,7 +79,7 @@ harvest_series_idle(const struct harvest *h)
 
 	if (s == NULL)
 		return (true);
-	if (s->asks != NULL || s->doubt.job != NULL ||
+	if (s->calls != NULL || s->doubt.job != NULL ||
 	    s->control.job != NULL ||
 	    !harvest_first_idle(s))
 		return (false);
@@ -96,7 +93,7 @@ harvest_series_abandon(struct harvest *h)
 	if (h->series == NULL)
 		return;
 	harvest_first_cancel(h->series);
-	harvest_ask_cancel(h->series);
+	harvest_call_cancel(h->series);
 }
 
 /* --- what to cover ------------------------------------------------------- */
@@ -334,6 +331,7 @@ harvest_series_run(struct harvest *h, const struct source_table *t,
 	s.range = range;
 	s.arena = arena_new();
 	s.answer_mean = ANSWER_BYTES_GUESS;
+	s.choice = harvest_choice_of(h, t);
 	s.cells_from = harvest_cells_from(h, t, range);
 	s.cell_len = harvest_cell_len(h, t);
 	s.known_from = s.cells_from;

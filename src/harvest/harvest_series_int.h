@@ -7,7 +7,9 @@
  *	harvest_series.c	what to cover; groups take turns
  *	harvest_before.c	what is held of a range read again
  *	harvest_first.c		where histories begin
- *	harvest_ask.c		a request, and answers that cannot be used
+ *	harvest_call.c		requests: windows alone, or in a batch
+ *	harvest_ask.c		the answer of a window; those that cannot be
+ *				used
  *	harvest_doubt.c		are streams refused, or are we?
  *	harvest_control.c	is the server unwell, or are streams?
  *	harvest_settle.c	answers that can: what they prove
@@ -24,6 +26,8 @@ struct stream {
 	unsigned tries;			/* unusable answers of it alone */
 	const char *why;		/* last error of it alone, in the arena */
 	bool aside;			/* for the rest of the run */
+	bool apart;			/* it failed in a batch: it is asked
+					 * for by itself, until it is good */
 };
 
 struct group {
@@ -34,19 +38,16 @@ struct group {
 	size_t reported;		/* sched failures told so far */
 };
 
-/* One request in flight. */
+/* A window that is asked for. */
 struct ask {
-	uint32_t magic;
-	struct ask *prev, *next;
 	struct group *group;
 	struct sched_request q;
 	const struct source_stream **streams;	/* [q.n] */
 	struct source_page *pages;		/* [q.n] */
-	struct fetch_job *job;
-	size_t bytes;				/* reserved of the budget */
 	bool answered;				/* what failed is its body */
 	bool about;				/* sent while others are
 						 * answered well */
+	double work;				/* that its answer has done */
 };
 
 /* Streams that were read before, kept to be asked when others fail. */
@@ -55,6 +56,8 @@ struct control {
 	struct source_stream s;		/* in the arena of the series */
 	int64_t a, b;			/* a window that was read */
 };
+
+struct call;					/* harvest_call.c */
 
 struct harvest_series {
 	struct harvest *h;
@@ -70,7 +73,8 @@ struct harvest_series {
 	int64_t cells_from;		/* what is read from here on is kept
 					 * in cells, to be compared */
 	int64_t cell_len;
-	struct ask *asks;		/* in flight */
+	struct call *calls;		/* in flight */
+	struct harvest_choice *choice;	/* of the form of calls */
 	size_t answer_mean;		/* bytes, moving average */
 	bool answered;			/* in this run, some of it well */
 	uint32_t known;			/* streams in the range, but those
@@ -122,10 +126,24 @@ int64_t harvest_before_len(const struct harvest_series *);
 bool harvest_before_next(const struct harvest_series *, uint32_t index,
     uint32_t *at, struct ledger_cell *);
 
-/* harvest_ask.c: send what sched wants of this group. */
-void harvest_ask_send(struct group *, const struct sched_request *);
+/* harvest_series.c: the group whose next window is the newest, NULL: none
+ * has one now. */
+struct group *harvest_series_newest(struct harvest_series *, int64_t *b);
+
+/* harvest_call.c: ask for the next windows; there is one at least. */
+void harvest_call_start(struct harvest_series *);
 /* Take all that is in flight back. */
-void harvest_ask_cancel(struct harvest_series *);
+void harvest_call_cancel(struct harvest_series *);
+
+/* harvest_ask.c: begin and end of a window in flight. */
+struct ask *harvest_ask_new(struct group *, const struct sched_request *);
+void harvest_ask_free(struct ask *);
+void harvest_ask_target(const struct ask *, struct buf *);
+/* Its answer has come, by itself; or within another one: true when that was
+ * good or a refusal for good, false: it is asked for again, apart. */
+void harvest_ask_answer(struct ask *, struct fetch_answer *);
+bool harvest_ask_part(struct ask *, const struct source_part *,
+    struct fetch_answer *);
 
 /* Set aside the streams that failed. */
 void harvest_ask_report(struct harvest_series *);

@@ -19,6 +19,9 @@
 #include "base/ticks.h"
 #include "harvest/harvest_series_int.h"
 
+/* So many values are taken to be as much work for a server as a window. */
+#define VALUES_WORTH 256
+
 /* Rows of [from, from + n) are ascending in time: the first at or after. */
 static uint32_t
 rows_until(const struct rows *r, uint32_t col, uint32_t from, uint32_t n,
@@ -309,8 +312,10 @@ settle_stream(struct ask *k, struct known *known, uint32_t i)
 		rows_drop(u.rows, p->row_from + u.n, p->row_n - u.n);
 	if (v == SCHED_AGAIN)
 		return;
+	k->work += 1 + (double)p->n / VALUES_WORTH;
 	s->streams[index].tries = 0;
 	s->streams[index].why = NULL;
+	s->streams[index].apart = false;
 	harvest_cover_init(&c, s->streams[index].id,
 	    s->streams[index].s.key);
 	c.per_second = sched_density(g->sched, index);

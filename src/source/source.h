@@ -154,6 +154,7 @@ struct source_stream {
  * table that has no sets: more than any target may have. */
 uint32_t source_stream_len(const struct source_table *,
     const struct source_stream *);
+bool source_set_can(const struct source_table *);
 uint32_t source_series_base_len(const struct source_table *,
     const char *base);
 /* [a, b): asked as a..b inclusive, seven digits, UTC. One stream is asked by

@@ -188,6 +188,14 @@ form(const struct source_plan *p, uint32_t n)
 	return (p->set);
 }
 
+bool
+source_set_can(const struct source_table *table)
+{
+	const struct source_plan *p = table->plan;
+
+	return (table->kind == SOURCE_SERIES && p->set != NULL);
+}
+
 uint32_t
 source_stream_len(const struct source_table *table,
     const struct source_stream *s)

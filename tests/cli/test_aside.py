@@ -4,7 +4,8 @@ again only when there is cause to, and none of the others goes without."""
 import json
 import os
 
-from harness import Mock, Site, check_silver, compare, last_of_ties, main, stamp
+from harness import (GETS, Mock, Site, check_silver, compare, last_of_ties,
+                     main, stamp)
 
 A, B = "2026-03-01T11:00:00Z", "2026-03-01T12:00:00Z"
 QUICK = ("fetch: {tries: 2, retry_base: 1ms, retry_cap: 10ms, timeout: 300ms, "
@@ -38,7 +39,8 @@ def check_others(m, s, without):
 
 def test_refused_for_good():
     """404, 409, 410, 501, 403: named by each run, asked once."""
-    with Mock("--tags", 40, log=True) as m, Site(m.url, fetch=QUICK) as s:
+    with Mock("--tags", 40, log=True) as m, \
+            Site(m.url, source=GETS, fetch=QUICK) as s:
         kinds = ("404", "409", "410", "501", "403")
         bad = points(m, 3, 11, 17, 22, 38)
         m.faults(*["recorded:%s:if=%s" % (k, p["webid"])

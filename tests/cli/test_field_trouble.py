@@ -50,7 +50,7 @@ import os
 import re
 from urllib.parse import parse_qs, urlsplit
 
-from harness import (Mock, Site, TABLES, check_silver, compare, last_of_ties,
+from harness import (GETS, Mock, Site, TABLES, check_silver, compare, last_of_ties,
                      main, one_line, stamp)
 
 A, B = "2026-03-01T11:00:00Z", "2026-03-01T12:00:00Z"
@@ -113,7 +113,7 @@ STATED = {
 def test_only_reads():
     """8, 9, 14, 21, 22: GETs of recorded values and lists; nothing is made
     up by the server, no default is relied upon, no cache is refreshed."""
-    with Mock(*WORLD, log=True) as m, Site(m.url) as s:
+    with Mock(*WORLD, log=True) as m, Site(m.url, source=GETS) as s:
         s.garner("harvest")
         asked = m.requests()
         assert len(asked) > 8
@@ -136,7 +136,7 @@ def test_long_urls():
     with Mock("--tags", 900, "--density", "fast=5m,medium=5m,slow=5m",
               log=True) as m:
         with Site(m.url, size=900, harvest="  url_max: 60000\n",
-                  fetch=FEW) as s:
+                  source=GETS, fetch=FEW) as s:
             s.garner("harvest")
             s.garner("compact")
             check_silver(m, s, A, B, tables=["pi_timeseries"])

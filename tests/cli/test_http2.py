@@ -13,7 +13,7 @@ import tempfile
 
 import harness
 from certs import Certificates
-from harness import Mock, Site, check_silver, timed, wait_for
+from harness import GETS, Mock, Site, check_silver, timed, wait_for
 
 START, END = "2026-03-01T11:00:00Z", "2026-03-01T12:00:00Z"
 TABLES = ["pi_points", "pi_timeseries"]
@@ -94,7 +94,8 @@ class Nginx:
             return [tuple(x.split()) for x in f if x.endswith("\n")]
 
     def site(self, **kw):
-        return Site(self.url, source="  tls: {ca: %s}\n" % self.c.ca, **kw)
+        return Site(self.url, source=GETS + "  tls: {ca: %s}\n" % self.c.ca,
+                    **kw)
 
 
 def judge(nginx, mock):

@@ -7,7 +7,7 @@ import subprocess
 import tempfile
 import time
 
-from harness import GARNER, SRC, Mock, Site, check_silver, compare, main
+from harness import GARNER, GETS, SRC, Mock, Site, check_silver, compare, main
 from harness import stamp, TABLES
 from harness import last_of_ties, want_rows
 
@@ -97,7 +97,8 @@ def test_first_use():
 
 def test_second_harvest_asks_only_what_is_new():
     """What is new, and the re-read tail: from the server's request log."""
-    with Mock("--tags", 60, log=True) as m, Site(m.url) as s:
+    with Mock("--tags", 60, log=True) as m, \
+            Site(m.url, source=GETS) as s:
         run(s)
         first = len(m.requests())
         m.set_now("2026-03-01T12:10:00Z")

@@ -16,8 +16,8 @@ import tempfile
 import threading
 import time
 
-from harness import (GARNER, TABLES, Mock, Site, check_silver, main, one_line,
-                     timed)
+from harness import (GARNER, GETS, TABLES, Mock, Site, check_silver, main,
+                     one_line, timed)
 from harness import sanitized, seed, wait_for
 
 A, B = "2026-03-01T11:00:00Z", "2026-03-01T12:00:00Z"
@@ -108,7 +108,7 @@ def test_thousands_in_flight():
     """A server that answers no more, with so many requests open."""
     tags = OPEN + 400
     with Mock("--tags", tags, "--rate", "0.05") as m, Site(
-            m.url, size=500, fetch=MANY,
+            m.url, size=500, source=GETS, fetch=MANY,
             harvest="  url_max: 200\n  memory: 1GiB\n") as s:
         s.garner("discover")
         m.faults("recorded:stall:after=300")
@@ -130,7 +130,7 @@ def test_thousands_in_flight():
 def test_second_signal():
     """At once, with thousands open and a commit that hangs."""
     with Hang() as h, Mock("--tags", 1500, "--rate", "0.05") as m, Site(
-            m.url, size=500, fetch=MANY,
+            m.url, size=500, source=GETS, fetch=MANY,
             harvest="  url_max: 200\n  memory: 1GiB\n") as s:
         s.garner("discover")
         m.faults("recorded:stall:after=300")
@@ -193,7 +193,8 @@ def test_random_moments():
     rng = random.Random(seed())
     with Mock("--tags", tags, "--density", "fast=20s,medium=1m,slow=5m",
               "--latency", "4ms", log=True) as m, Site(
-                  m.url, size=100, fetch="fetch: {in_flight: %d, adaptive: "
+                  m.url, size=100, source=GETS,
+                  fetch="fetch: {in_flight: %d, adaptive: "
                   "false}\n" % flying, harvest="  url_max: 200\n") as s:
         s.garner("discover")
         shutil.copytree(s.data, s.data + ".new")
@@ -235,7 +236,7 @@ def test_random_moments():
 def test_slow_commit_is_waited_for():
     """A sync that takes a second is waited for: what was answered stays."""
     with Hang() as h, Mock(*WORLD) as m, Site(
-            m.url, fetch=MANY, harvest="  url_max: 200\n") as s:
+            m.url, source=GETS, fetch=MANY, harvest="  url_max: 200\n") as s:
         s.garner("discover")
         m.faults("recorded:slow:200", "recorded:stall:after=20")
         r = Run(s, "harvest", "--table", "pi_timeseries", env=h.env)

@@ -2,7 +2,7 @@
 
 from urllib.parse import parse_qs, urlsplit
 
-from harness import Mock, Site, check_silver, main
+from harness import GETS, Mock, Site, check_silver, main
 
 A, B = "2026-03-01T11:00:00Z", "2026-03-01T12:00:00Z"
 ONE = "fetch: {in_flight: 1}\n"
@@ -25,7 +25,7 @@ def test_newest_first_in_all_groups():
     no window is asked for before a newer one of another group."""
     with Mock("--tags", 30, "--density", "fast=5s,medium=20s,slow=1m",
               "--mix", "plain", log=True) as m, \
-            Site(m.url, size=10, fetch=ONE,
+            Site(m.url, size=10, source=GETS, fetch=ONE,
                  harvest="  target_items: 200\n") as s:
         # the densities become known, and group 1 has what is live
         s.garner("harvest", "--from", "2026-03-01T11:50:00Z", "--group", "1")
@@ -69,7 +69,8 @@ def test_empty_decades():
     for fault in ((), ("recordedattime:404:count=1",),
                   ("recordedattime:501",)):
         with Mock(*world, log=True) as m, \
-                Site(m.url, size=20, **{"from": "2018-01-01T00:00:00Z"},
+                Site(m.url, size=20, source=GETS,
+                     **{"from": "2018-01-01T00:00:00Z"},
                      fetch="fetch: {tries: 2, retry_base: 1ms}\n") as s:
             s.garner("discover")
             m.faults(*fault)
@@ -95,7 +96,8 @@ def test_empty_decades():
 
 
 def test_beginnings_of_short_ranges_are_not_asked():
-    with Mock("--tags", 20, log=True) as m, Site(m.url) as s:
+    with Mock("--tags", 20, log=True) as m, \
+            Site(m.url, source=GETS) as s:
         s.garner("harvest")
         assert not firsts(m)
 
@@ -104,7 +106,7 @@ def test_cap_is_remembered():
     """The server gives fewer items a call than we ask for: told once, not
     once a run; a discovery tries again what it may be asked for."""
     with Mock("--tags", 20, "--max-count", 700, log=True) as m, \
-            Site(m.url) as s:
+            Site(m.url, source=GETS) as s:
         def refused(*args):
             since = len(m.requests())
             s.garner("harvest", *args)

@@ -67,7 +67,9 @@ enum sim_feature {
 	SIM_RANGES = 1 << 16,	/* cycles of a part of the time or streams */
 	SIM_REREADS = 1 << 17,	/* all is asked for again */
 	SIM_ALL = 1 << 18,	/* silver with all ties */
-	SIM_FEATURES = 19
+	SIM_BATCHES = 1 << 19,	/* there are such, on most servers */
+	SIM_FORMS = 1 << 20,	/* of asking: some only, at odd costs */
+	SIM_FEATURES = 21
 };
 
 /* How much of a seed is run. */
@@ -133,6 +135,7 @@ struct sim_shared {
 	uint64_t requests;
 	uint64_t seed;
 	uint64_t cycles, killed, stopped, ended;	/* ended by an error */
+	uint64_t asked_one, asked_set, asked_batch, asked_parts;
 	uint64_t ties, aside, rows, rebuilt, reread, unchanged;
 	uint64_t by_fault[32];
 	char failure[2000];
@@ -160,6 +163,8 @@ struct sim {
 	bool echo_full;			/* WebIDs come as Full */
 	bool first_list;		/* first values come as lists of one */
 	int64_t latency_us;
+	int64_t set_cost_us, batch_cost_us;	/* of each stream, request */
+	int batch_status;		/* batches are refused with it; or 0 */
 	bool many_broken;
 	bool ties_all;			/* the ordinal is part of the key */
 	uint32_t group_size;

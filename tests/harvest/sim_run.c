@@ -139,6 +139,8 @@ make_options(struct run *r)
 	o->commit_every_us = sim_between(g, 1, 50) * SECOND / 10;
 	o->memory = (size_t)sim_between(g, 20000, 3000000);
 	o->tries = (unsigned)sim_between(g, 1, 3);
+	if (sim_has(s, SIM_FORMS) && sim_chance(g, 50))
+		o->forms = (unsigned)sim_between(g, 1, 7);
 	s->group_size = o->group_size;
 	s->cap_ours = o->item_cap < s->cap ? o->item_cap : s->cap;
 	r->fopt = (struct fetch_options){ .origin = "https://pi.example",

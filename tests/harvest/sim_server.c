@@ -12,6 +12,7 @@
 #include "base/buf.h"
 #include "base/must.h"
 #include "base/text.h"
+#include "codec/json.h"
 #include "fetch/fetch.h"
 #include "loop/loop.h"
 #include "sim.h"
@@ -449,12 +450,6 @@ route(struct answer *a, const char *target)
 	struct sim_ask q;
 	size_t len;
 
-	if (strlen(target) > a->s->url_max) {
-		a->t->json = false;
-		a->t->status = 414;
-		buf_puts(a->out, "<html><title>Too Long</title></html>");
-		return;
-	}
 	SIM_CHECK(a->s, strncmp(target, SIM_BASE "/", strlen(SIM_BASE) + 1) == 0,
 	    "asked for %s", target);
 	sim_ask_parse(a->s, &q, target);
@@ -465,16 +460,115 @@ route(struct answer *a, const char *target)
 	else if (path_is(&q, "/dataservers/", "/points", &name, &len))
 		answer_points(a, &q);
 	else if (path_is(&q, "/streamsets/recorded", "", &name, &len) &&
-	    len == 0)
+	    len == 0) {
+		a->s->x->asked_set++;
 		answer_recorded(a, &q, true);
-	else if (path_is(&q, "/streamsets/recordedattime", "", &name,
+	} else if (path_is(&q, "/streamsets/recordedattime", "", &name,
 	    &len) && len == 0)
 		answer_first(a, &q);
 	else if (path_is(&q, "/streams/", "/recorded", &name, &len)) {
+		a->s->x->asked_one++;
 		sim_ask_stream(a->s, &q, name, len);
 		answer_recorded(a, &q, false);
 	} else
 		SIM_CHECK(a->s, false, "asked for %s", target);
+}
+
+/* --- batches -------------------------------------------------------------- */
+
+/* One of its requests, with faults of its own. What is no JSON becomes a
+ * text of it. */
+static void
+put_part(struct answer *a, const char *target)
+{
+	struct fetch_transfer t = { .retry_after_ms = -1 };
+	struct answer part = { .s = a->s, .t = &t, .out = &t.in,
+		.now = a->now };
+	yyjson_doc *doc = NULL;
+
+	buf_init(&t.in, 1 << 20);
+	part.fault = sim_fault_draw(a->s);
+	a->s->x->asked_parts++;
+	if (!sim_fault_instead(a->s, part.fault, &t)) {
+		t.status = 200;
+		t.json = true;
+		route(&part, target);
+	}
+	if (t.rc != 0)
+		t.status = 500;
+	buf_printf(a->out, "{\"Status\":%d,\"Headers\":{\"Content-Type\":"
+	    "\"%s\"", t.status, t.json ? "application/json" : "text/html");
+	if (t.retry_after_ms >= 0)
+		buf_printf(a->out, ",\"Retry-After\":\"%lld\"",
+		    (long long)(t.retry_after_ms / 1000));
+	buf_puts(a->out, "},\"Content\":");
+	if (json_parse(buf_str(&t.in), t.in.len, &doc, NULL) == 0)
+		buf_put(a->out, t.in.data, t.in.len);
+	else
+		json_put_str(a->out, buf_str(&t.in), t.in.len);
+	buf_u8(a->out, '}');
+	yyjson_doc_free(doc);
+	buf_fini(&t.in);
+}
+
+static void
+put_parts(struct answer *a, yyjson_val *root)
+{
+	yyjson_val *key, *spec;
+	const char *url;
+	size_t i, n, put = 0, victim;
+
+	victim = (size_t)rng_below(&a->s->x->faults, yyjson_obj_size(root));
+	buf_u8(a->out, '{');
+	yyjson_obj_foreach(root, i, n, key, spec) {
+		url = json_str(spec, "Resource");
+		SIM_CHECK(a->s, url != NULL && strncmp(url,
+		    "https://pi.example/", 19) == 0, "asked for %s", url);
+		if (i == victim && a->fault == SIM_LEFT_OUT)
+			continue;
+		buf_printf(a->out, "%s\"%s\":", put++ > 0 ? "," : "",
+		    i == victim && a->fault == SIM_STRANGER ? "x" :
+		    yyjson_get_str(key));
+		put_part(a, url + 18);
+	}
+	buf_u8(a->out, '}');
+}
+
+static void
+answer_batch(struct answer *a)
+{
+	const struct fetch_transfer *t = a->t;
+	yyjson_doc *doc = NULL;
+
+	SIM_CHECK(a->s, json_parse(t->body, t->body_len, &doc, NULL) == 0,
+	    "a batch that is no JSON");
+	SIM_CHECK(a->s, yyjson_obj_size(yyjson_doc_get_root(doc)) >= 2,
+	    "a batch of less than two");
+	a->s->x->asked_batch++;
+	if (a->s->batch_status != 0)
+		refuse(a, a->s->batch_status, "No batches here");
+	else {
+		a->t->status = 207;
+		put_parts(a, yyjson_doc_get_root(doc));
+		spoil_whole(a);
+	}
+	yyjson_doc_free(doc);
+}
+
+static void
+answer_any(struct answer *a, const char *target)
+{
+
+	if (strlen(target) > a->s->url_max) {
+		a->t->json = false;
+		a->t->status = 414;
+		buf_puts(a->out, "<html><title>Too Long</title></html>");
+		return;
+	}
+	if (strcmp(target, SIM_BASE "/batch") == 0)
+		answer_batch(a);
+	else
+		route(a, target);
 }
 
 /* For HARVEST_VERBOSE. */
@@ -504,6 +598,7 @@ struct air {			/* a transfer in flight */
 	struct sim *s;
 	struct fetch_transfer *t;
 	struct loop_timer *timer;
+	int64_t takes_us;
 };
 
 int64_t
@@ -526,11 +621,11 @@ air_ends(void *cookie)
 	s->x->now_us = loop_now_us(s->loop);
 	a.now = sim_server_now(s);
 	a.fault = sim_fault_draw(s);
-	t->total_us = s->latency_us;
+	t->total_us = x->takes_us;
 	if (!sim_fault_instead(s, a.fault, t)) {
 		t->status = 200;
 		t->json = true;
-		route(&a, target);
+		answer_any(&a, target);
 	}
 	t->wire_bytes = (int64_t)t->in.len + 100;
 	if (s->knobs.verbose)
@@ -540,6 +635,19 @@ air_ends(void *cookie)
 	free(x);
 	t->handle = NULL;
 	t->finished(t);
+}
+
+/* How often a word is in a text. */
+static uint32_t
+count_words(const char *text, size_t len, const char *word)
+{
+	const size_t n = strlen(word);
+	uint32_t found = 0;
+	size_t i;
+
+	for (i = 0; text != NULL && i + n <= len; i++)
+		found += memcmp(text + i, word, n) == 0;
+	return (found);
 }
 
 static int
@@ -553,8 +661,12 @@ server_start(void *cookie, struct fetch_transfer *t)
 	x->timer = loop_timer_new(s->loop, air_ends, x);
 	t->handle = x;
 	s->in_flight++;
-	loop_timer_set(x->timer, s->latency_us / 2 +
-	    (int64_t)rng_below(&s->x->latency, (uint64_t)s->latency_us + 1));
+	x->takes_us = s->latency_us / 2 + (int64_t)rng_below(&s->x->latency,
+	    (uint64_t)s->latency_us + 1) +
+	    count_words(t->url, strlen(t->url), "webId=") * s->set_cost_us +
+	    count_words(t->body, t->body_len, "\"Resource\"") *
+	    s->batch_cost_us;
+	loop_timer_set(x->timer, x->takes_us);
 	return (0);
 }
 

@@ -317,6 +317,25 @@ make_time(struct sim *s)
 	s->unix_zero = s->begin - sim_between(r, 0, 10 * TICKS_PER_S);
 }
 
+/* What makes one form of asking better than another; and whether the server
+ * knows them all. */
+static void
+make_forms(struct sim *s)
+{
+	static const int no[] = { 400, 403, 404, 405, 413, 501 };
+	static const int64_t share[] = { 0, 10, 300 };
+	struct rng r;
+
+	rng_init(&r, hash_mix(s->seed + 1));
+	if (sim_has(s, SIM_FORMS)) {
+		s->set_cost_us = s->latency_us * share[rng_below(&r, 3)] / 100;
+		s->batch_cost_us = s->latency_us * share[rng_below(&r, 3)] /
+		    100;
+	}
+	if (sim_chance(&r, 20) || !sim_has(s, SIM_BATCHES))
+		s->batch_status = no[rng_below(&r, 6)];
+}
+
 static void
 make_server(struct sim *s)
 {
@@ -337,6 +356,7 @@ make_server(struct sim *s)
 	s->many_broken = sim_chance(r, 10);
 	s->cap = sim_has(s, SIM_LIMITS) ? cap : 150000;
 	s->url_max = sim_has(s, SIM_LIMITS) ? url : 65500;
+	make_forms(s);
 }
 
 void

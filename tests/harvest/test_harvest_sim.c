@@ -55,7 +55,7 @@ static const char *const features[SIM_FEATURES] = {
 	"faults", "kills", "stops", "late", "edits", "deletes", "ties",
 	"broken", "limits", "total", "clocks", "cycles", "odd",
 	"points", "rebuilds", "leads", "ranges",
-	"rereads", "all",
+	"rereads", "all", "batches", "forms",
 };
 
 struct bench {
@@ -226,13 +226,17 @@ totals(const struct sim_shared *x, uint64_t n)
 	print_message("%llu seeds: %llu cycles (%llu killed, %llu stopped, "
 	    "%llu ended by an error), %llu requests, %llu rows, %llu times "
 	    "too full, %llu streams set aside, %llu ledgers made again, "
-	    "%llu cycles read all again, %llu rows unchanged\nfaults:",
+	    "%llu cycles read all again, %llu rows unchanged\nforms: %llu "
+	    "streams alone, %llu sets, %llu batches of %llu\nfaults:",
 	    (unsigned long long)n, (unsigned long long)x->cycles,
 	    (unsigned long long)x->killed, (unsigned long long)x->stopped,
 	    (unsigned long long)x->ended, (unsigned long long)x->requests,
 	    (unsigned long long)x->rows, (unsigned long long)x->ties,
 	    (unsigned long long)x->aside, (unsigned long long)x->rebuilt,
-	    (unsigned long long)x->reread, (unsigned long long)x->unchanged);
+	    (unsigned long long)x->reread, (unsigned long long)x->unchanged,
+	    (unsigned long long)x->asked_one, (unsigned long long)x->asked_set,
+	    (unsigned long long)x->asked_batch,
+	    (unsigned long long)x->asked_parts);
 	for (i = 1; i < SIM_FAULT_KINDS; i++)
 		print_message(" %s %llu", sim_fault_names[i],
 		    (unsigned long long)x->by_fault[i]);
@@ -241,7 +245,8 @@ totals(const struct sim_shared *x, uint64_t n)
 		assert_true(x->by_fault[i] > 0);
 	assert_true(n < 500 || (x->killed > 0 && x->stopped > 0 &&
 	    x->ended > 0 && x->ties > 0 && x->aside > 0 &&
-	    x->rebuilt > 0 && x->reread > 0 && x->unchanged > 0));
+	    x->rebuilt > 0 && x->reread > 0 && x->unchanged > 0 &&
+	    x->asked_set > 0 && x->asked_parts > 2 * x->asked_batch));
 }
 
 static void

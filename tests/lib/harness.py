@@ -34,6 +34,9 @@ KEYS = {
     "pi_af_hierarchy": ["element_webid"],
     "pi_event_frames": ["event_frame_webid", "start_time"],
 }
+# `source` of a Site where a test looks for streams in the log of requests:
+# those of a batch are not in its URL.
+GETS = "  forms: [one, set]\n"
 # Written by garner, unknown to the server.
 OURS = {"ingestion_timestamp", "pipeline_group", "batch_id", "date"}
 
