@@ -1,6 +1,6 @@
 /*
  * Reconciliation: windows of what is covered are read from the server once
- * more, one stream a request, and counted and digested; then the journal of
+ * more (harvest_reconcile_ask.c), counted and digested; then the journal of
  * the group is read once for all of them, the newest ingestion of an event
  * taken, unless a later reading of its time has it no more, and counted and
  * digested the same way.
@@ -20,8 +20,7 @@
 #include "base/hash.h"
 #include "base/must.h"
 #include "base/ticks.h"
-#include "harvest/harvest_int.h"
-#include "loop/loop.h"
+#include "harvest/harvest_reconcile_int.h"
 
 /* Events expected of a window, and of a chunk. */
 #define WINDOW_EVENTS 5000.0
@@ -29,68 +28,6 @@
 #define CHUNK_WINDOWS 5000u
 /* A stream of which nothing is known. */
 #define DENSITY_GUESS 0.1
-
-#define WINDOW_MAGIC 0x7265636fu
-
-struct window {
-	uint32_t magic;
-	struct rec *rec;
-	const char *key, *name;		/* in the arena of the chunk */
-	uint32_t id;			/* of the object */
-	int64_t a, b;
-	struct fetch_job *job;		/* while asked */
-	uint32_t max_count;		/* of the request */
-	bool older;			/* ours has rows of an older schema,
-					 * whose content is not compared */
-	uint64_t ours, ours_digest;
-	uint64_t theirs, theirs_digest;
-	int code;
-	char *text;			/* of code */
-};
-
-/* An event of the journal. */
-struct event {
-	uint32_t window;
-	int32_t ordinal;
-	int64_t at;
-	uint64_t order;			/* of ingestion */
-	uint64_t digest;
-};
-
-/* A range that was read again, in a window: what is older does not count. */
-struct again {
-	uint32_t window;
-	int64_t a, b;
-	uint64_t order;			/* of the batch's first event */
-};
-
-struct rec {
-	struct harvest *h;
-	struct harvest_reconcile *o;
-	const struct source_table *table;
-	/* the plan: where to go on */
-	struct ledger_txn *txn;
-	struct err *err;
-	uint32_t next_id;
-	int64_t next_a;			/* of next_id; TICKS_NONE: its begin */
-	uint32_t group;
-	/* the chunk */
-	struct arena *arena;
-	struct window **w;		/* by key, then a, once planned */
-	size_t n, cap;
-	double expected;
-	size_t asked, out;		/* next to ask; in flight */
-	struct rows *rows;		/* of an answer */
-	/* the journal's part */
-	struct event *events;
-	size_t nevents, events_cap;
-	struct again *again;
-	size_t nagain, again_cap;
-	uint64_t batch_order;		/* of the batch being read */
-	uint8_t batch_id[JOURNAL_BATCH_ID];
-	uint32_t batch_blocks;
-	uint32_t *by_id;		/* [n] of w, by id, then a */
-};
 
 /* --- planning ------------------------------------------------------------ */
 
@@ -106,15 +43,13 @@ is_chosen(const struct rec *r, uint32_t id, int64_t a)
 	    hash_mix(x ^ o->seed) % 1000000 < o->per_million);
 }
 
-static void
-window_add(struct rec *r, uint32_t id, const char *key, const char *name,
-    int64_t a, int64_t b)
+struct window *
+harvest_reconcile_window(struct rec *r, uint32_t id, const char *key,
+    const char *name, int64_t a, int64_t b)
 {
 	struct window *w;
 
 	w = must_calloc(1, sizeof(*w));
-	w->magic = WINDOW_MAGIC;
-	w->rec = r;
 	w->key = key;
 	w->id = id;
 	w->name = name;
@@ -125,6 +60,7 @@ window_add(struct rec *r, uint32_t id, const char *key, const char *name,
 		r->w = must_realloc(r->w, r->cap, sizeof(r->w[0]));
 	}
 	r->w[r->n++] = w;
+	return (w);
 }
 
 /* Windows lie on a grid of their length, so that a part of the data is the
@@ -164,6 +100,7 @@ plan_range(struct rec *r, const struct ledger_object *o,
     const char **name)
 {
 	int64_t len = window_len(r, density), a = range->a, b, to;
+	struct window *w;
 
 	to = range->b < r->o->to ? range->b : r->o->to;
 	if (r->next_a != TICKS_NONE && a < r->next_a)
@@ -182,9 +119,10 @@ plan_range(struct rec *r, const struct ledger_object *o,
 			*key = arena_strdup(r->arena, o->key);
 			*name = arena_strdup(r->arena, o->name);
 		}
-		window_add(r, o->id, *key, *name, a, b);
-		r->expected += density * (double)(b - a) /
+		w = harvest_reconcile_window(r, o->id, *key, *name, a, b);
+		w->expected = density * (double)(b - a) /
 		    (double)TICKS_PER_S;
+		r->expected += w->expected;
 	}
 	return (0);
 }
@@ -248,184 +186,6 @@ plan(struct rec *r, struct err *e)
 	    UINT32_MAX, plan_stream, r, e);
 	ledger_read_end(r->txn);
 	return (rc < 0 ? rc : 0);
-}
-
-/* --- theirs -------------------------------------------------------------- */
-
-static void
-failed(struct window *w, const struct err *e)
-{
-
-	w->code = e->code;
-	w->text = must_strdup(e->text);
-}
-
-/* Rows before `cut`: they ascend in time. */
-static uint32_t
-rows_before(const struct rows *r, uint32_t col, int64_t cut)
-{
-	uint32_t n = r->n;
-
-	while (n > 0 && r->v[col].i64[n - 1] >= cut)
-		n--;
-	return (n);
-}
-
-/* All that came of it is whole up to its last time. */
-static int
-cut_window(struct window *w, const struct source_page *p, struct err *e)
-{
-
-	if (p->last <= w->a)
-		return (err_set(e, ERR_LIMIT, "more events at one time than "
-		    "the server gives at once"));
-	window_add(w->rec, w->id, w->key, w->name, p->last, w->b);
-	w->b = p->last;
-	return (0);
-}
-
-static int
-take(struct window *w, struct fetch_answer *a)
-{
-	struct rec *r = w->rec;
-	struct source_stream s = { .key = w->key, .name = w->name };
-	const struct source_stream *one = &s;
-	struct source_page page;
-	uint32_t n;
-	int rc;
-
-	memset(&page, 0, sizeof(page));
-	rows_clear(r->rows);
-	rc = source_series_decode(r->table, &one, 1, w->a, w->b, a->body,
-	    a->len, r->rows, &page, &a->err);
-	if (rc == 0 && page.code != 0)
-		rc = err_set(&a->err, page.code, "%s", page.text);
-	else if (rc == 0 && !page.present)
-		rc = err_set(&a->err, ERR_ANSWER, "the answer left it out");
-	if (rc == 0 && page.n >= w->max_count)
-		rc = cut_window(w, &page, &a->err);
-	if (rc != 0)
-		return (rc);
-	n = rows_before(r->rows, (uint32_t)r->table->cursor, w->b);
-	w->theirs = n;
-	w->theirs_digest = rows_digest(r->rows, 0, n);
-	return (0);
-}
-
-static void ask(struct window *);
-static void ask_more(struct rec *);
-
-/* The server gives fewer items a call than were asked for. */
-static bool
-learn_cap(struct window *w, const struct fetch_answer *a)
-{
-	uint32_t cap = source_cap_from_text(a->err.text);
-	struct harvest *h = w->rec->h;
-
-	if (a->err.code != ERR_REQUEST || cap == 0 || cap >= w->max_count)
-		return (false);
-	if (cap < h->opt.item_cap)
-		h->opt.item_cap = cap;
-	return (true);
-}
-
-static void
-on_answer(void *cookie, struct fetch_answer *a)
-{
-	struct window *w = cookie;
-	struct rec *r = w->rec;
-
-	MAGIC_CHECK(w, WINDOW_MAGIC);
-	w->job = NULL;
-	r->out--;
-	if (learn_cap(w, a)) {
-		ask(w);
-		return;
-	}
-	if (a->err.code == 0)
-		(void)take(w, a);
-	switch (a->err.code) {
-	case 0:
-		harvest_good(r->h);
-		break;
-	case ERR_AUTH:
-	case ERR_TLS:
-	case ERR_CONFIG:
-		harvest_fail(r->h, &a->err);
-		break;
-	default:
-		if (!harvest_refused(a->err.code))
-			harvest_bad(r->h, &a->err);
-		failed(w, &a->err);
-		break;
-	}
-	ask_more(r);
-}
-
-static void
-ask(struct window *w)
-{
-	struct rec *r = w->rec;
-	struct harvest *h = r->h;
-	struct source_stream s = { .key = w->key, .name = w->name };
-	const struct source_stream *one = &s;
-	struct fetch_request q = { .method = "GET",
-	    .class = HARVEST_ASKS_SERIES };
-	struct buf target;
-
-	w->max_count = h->opt.item_cap;
-	buf_init(&target, 1 << 16);
-	source_series_target(r->table, h->opt.base, &one, 1, w->a, w->b,
-	    w->max_count, &target);
-	MUST_MEMORY(target.error == 0);
-	q.target = buf_str(&target);
-	w->job = fetch_start(h->fetch, &q, on_answer, w);
-	r->out++;
-	buf_fini(&target);
-}
-
-static void
-ask_more(struct rec *r)
-{
-	struct harvest *h = r->h;
-	bool ends = h->stopping || h->fatal.code != 0;
-
-	while (!ends && r->asked < r->n && fetch_room(h->fetch) > 0)
-		ask(r->w[r->asked++]);
-	if (ends || (r->out == 0 && r->asked == r->n))
-		loop_stop(h->loop);
-}
-
-static void
-first(void *cookie)
-{
-
-	ask_more(cookie);
-}
-
-static int
-read_theirs(struct rec *r, struct err *e)
-{
-	struct harvest *h = r->h;
-	size_t i;
-
-	loop_defer(h->loop, first, r);
-	while (!h->stopping && h->fatal.code == 0 &&
-	    (r->out > 0 || r->asked < r->n))
-		loop_run(h->loop);
-	for (i = 0; i < r->asked && r->out > 0; i++) {
-		if (r->w[i]->job == NULL)
-			continue;
-		fetch_cancel(r->w[i]->job);
-		r->w[i]->job = NULL;
-		r->out--;
-	}
-	if (h->fatal.code != 0) {
-		if (e != NULL)
-			*e = h->fatal;
-		return (h->fatal.code);
-	}
-	return (h->stopping ? err_set(e, ERR_CANCELLED, "stopped") : 0);
 }
 
 /* --- ours ---------------------------------------------------------------- */
@@ -816,12 +576,11 @@ chunk_clear(struct rec *r)
 	size_t i;
 
 	for (i = 0; i < r->n; i++) {
-		MUST(r->w[i]->job == NULL);
-		r->w[i]->magic = 0;
 		free(r->w[i]->text);
 		free(r->w[i]);
 	}
-	r->n = r->asked = 0;
+	r->n = r->planned = r->asked = 0;
+	r->alone = NULL;
 	arena_free(r->arena);
 	r->arena = arena_new();
 }
@@ -831,14 +590,14 @@ harvest_reconcile(struct harvest *h, const struct source_table *t,
     struct harvest_reconcile *o, struct err *e)
 {
 	struct rec r = { .h = h, .o = o, .table = t, .next_id = 1,
-	    .next_a = TICKS_NONE, .group = 1 };
+	    .next_a = TICKS_NONE, .group = 1, .set_max = UINT32_MAX };
 	int rc;
 
 	MUST(t->kind == SOURCE_SERIES && t->over != NULL);
 	r.arena = arena_new();
 	r.rows = rows_new(t->schema);
 	while ((rc = plan(&r, e)) == 0 && r.n > 0) {
-		if ((rc = read_theirs(&r, e)) != 0 ||
+		if ((rc = harvest_reconcile_theirs(&r, e)) != 0 ||
 		    (rc = read_ours(&r, e)) != 0)
 			break;
 		compare(&r);
