@@ -11,6 +11,7 @@
 #include <time.h>
 
 #include "base/err.h"
+#include "base/msg.h"
 #include "base/must.h"
 #include "base/text.h"
 #include "cli/cli.h"
@@ -46,16 +47,19 @@ print_json(const struct source_table *t, const struct compact_result *r,
 }
 
 static void
-print_text(const struct source_table *t, const struct compact_result *r)
+print_text(const struct source_table *t, const struct compact_result *r,
+    bool first)
 {
 	char a[32], b[32], c[32], d[32];
 
+	if (first)
+		printf("%-18s %13s %9s %7s %13s %13s\n", "table", "rows",
+		    "bytes", "version", "new rows", "duplicates");
 	if (r->version < 0) {
-		printf("%-20s no rows yet\n", t->name);
+		printf("%-18s %13s\n", t->name, "none yet");
 		return;
 	}
-	printf("%-20s %12s rows %10s  version %-4lld %12s new, %s "
-	    "duplicates\n", t->name,
+	printf("%-18s %13s %9s %7lld %13s %13s\n", t->name,
 	    text_count_human(r->rows_total, a, sizeof(a)),
 	    text_bytes_human(r->bytes_total, b, sizeof(b)),
 	    (long long)r->version,
@@ -107,10 +111,11 @@ compact(struct app *app, const struct source_table **t, struct err *e)
 		rc = compact_table(app->sys, app->ledger, *t, &o, &r, e);
 		if (rc != 0)
 			break;
+		app_progress_wipe(app->progress);
 		if (cli->json)
 			print_json(*t, &r, first);
-		else
-			print_text(*t, &r);
+		else if (!cli->quiet)
+			print_text(*t, &r, first);
 		first = false;
 	}
 	if (cli->json)
@@ -134,6 +139,9 @@ run(struct cli *cli)
 		app_signals_new(&app);
 		if (compact(&app, tables, &e) != 0)
 			status = app_fail(&app, &e);
+		if (app_signal(&app) != 0)
+			msg_info("compact", "interrupted; the table it was at "
+			    "is as it was");
 	}
 	free(tables);
 	app_close(&app);

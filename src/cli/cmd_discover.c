@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "base/msg.h"
 #include "base/must.h"
 #include "base/text.h"
 #include "cli/cli.h"
@@ -48,17 +49,20 @@ print_result(const struct app *app, const struct source_table **t)
 			printf("%s{\"table\":\"%s\",\"objects\":%u,"
 			    "\"walks\":%llu}", first ? "" : ",", (*t)->name,
 			    count, (unsigned long long)g.batches);
-		else if ((*t)->is_parent)
+		else if ((*t)->is_parent && !app->cli->quiet)
 			printf("%-20s %12s object%s\n", (*t)->name,
 			    text_count_human(count, n, sizeof(n)),
 			    count == 1 ? "" : "s");
-		else
+		else if (!app->cli->quiet)
 			printf("%-20s %12s\n", (*t)->name, "walked");
 		first = false;
 	}
 	if (app->cli->json)
 		printf("]}\n");
 	ledger_read_end(txn);
+	if (first)
+		msg_warn("discover", "none of these tables is a catalogue: "
+		    "they are read by garner harvest");
 }
 
 static int

@@ -104,9 +104,24 @@ print_stats(const struct cli *cli, const struct harvest_stats *s)
 	    text_bytes_human(s->wire_bytes, c, sizeof(c)),
 	    text_bytes_human(s->journal_bytes, d, sizeof(d)));
 	if (s->streams_failed > 0)
-		printf("%s streams are set aside; what was refused is asked "
-		    "again after garner discover, or with --retry-failed\n",
+		printf("%s streams are set aside: what failed is asked again "
+		    "by the next run, what\nwas refused after garner "
+		    "discover, or with --retry-failed\n",
 		    text_count_human(s->streams_failed, a, sizeof(a)));
+}
+
+/* Nothing was read, and nothing was to be: a word about that. */
+static void
+tell_nothing(const struct cli *cli)
+{
+	const char *group = cli_get(cli, "group");
+
+	if (group != NULL)
+		msg_warn("harvest", "there is no stream in group %s", group);
+	else
+		msg_warn("harvest", "there are no streams in these tables; a "
+		    "catalogue is read by garner discover, or with "
+		    "--discover");
 }
 
 /* The tables of the run, and whether the catalogue is walked before. */
@@ -168,7 +183,11 @@ run(struct cli *cli)
 		harvest_get_stats(app.harvest, &stats);
 		if (status == 0) {
 			status = failed;
-			print_stats(cli, &stats);
+			if (cli->json || !cli->quiet)
+				print_stats(cli, &stats);
+			if (stats.streams == 0 && stats.rows == 0 &&
+			    cli_get(cli, "discover") == NULL)
+				tell_nothing(cli);
 			if (app_signal(&app) != 0) {
 				status = 128 + app_signal(&app);
 				msg_info("harvest", "interrupted; run it "

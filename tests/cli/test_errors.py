@@ -225,6 +225,13 @@ def test_usage():
         expect(s, 64, ["option -x"], "-qx", "status")
         expect(s, 64, ["TABLE is missing"], "cat")
         expect(s, 64, ["unexpected \"more\""], "harvest", "more")
+        # quiet is silent as long as all is well
+        for c in ("discover", "harvest", "compact", "verify"):
+            r = s.garner("-q", c)
+            assert r.stdout + r.stderr == "", (c, r)
+        for c in (["harvest", "--group", "7"], ["harvest", "--table",
+                  "pi_points"], ["discover", "--table", "pi_timeseries"]):
+            assert "warn" in s.garner("-q", *c).stderr, c
         # before the command and behind it are the same
         assert s.garner("-qj", "status").stdout.startswith("{")
         where = subprocess.run([GARNER, "--config=" + s.conf, "config",
