@@ -192,6 +192,28 @@ do_list(struct job *j, struct err *e)
 	return (0);
 }
 
+/* A body is read by itself: what ends a quotation may stand in it, and lines
+ * may end. */
+static void
+put_body(struct buf *out, const struct buf *body)
+{
+	const char *p = (const char *)body->data;
+	size_t len = body->len < SHOWN_MAX ? body->len : SHOWN_MAX, n;
+
+	while (len > 0) {
+		for (n = 0; n < len && strchr("\"'\n", p[n]) == NULL; n++)
+			continue;
+		text_escape(out, p, n, SIZE_MAX);
+		p += n;
+		len -= n;
+		if (len > 0) {
+			buf_u8(out, (uint8_t)*p++);
+			len--;
+		}
+	}
+	buf_puts(out, body->len > SHOWN_MAX ? "...\n" : "\n");
+}
+
 static void
 put_whole(struct job *j, const struct item *it, const struct buf *body)
 {
@@ -214,8 +236,7 @@ put_whole(struct job *j, const struct item *it, const struct buf *body)
 	buf_printf(out, "\nbody    %llu bytes, %llu kept%s\n\n",
 	    (unsigned long long)k->len, (unsigned long long)k->kept,
 	    body->len > SHOWN_MAX ? ", the first of them:" : "");
-	text_escape(out, (const char *)body->data, body->len, SHOWN_MAX);
-	buf_u8(out, '\n');
+	put_body(out, body);
 }
 
 static int

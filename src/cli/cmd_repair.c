@@ -101,8 +101,8 @@ print_text(struct job *j, const struct verify_action *a)
 		text_escape(b, a->stream, strlen(a->stream), 200);
 	}
 	if (a->from != TICKS_NONE)
-		buf_printf(b, " %s .. %s", ticks_text7(a->from, from),
-		    ticks_text7(a->to, to));
+		buf_printf(b, " %s .. %s", ticks_text(a->from, from),
+		    ticks_text(a->to, to));
 	buf_printf(b, ": %s\n", a->text);
 	(void)fwrite(b->data, 1, b->len, stdout);
 }
@@ -133,10 +133,11 @@ print_summary(struct job *j)
 	if (n == 0)
 		printf("nothing to repair\n");
 	else if (j->opt.apply)
-		printf("%llu things repaired\n", n);
+		printf("%llu repaired; next: %sgarner compact\n", n,
+		    cli_get(j->app->cli, "refetch") != NULL ? "" :
+		    "garner harvest, ");
 	else
-		printf("%llu things to repair: garner repair --apply does "
-		    "it\n", n);
+		printf("%llu to repair: garner repair --apply does it\n", n);
 }
 
 /* --- the ledger ---------------------------------------------------------- */

@@ -238,6 +238,15 @@ print_json(struct buf *b, const struct collect *c)
 	    (unsigned long long)st->silver_bytes);
 }
 
+/* As garner gaps: will the next run try again by itself? */
+static const char *
+failed_word(const struct failed_stream *f)
+{
+
+	return (err_class(f->code) == ERR_CLASS_RETRY ? "failed" :
+	    "set aside");
+}
+
 static void
 print_text(const struct collect *c)
 {
@@ -259,8 +268,8 @@ print_text(const struct collect *c)
 		    "--summary\n", text_count_human(st->lacking, a,
 		    sizeof(a)), text_count_human(st->streams, b, sizeof(b)));
 	for (i = 0; i < c->nfailed && i < 10; i++)
-		printf("    set aside: %s: %s\n", c->failed[i].name,
-		    err_text(c->failed[i].code));
+		printf("    %s: %s: %s\n", failed_word(&c->failed[i]),
+		    c->failed[i].name, err_text(c->failed[i].code));
 	if (c->nfailed > 10)
 		printf("    and %zu more, see --json\n", c->nfailed - 10);
 }

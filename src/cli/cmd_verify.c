@@ -92,7 +92,8 @@ print_text(struct job *j, const struct verify_finding *f)
 	char a[TICKS_TEXT_MAX], b[TICKS_TEXT_MAX];
 	struct buf *out = &j->out;
 
-	if (!seldom(j, f->kind))
+	if (!seldom(j, f->kind) ||
+	    (j->app->cli->quiet && f->severity != VERIFY_ERROR))
 		return;
 	buf_clear(out);
 	buf_printf(out, "%s %s", f->severity == VERIFY_ERROR ? "error" :
@@ -108,8 +109,8 @@ print_text(struct job *j, const struct verify_finding *f)
 		text_escape(out, f->stream, strlen(f->stream), 200);
 	}
 	if (f->from != TICKS_NONE)
-		buf_printf(out, " %s .. %s", ticks_text7(f->from, a),
-		    ticks_text7(f->to, b));
+		buf_printf(out, " %s .. %s", ticks_text(f->from, a),
+		    ticks_text(f->to, b));
 	buf_printf(out, ": %s\n", f->text);
 	app_progress_wipe(j->app->progress);
 	(void)fwrite(out->data, 1, out->len, stdout);
@@ -158,13 +159,16 @@ print_summary(const struct job *j, const struct verify_result *r)
 			printf("      %s: %llu more, see --json\n",
 			    j->kinds[i].name, (unsigned long long)
 			    (j->kinds[i].n - PRINT_MAX));
+	if (j->app->cli->quiet && r->errors == 0)
+		return;
 	printf("%s: %s in %s blocks, %llu files, %s streams: %llu errors, "
-	    "%llu notes\n", r->errors == 0 ? "good" : "DAMAGED",
+	    "%llu notes%s\n", r->errors == 0 ? "good" : "DAMAGED",
 	    text_bytes_human(r->bytes, a, sizeof(a)),
 	    text_count_human(r->blocks, b, sizeof(b)),
 	    (unsigned long long)r->files,
 	    text_count_human(r->streams, c, sizeof(c)),
-	    (unsigned long long)r->errors, (unsigned long long)r->notes);
+	    (unsigned long long)r->errors, (unsigned long long)r->notes,
+	    r->errors > 0 ? "; garner repair tells what can be done" : "");
 }
 
 /* --- options ------------------------------------------------------------- */
@@ -199,8 +203,7 @@ get_sample(struct job *j, const char *text, struct err *e)
 	} else {
 		errno = 0;
 		share = strtod(copy, &end);
-		if (end == copy || (strcmp(end, "%") != 0 && *end != '\0') ||
-		    errno != 0 || !(share > 0.0001 && share <= 100))
+		if (end == copy || strcmp(end, "%") != 0 || errno != 0 || !(share > 0.0001 && share <= 100))
 			rc = bad_sample(text, e);
 		else
 			j->opt.per_million = (uint32_t)(share * 10000);

@@ -242,8 +242,8 @@ job_tell_pace(struct fetch_job *j, enum pace_outcome what)
 		msg_info("fetch", "%s answers again",
 		    fetch_authority(f->origin));
 	else
-		msg_warn("fetch", "%s %s; waiting, then one request to try: "
-		    "%s", fetch_authority(f->origin), s.origin != PACE_CLOSED ?
+		msg_warn("fetch", "%s %s; nothing is asked for a while "
+		    "(fetch.breaker_open), then one request tries: %s", fetch_authority(f->origin), s.origin != PACE_CLOSED ?
 		    "cannot be reached" : "fails too often",
 		    f->last[j->class].text);
 }

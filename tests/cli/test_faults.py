@@ -21,7 +21,8 @@ PATIENT = ("fetch: {tries: 8, retry_base: 20ms, retry_cap: 200ms, "
            "retry_share: 10, timeout: 5s, breaker_open: 20ms, "
            "breaker_open_max: 100ms, give_up: 20s}\n")
 SECONDS = 12
-PAUSE = "; waiting, then one request to try: "
+PAUSE = ("; nothing is asked for a while (fetch.breaker_open), then one "
+         "request tries: ")
 
 # Borne: status 0, not a word, and all is there.
 BORNE = [

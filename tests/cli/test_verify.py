@@ -89,7 +89,7 @@ def test_parts_are_together_everything():
         assert max(rows) < whole["rows"]
         few = findings(s, "--sample", "5%", status=0)[1]
         assert few["rows"] < whole["rows"], few
-        for wrong in ("0/3", "4/3", "x", "0%", "101%", "3/"):
+        for wrong in ("0/3", "4/3", "x", "0%", "101%", "3/", "3"):
             s.garner("verify", "--sample", wrong, status=64)
 
 
