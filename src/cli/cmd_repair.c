@@ -20,6 +20,7 @@
 #include "cli/cli.h"
 #include "codec/json.h"
 #include "compact/compact.h"
+#include "conf/conf.h"
 #include "ledger/ledger.h"
 #include "source/source.h"
 #include "sys/sys.h"
@@ -249,6 +250,9 @@ repair(struct job *j, struct err *e)
 
 	j->opt.data_dir = app->data;
 	j->opt.source = app->name;
+	j->opt.reread = conf_num(app->conf, "harvest.reread") * TICKS_PER_MS;
+	j->opt.reread_frames = conf_num(app->conf, "harvest.reread_frames") *
+	    TICKS_PER_MS;
 	j->opt.apply = cli_get(app->cli, "apply") != NULL;
 	j->opt.action = on_action;
 	j->opt.cookie = j;

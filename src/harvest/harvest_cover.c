@@ -55,6 +55,7 @@ merge(struct harvest_batch *b, uint64_t *keys, size_t *n)
 		last = &out[(*n)++];
 		last->object = c->id;
 		last->rows = c->values;
+		last->since = c->since;
 		last->a = c->a;
 		last->b = c->b;
 	}
@@ -113,7 +114,7 @@ harvest_cover_write(struct harvest_writer *w, struct harvest_batch *b,
 	if (w->snapshot) {
 		records = must_calloc(1, sizeof(records[0]));
 		records->rows = b->rows->n;
-		records->a = records->b = TICKS_NONE;
+		records->a = records->b = records->since = TICKS_NONE;
 		n = 1;
 	} else {
 		records = merge(b, &batch.keys, &n);

@@ -128,6 +128,7 @@ found(struct harvest_series *s, uint32_t index, int64_t first)
 	harvest_cover_init(&c, st->id, st->s.key);
 	c.mute = true;
 	c.first = first;
+	c.since = st->since;
 	if (first > s->range->from) {
 		c.a = s->range->from;
 		c.b = first < s->range->to ? first : s->range->to;

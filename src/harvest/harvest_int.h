@@ -62,6 +62,8 @@ struct harvest_cover {
 	uint32_t values;
 	int64_t a, b;
 	int64_t seen_a, seen_b;	/* was read, new or not; or empty: [a, b) */
+	int64_t since;		/* ticks: harvest_young_from() when the run
+				 * began */
 	uint64_t key;		/* journal_cover_key() of the object */
 	double per_second;	/* < 0: unknown */
 	int64_t last;		/* ticks of the newest value, TICKS_NONE */
@@ -364,6 +366,8 @@ void harvest_note_end(struct harvest *);
 /* harvest_want.c: where what is read again of a stream begins. */
 int64_t harvest_tail_from(const struct ranges *covered,
     const struct harvest_range *, int64_t tail);
+/* Where what is young of a stream begins, TICKS_NONE: nothing is. */
+int64_t harvest_young_from(const struct ledger_stream *, int64_t tail);
 /* How long the tail of a table is. */
 int64_t harvest_tail(const struct harvest *, const struct source_table *);
 /* A cell that the tail begins in is read whole, or could not be compared. */

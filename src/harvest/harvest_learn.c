@@ -25,6 +25,7 @@ harvest_cover_init(struct harvest_cover *c, uint32_t id, const char *key)
 	c->last = TICKS_NONE;
 	c->tie = TICKS_NONE;
 	c->first = TICKS_NONE;
+	c->since = TICKS_NONE;
 }
 
 void

@@ -247,6 +247,7 @@ plan_stream(const struct ledger_object *o, void *cookie)
 	st->id = o->id;
 	st->s.key = arena_strdup(s->arena, o->key);
 	st->s.name = arena_strdup(s->arena, o->name);
+	st->since = harvest_young_from(&p->state, h->opt.reread);
 	if (never_read(p))
 		harvest_first_add(s, s->nstreams);
 	note_again(s, &p->missing, &p->state.covered);

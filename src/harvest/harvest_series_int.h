@@ -23,6 +23,7 @@ struct arena;
 struct stream {
 	struct source_stream s;		/* key, name: in the arena */
 	uint32_t id;			/* of the object */
+	int64_t since;			/* young from here */
 	unsigned tries;			/* unusable answers of it alone */
 	const char *why;		/* last error of it alone, in the arena */
 	bool aside;			/* for the rest of the run */

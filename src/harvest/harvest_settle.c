@@ -320,6 +320,7 @@ settle_stream(struct ask *k, struct known *known, uint32_t i)
 	    s->streams[index].s.key);
 	c.per_second = sched_density(g->sched, index);
 	c.mute = s->streams[index].aside;
+	c.since = s->streams[index].since;
 	c.seen_a = k->q.a;
 	c.seen_b = cut;
 	settle_rows(k, known, index, &c, cut, &u);

@@ -51,6 +51,7 @@ struct unit {
 					 * in this run */
 	struct ledger_cell before;	/* frames: what it was up to before.b,
 					 * before.a < before.b */
+	int64_t since;			/* frames: young from here */
 	uint32_t listed;		/* rows of the window itself */
 	struct harvest_open *known;	/* the walk's; NULL: not followed */
 	struct harvest_opens *opens;	/* with `known`, learnt so far */
@@ -240,6 +241,7 @@ frames_deliver(struct unit *u)
 	} else if (!news) {
 		c.a = c.b = 0;		/* that it was read */
 	}
+	c.since = u->since;
 	c.seen_a = u->a;
 	c.seen_b = u->b;
 	c.values += more;
@@ -566,6 +568,7 @@ plan_window(struct plan *p, const struct ledger_object *o,
 	u->a = u->at.a = a;
 	u->b = u->at.b = b;
 	u->known = p->known;
+	u->since = harvest_young_from(s, w->h->opt.reread_frames);
 	u->first = first;
 	u->cell = a >= harvest_cells_from(w->h, w->table, p->range);
 	u->before.a = u->before.b = a;

@@ -64,6 +64,18 @@ harvest_tail_from(const struct ranges *covered, const struct harvest_range *r,
 }
 
 int64_t
+harvest_young_from(const struct ledger_stream *s, int64_t tail)
+{
+	const struct ranges *c = &s->covered;
+
+	if (tail <= 0)
+		return (TICKS_NONE);
+	if (s->young_told)
+		return (s->young.n > 0 ? s->young.r[0].a : TICKS_NONE);
+	return (c->n > 0 ? c->r[c->n - 1].b - tail : TICKS_NONE);
+}
+
+int64_t
 harvest_tail(const struct harvest *h, const struct source_table *t)
 {
 

@@ -91,6 +91,10 @@ struct journal_cover {
 	int64_t a, b;		/* both TICKS_NONE in a walk */
 	bool replaces;		/* some of it was covered before: what is
 				 * older there is no longer so */
+	int64_t since;		/* ticks: before the run that read this, what
+				 * is older had been read when it was old
+				 * enough to be read no more; TICKS_NONE:
+				 * nothing of the stream was young then */
 };
 
 /* Ids are given by the ledger: this tells whether they mean the same

@@ -17,7 +17,7 @@
 
 enum {
 	COL_OBJECT, COL_FROM, COL_TO, COL_ROWS, COL_BLOCKS, COL_REQUESTS,
-	COL_WALK, COL_KEYS, COL_REPLACES, NCOLS
+	COL_WALK, COL_KEYS, COL_REPLACES, COL_SINCE, NCOLS
 };
 
 static const struct rows_col columns[NCOLS] = {
@@ -30,6 +30,7 @@ static const struct rows_col columns[NCOLS] = {
 	{ "batch_walk", ROWS_BOOL, true },
 	{ "batch_keys", ROWS_INT64, true },
 	{ "replaces", ROWS_BOOL, true },
+	{ "settled_to", ROWS_TICKS, false },
 };
 
 struct rows_schema *
@@ -76,6 +77,8 @@ journal_cover_put(struct rows *r, const struct journal_batch *b,
 		rows_set_bool(r, COL_WALK, at, b->walk);
 		rows_set_i64(r, COL_KEYS, at, (int64_t)b->keys);
 		rows_set_bool(r, COL_REPLACES, at, c->replaces);
+		if (c->since != TICKS_NONE)
+			rows_set_i64(r, COL_SINCE, at, c->since);
 	}
 	return (0);
 }
@@ -104,11 +107,13 @@ get_one(const struct rows *r, uint32_t i, struct journal_batch *b,
 		return (false);
 	b->walk = r->v[COL_WALK].b[i];
 	b->keys = (uint64_t)r->v[COL_KEYS].i64[i];
-	c->a = c->b = TICKS_NONE;
+	c->a = c->b = c->since = TICKS_NONE;
 	if (r->schema->ncols > COL_REPLACES) {
 		if (rows_null(r, COL_REPLACES, i))
 			return (false);
 		c->replaces = r->v[COL_REPLACES].b[i];
+		if (!rows_null(r, COL_SINCE, i))
+			c->since = r->v[COL_SINCE].i64[i];
 	}
 	if (b->walk)
 		return (true);

@@ -105,6 +105,8 @@ struct verify_action {
 struct verify_repair_options {
 	const char *data_dir;
 	const char *source;
+	int64_t reread;		/* what is read again, ticks, of series */
+	int64_t reread_frames;
 	bool apply;		/* false: tell only */
 	void (*action)(void *cookie, const struct verify_action *);
 	void *cookie;

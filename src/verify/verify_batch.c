@@ -363,7 +363,11 @@ judge(struct count *k, struct verify_group *g, struct verify_batch *b,
 	else
 		tell_total(k, g, b, block);
 	for (i = 0; i < k->n; i++)
-		verify_cover_add(&k->v->cover, &k->c[i]);
+		if (k->c[i].b > g->newest)
+			g->newest = k->c[i].b;
+	for (i = 0; i < k->n; i++)
+		verify_cover_add(&k->v->cover, &k->c[i], k->v->tail > 0 ?
+		    g->newest - k->v->tail : INT64_MIN, block->ingested);
 	if (g->frames == NULL)
 		return (0);
 	for (i = 0; i < b->n; i++)

@@ -25,15 +25,19 @@ verify_cover_fini(struct verify_cover *c)
 {
 	uint32_t i;
 
-	for (i = 0; i < c->n; i++)
+	for (i = 0; i < c->n; i++) {
 		ranges_fini(&c->proof[i].r);
+		ranges_fini(&c->proof[i].settled);
+	}
 	free(c->proof);
 	memset(c, 0, sizeof(*c));
 }
 
 void
-verify_cover_add(struct verify_cover *c, const struct journal_cover *r)
+verify_cover_add(struct verify_cover *c, const struct journal_cover *r,
+    int64_t settled, int64_t at)
 {
+	struct verify_proof *p;
 	uint32_t n = c->n;
 
 	if (r->object >= c->n) {
@@ -42,11 +46,20 @@ verify_cover_add(struct verify_cover *c, const struct journal_cover *r)
 		c->proof = must_realloc(c->proof, n, sizeof(c->proof[0]));
 		for (; c->n < n; c->n++) {
 			ranges_init(&c->proof[c->n].r);
+			ranges_init(&c->proof[c->n].settled);
 			c->proof[c->n].rows = 0;
+			c->proof[c->n].since = TICKS_NONE;
+			c->proof[c->n].since_at = INT64_MIN;
 		}
 	}
-	ranges_add(&c->proof[r->object].r, r->a, r->b);
-	c->proof[r->object].rows += r->rows;
+	p = &c->proof[r->object];
+	ranges_add(&p->r, r->a, r->b);
+	ranges_add(&p->settled, r->a, r->b < settled ? r->b : settled);
+	p->rows += r->rows;
+	if (at >= p->since_at) {
+		p->since = r->since;
+		p->since_at = at;
+	}
 }
 
 /* --- against the ledger -------------------------------------------------- */
@@ -71,7 +84,8 @@ struct look {
 const struct verify_proof *
 verify_proof(const struct verify *v, uint32_t id)
 {
-	static const struct verify_proof none = { { NULL, 0, 0 }, 0 };
+	static const struct verify_proof none = { { NULL, 0, 0 },
+	    { NULL, 0, 0 }, TICKS_NONE, INT64_MIN, 0 };
 
 	return (id < v->cover.n ? &v->cover.proof[id] : &none);
 }

@@ -39,6 +39,7 @@ struct verify_group {
 	/* of the last complete walk in it, {0, 0}: none; and counters */
 	struct journal_pos walk_from, walk_end;
 	struct journal_pos batch_from;	/* where the batch at hand begins */
+	int64_t newest;			/* end of what was covered so far */
 	uint64_t batches, requests, bytes;
 	int64_t committed;
 	/* is given the rows of each complete walk, or NULL */
@@ -53,6 +54,10 @@ struct verify_group {
 /* What journals prove of one object's stream. */
 struct verify_proof {
 	struct ranges r;
+	/* by the records alone, see struct ledger_stream; and what the
+	 * newest record says was settled before: all that is older */
+	struct ranges settled;
+	int64_t since, since_at;
 	uint64_t rows;
 };
 
@@ -72,6 +77,7 @@ struct verify {
 	struct verify_group *groups;
 	size_t ngroups;
 	struct verify_cover cover;
+	int64_t tail;			/* > 0: tell what is settled */
 };
 
 /* --- findings (verify.c) -------------------------------------------------- */
@@ -129,7 +135,10 @@ void verify_batch_end(struct verify *, const struct verify_group *,
 const struct verify_proof *verify_proof(const struct verify *, uint32_t id);
 void verify_cover_init(struct verify_cover *);
 void verify_cover_fini(struct verify_cover *);
-void verify_cover_add(struct verify_cover *, const struct journal_cover *);
+/* Of a batch that was ingested `at`. What is older than `settled` was old
+ * enough then. */
+void verify_cover_add(struct verify_cover *, const struct journal_cover *,
+    int64_t settled, int64_t at);
 /* The ledger's coverage against the union. */
 int verify_cover_check(struct verify *, struct err *);
 

@@ -6,7 +6,10 @@
  * knew half of the journals would cut the other half.
  *
  * What cannot be had again is learnt anew: densities, failures, and the
- * digests by which an unchanged re-reading is known.
+ * digests by which an unchanged re-reading is known. What the last run found
+ * young is young, but for what was old enough when it read it. When that was
+ * is not told by the server's clock, but not before the end of what was
+ * covered then.
  */
 
 #include "config.h"
@@ -261,6 +264,27 @@ struct puts {
 	struct frames frames;
 };
 
+/* What its last run found young, and did not read again by a record: it may
+ * have read it and found nothing new, which none tells of. */
+static void
+put_young(struct ledger_stream *s, const struct verify_proof *proof,
+    int64_t tail)
+{
+	int64_t end = proof->r.r[proof->r.n - 1].b;
+	struct ranges gaps;
+
+	ledger_stream_young(s, tail);
+	if (proof->since != TICKS_NONE) {
+		ranges_init(&gaps);
+		ranges_missing(&proof->r, proof->since, end, &gaps);
+		ranges_add(&s->young, proof->since, end);
+		ranges_subtract(&s->young, &gaps);
+		ranges_fini(&gaps);
+	}
+	ranges_subtract(&s->young, &proof->settled);
+	ledger_stream_young_usual(s, tail);
+}
+
 static int
 put_streams(struct ledger_txn *txn, void *cookie, struct err *e)
 {
@@ -280,6 +304,8 @@ put_streams(struct ledger_txn *txn, void *cookie, struct err *e)
 			ledger_stream_copy(&s, &p->frames.s[id]);
 		ranges_copy(&s.covered, &proof->r);
 		s.values = proof->rows;
+		if (p->v->tail > 0)
+			put_young(&s, proof, p->v->tail);
 		rc = ledger_stream_put(txn, p->v->table->name, id, &s, e);
 	}
 	ledger_stream_fini(&s);
@@ -435,6 +461,8 @@ rebuild(struct rebuild *r, const struct source_table *const *tables,
 		r->tables[i].result = result;
 		r->tables[i].table = tables[i];
 		verify_cover_init(&r->tables[i].cover);
+		r->tables[i].tail = tables[i]->kind == SOURCE_FRAMES ?
+		    r->opt->reread_frames : r->opt->reread;
 	}
 	for (i = 0; i < r->n && rc == 0; i++)
 		rc = mend_table(r, &r->tables[i]);

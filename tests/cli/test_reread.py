@@ -301,9 +301,7 @@ def test_closed_in_a_broken_run():
                 begun(m.truth(frames, A, b)))
 
 
-def test_late_in_a_broken_run():
-    """A run that brings its newest windows only moves the end of what is
-    covered: what was young in the run before is read again all the same."""
+def broken_runs(lost):
     with Mock("--tags", 8, "--late", "0.1", "--late-max", "1h",
               log=True) as m, \
             Site(m.url, reread="1h", harvest="  window_max: 1h\n") as s:
@@ -317,6 +315,9 @@ def test_late_in_a_broken_run():
                      status=None)
             assert journal(s) > n
             m.faults()
+        if lost:
+            shutil.rmtree(os.path.join(s.data, "ledger"))
+            s.garner("repair", "--apply")
         b = "2026-03-01T16:00:00Z"
         m.set_now(b)
         r = harvest(s, "--retry-failed")
@@ -327,6 +328,17 @@ def test_late_in_a_broken_run():
         for r in m.requests()[since:]:
             if "recorded" in r["target"]:
                 assert "startTime=2026-03-01T15" in r["target"], r
+
+
+def test_late_in_a_broken_run():
+    """A run that brings its newest windows only moves the end of what is
+    covered: what was young in the run before is read again all the same."""
+    broken_runs(False)
+
+
+def test_and_the_ledger_is_lost():
+    """The journals know what was young, too."""
+    broken_runs(True)
 
 
 def test_reread_of_a_range():

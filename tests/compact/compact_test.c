@@ -188,6 +188,7 @@ write_covers(struct test *t, struct journal_writer *w, struct journal_block *b,
 		c[i].a = t->cover[i].a;
 		c[i].b = t->cover[i].b;
 		c[i].replaces = t->cover[i].replaces;
+		c[i].since = TICKS_NONE;
 		if (i == 0 || c[i].object != c[i - 1].object)
 			batch.keys += journal_cover_key(c[i].object,
 			    t->cover[i].id);

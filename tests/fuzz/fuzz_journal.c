@@ -28,7 +28,8 @@ make(struct buf *out, const char *dir, unsigned blocks)
 	const struct sys *sys = sys_posix();
 	struct journal_pos at = { 0, 0 };
 	struct journal_batch batch = { .blocks = 1, .requests = 1 };
-	struct journal_cover cover = { .object = 1, .rows = 5, .b = 100 };
+	struct journal_cover cover = { .object = 1, .rows = 5, .b = 100,
+	    .since = TICKS_NONE };
 	struct rows_schema *s = rows_schema_new("t", columns, 3);
 	struct journal_block k = { .group = 1 };
 	struct journal_writer *w;

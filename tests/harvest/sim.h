@@ -119,8 +119,6 @@ struct sim_stream {
 	/* oracle */
 	uint32_t id;		/* of the ledger, 0: not there yet */
 	struct ranges before, after;	/* coverage around a cycle */
-	int64_t excused;	/* older may have been young, and forgotten by
-				 * a ledger that was made again */
 	bool gone;		/* the ledger says that it is not listed */
 	bool failed;		/* set aside in this cycle */
 	bool refused;		/* in one before; not asked until discovered */

@@ -236,7 +236,7 @@ stream_cycle(struct sim *s, struct sim_stream *st, struct sim_cycle *c,
 		    (complete && again));
 		if (complete && again && x->least >= s->cap_ours)
 			c->nexpected++;
-		if (!complete || s->reread == 0 || t < st->excused)
+		if (!complete || s->reread == 0)
 			continue;
 		said_from(s, st, k, t + s->reread < c->began ?
 		    t + s->reread : c->began, c->ended, x);

@@ -434,9 +434,9 @@ static void
 rebuild(struct run *r)
 {
 	struct verify_repair_options o = { .data_dir = r->sim.dir,
+	    .reread = r->sim.reread,
 	    .source = SOURCE, .apply = true, .action = on_action };
 	struct sim *s = &r->sim;
-	const struct ranges *b;
 	struct err e = ERR_INIT;
 	char path[300];
 	uint32_t i;
@@ -457,11 +457,6 @@ rebuild(struct run *r)
 			    s->s[i].after.r[k].a, s->s[i].after.r[k].b),
 			    "%s: coverage is not in the journals",
 			    s->s[i].name);
-	for (i = 0; i < s->n; i++) {
-		b = &s->s[i].before;
-		if (b->n > 0)
-			s->s[i].excused = b->r[b->n - 1].b - s->reread;
-	}
 	s->x->rebuilt++;
 }
 

@@ -38,6 +38,7 @@ fill(uint32_t k, struct journal_batch *b, struct journal_cover *c)
 		memset(&c[i], 0, sizeof(c[i]));
 		c[i].object = 7 * i;
 		c[i].replaces = (k + i) % 3 == 0;
+		c[i].since = i % 2 == 0 ? TICKS_NONE : 77 * (int64_t)i;
 		c[i].rows = 100 * k + i;
 		c[i].a = b->walk ? TICKS_NONE : 1000 * (int64_t)k - 2 * i;
 		c[i].b = b->walk ? TICKS_NONE : c[i].a + 1 + i;
@@ -212,12 +213,12 @@ test_journal_cover_old(void **state)
 	struct rows_schema *old = journal_cover_schema_old();
 	struct rows_schema *new = journal_cover_schema();
 	struct journal_batch b = { .blocks = 2, .requests = 3, .keys = 4 };
-	struct journal_cover c = { 5, 6, 7, 8, true }, *got = NULL;
+	struct journal_cover c = { 5, 6, 7, 8, true, 9 }, *got = NULL;
 	struct rows *from = rows_new(new), *to = rows_new(old);
 	struct journal_batch back;
 	uint32_t k;
 
-	assert_int_equal(old->ncols + 1, new->ncols);
+	assert_int_equal(old->ncols + 2, new->ncols);
 	assert_int_equal(journal_cover_put(from, &b, &c, 1, NULL), 0);
 	assert_int_equal(rows_add(to), 0);
 	for (k = 0; k < old->ncols; k++) {
@@ -231,8 +232,9 @@ test_journal_cover_old(void **state)
 	assert_int_equal(back.blocks, 2);
 	assert_int_equal(got->b, 8);
 	assert_false(got->replaces);
+	assert_true(got->since == TICKS_NONE);
 	assert_int_equal(journal_cover_get(from, &back, &got, NULL), 0);
-	assert_true(got->replaces);
+	assert_true(got->replaces && got->since == 9);
 	free(got);
 	read_old(*state, to);
 	rows_free(from);

@@ -170,7 +170,7 @@ write_walk(struct world *w)
 	struct rows *r = rows_new(w->schema[0]);
 	struct journal_batch b = { .blocks = 1, .walk = true };
 	struct journal_cover c = { .rows = STREAMS, .a = TICKS_NONE,
-	    .b = TICKS_NONE };
+	    .b = TICKS_NONE, .since = TICKS_NONE };
 	struct journal_block k = { .ingested = T0, .first_tick = TICKS_NONE,
 	    .last_tick = TICKS_NONE };
 	uint32_t i;
@@ -230,7 +230,8 @@ write_batch(struct world *w, struct journal_writer *j, uint32_t batch,
 		    w->fault == OBJECTS && here ? s % STREAMS + 1 : s);
 		b.keys += journal_cover_key(s, key);
 		c[s - 1] = (struct journal_cover){ .object = s, .rows = ROWS,
-		    .a = T0 + batch * SPAN, .b = T0 + (batch + 1) * SPAN };
+		    .a = T0 + batch * SPAN, .b = T0 + (batch + 1) * SPAN,
+		    .since = TICKS_NONE };
 	}
 	if (w->fault == COUNTS && here) {
 		c[0].rows--;
