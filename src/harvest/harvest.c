@@ -23,6 +23,8 @@
 
 /* Progress, age of batches. */
 #define TICK_US 100000
+/* One request in so many is of event frames, while there are series to ask. */
+#define WALK_SHARE 4u
 
 int
 harvest_new(const struct sys *sys, struct loop *loop,
@@ -194,6 +196,17 @@ work_left(const struct harvest *h)
 	return (!harvest_walk_idle(h) || !harvest_series_idle(h));
 }
 
+/* Lists beside a series have their turn, and all turns when the series has
+ * nothing to ask. */
+static bool
+start_one(struct harvest *h)
+{
+
+	if (h->turn++ % WALK_SHARE == 0)
+		return (harvest_walk_poke(h) || harvest_series_poke(h));
+	return (harvest_series_poke(h) || harvest_walk_poke(h));
+}
+
 void
 harvest_poke(struct harvest *h)
 {
@@ -202,9 +215,8 @@ harvest_poke(struct harvest *h)
 		harvest_walk_abandon(h);
 		harvest_series_abandon(h);
 	}
-	while (harvest_may_start(h))
-		if (!harvest_walk_poke(h) && !harvest_series_poke(h))
-			break;
+	while (harvest_may_start(h) && start_one(h))
+		continue;
 	if (!work_left(h))
 		h->draining = true;
 	if (h->draining || harvest_open_bytes(h) > h->opt.memory / 2)
@@ -399,10 +411,23 @@ harvest_discover(struct harvest *h, const struct source_table *const *tables,
 	return (rc);
 }
 
+/* From here on, or the end: event frames belong to no group. */
+static const struct source_table *const *
+next_frames(const struct source_table *const *t,
+    const struct harvest_range *r)
+{
+
+	while (*t != NULL && ((*t)->kind != SOURCE_FRAMES || r->group != 0))
+		t++;
+	return (t);
+}
+
+/* A series may take days: event frames are read beside it. */
 int
 harvest_run(struct harvest *h, const struct source_table *const *tables,
     const struct harvest_range *range, struct err *e)
 {
+	const struct source_table *const *frames;
 	struct harvest_range r = *range;
 	int64_t now;
 	int rc;
@@ -413,11 +438,20 @@ harvest_run(struct harvest *h, const struct source_table *const *tables,
 		return (rc);
 	if (r.to > now)
 		r.to = now;
+	frames = next_frames(tables, &r);
 	for (; *tables != NULL && rc == 0 && !h->stopping; tables++) {
-		if ((*tables)->kind == SOURCE_SERIES)
+		if ((*tables)->kind != SOURCE_SERIES)
+			continue;
+		if (*frames != NULL) {
+			rc = harvest_walk_begin(h, *frames, &r, e);
+			frames = next_frames(frames + 1, &r);
+		}
+		if (rc == 0)
 			rc = harvest_series_run(h, *tables, &r, e);
-		else if ((*tables)->kind == SOURCE_FRAMES && r.group == 0)
-			rc = harvest_walk_run(h, *tables, &r, e);
+		harvest_walk_end(h);
 	}
+	for (; *frames != NULL && rc == 0 && !h->stopping;
+	    frames = next_frames(frames + 1, &r))
+		rc = harvest_walk_run(h, *frames, &r, e);
 	return (rc);
 }

@@ -185,6 +185,7 @@ struct harvest {
 	struct loop_timer *tick;
 	struct harvest_walk *walk;	/* while discovering or in frames */
 	struct harvest_series *series;	/* while covering a series table */
+	unsigned turn;			/* of them, when both are there */
 	bool stopping;
 	bool draining;			/* flush asked for, end when idle */
 	struct err fatal;		/* code != 0: the run ends */
@@ -397,6 +398,11 @@ void harvest_series_progress(const struct harvest *, double *wanted,
 
 int harvest_walk_run(struct harvest *, const struct source_table *,
     const struct harvest_range *, struct err *);
+/* Units that will be asked for by the next harvest_drive(), beside a series;
+ * end is legal without a beginning. */
+int harvest_walk_begin(struct harvest *, const struct source_table *,
+    const struct harvest_range *, struct err *);
+void harvest_walk_end(struct harvest *);
 int harvest_series_run(struct harvest *, const struct source_table *,
     const struct harvest_range *, struct err *);
 

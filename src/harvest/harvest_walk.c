@@ -71,9 +71,10 @@ struct harvest_walk {
 	struct harvest_writer *writer;
 	struct unit *units;
 	struct unit **tail;
+	struct unit *head;		/* those before it are UNIT_DONE */
 	struct known *known;
 	unsigned nunits;
-	unsigned left;			/* not UNIT_DONE */
+	unsigned in[UNIT_DONE + 1];	/* units by state */
 	unsigned forbidden;		/* by 403 */
 	bool abandoned;
 };
@@ -102,7 +103,7 @@ unit_add(struct harvest_walk *w, uint32_t id, const char *key,
 	*w->tail = u;
 	w->tail = &u->next;
 	w->nunits++;
-	w->left++;
+	w->in[UNIT_READY]++;
 	return (u);
 }
 
@@ -120,16 +121,31 @@ unit_free(struct unit *u)
 	free(u);
 }
 
+static unsigned
+units_left(const struct harvest_walk *w)
+{
+
+	return (w->in[UNIT_READY] + w->in[UNIT_ASKED]);
+}
+
+static void
+unit_set_state(struct unit *u, enum unit_state state)
+{
+
+	MUST(u->state != state && u->state != UNIT_DONE);
+	u->walk->in[u->state]--;
+	u->walk->in[state]++;
+	u->state = state;
+}
+
 static void
 unit_done(struct unit *u)
 {
 
-	MUST(u->state != UNIT_DONE);
-	u->state = UNIT_DONE;
-	u->walk->left--;
+	unit_set_state(u, UNIT_DONE);
 	rows_free(u->rows);
 	u->rows = NULL;
-	if (u->walk->left == 0 && !u->walk->abandoned)
+	if (units_left(u->walk) == 0 && !u->walk->abandoned)
 		u->walk->writer->complete = true;
 }
 
@@ -419,7 +435,7 @@ on_page(void *cookie, struct fetch_answer *a)
 	MAGIC_CHECK(u, UNIT_MAGIC);
 	h = u->walk->h;
 	u->job = NULL;
-	u->state = UNIT_READY;
+	unit_set_state(u, UNIT_READY);
 	if (a->err.code == 0 && u->tries + 1 >= h->opt.tries)
 		harvest_copy_take(h, &copy, a);
 	if (a->err.code != 0) {
@@ -459,7 +475,7 @@ unit_ask(struct unit *u)
 	source_walk_target(u->walk->table, h->opt.base, &u->at, &target);
 	MUST_MEMORY(target.error == 0);
 	q.target = buf_str(&target);
-	u->state = UNIT_ASKED;
+	unit_set_state(u, UNIT_ASKED);
 	u->job = fetch_start(h->fetch, &q, on_page, u);
 	buf_fini(&target);
 }
@@ -467,24 +483,24 @@ unit_ask(struct unit *u)
 bool
 harvest_walk_poke(struct harvest *h)
 {
+	struct harvest_walk *w = h->walk;
 	struct unit *u;
 
-	if (h->walk == NULL)
+	if (w == NULL || w->in[UNIT_READY] == 0)
 		return (false);
-	for (u = h->walk->units; u != NULL; u = u->next) {
-		if (u->state == UNIT_READY) {
-			unit_ask(u);
-			return (true);
-		}
-	}
-	return (false);
+	while (w->head->state == UNIT_DONE)
+		w->head = w->head->next;
+	for (u = w->head; u->state != UNIT_READY; u = u->next)
+		continue;
+	unit_ask(u);
+	return (true);
 }
 
 bool
 harvest_walk_idle(const struct harvest *h)
 {
 
-	return (h->walk == NULL || h->walk->left == 0);
+	return (h->walk == NULL || units_left(h->walk) == 0);
 }
 
 void
@@ -492,7 +508,7 @@ harvest_walk_abandon(struct harvest *h)
 {
 	struct unit *u;
 
-	if (h->walk == NULL || h->walk->left == 0)
+	if (harvest_walk_idle(h))
 		return;
 	h->walk->abandoned = true;
 	for (u = h->walk->units; u != NULL; u = u->next) {
@@ -644,40 +660,69 @@ plan_units(struct harvest_walk *w, const struct harvest_range *range,
 	return (rc);
 }
 
+/* --- life ---------------------------------------------------------------- */
+
+static void
+walk_free(struct harvest_walk *w)
+{
+	struct known *k;
+	struct unit *u;
+
+	while ((u = w->units) != NULL) {
+		w->units = u->next;
+		unit_free(u);
+	}
+	while ((k = w->known) != NULL) {
+		w->known = k->next;
+		harvest_open_free(k->open);
+		free(k);
+	}
+	free(w);
+}
+
+int
+harvest_walk_begin(struct harvest *h, const struct source_table *t,
+    const struct harvest_range *range, struct err *e)
+{
+	struct harvest_walk *w = must_calloc(1, sizeof(*w));
+	int rc;
+
+	MUST(h->walk == NULL);
+	w->h = h;
+	w->table = t;
+	w->tail = &w->units;
+	if ((rc = harvest_writer_get(h, t, 0, &w->writer, e)) != 0 ||
+	    (rc = plan_units(w, range, e)) != 0) {
+		walk_free(w);
+		return (rc);
+	}
+	/* A walk without parents is complete too: there are no objects. */
+	if (w->units == NULL && t->kind == SOURCE_WALK) {
+		harvest_batch_touch(w->writer);
+		w->writer->complete = true;
+	}
+	w->head = w->units;
+	h->walk = w;
+	return (0);
+}
+
+void
+harvest_walk_end(struct harvest *h)
+{
+
+	if (h->walk != NULL)
+		walk_free(h->walk);
+	h->walk = NULL;
+}
+
 int
 harvest_walk_run(struct harvest *h, const struct source_table *t,
     const struct harvest_range *range, struct err *e)
 {
-	struct harvest_walk w;
-	struct known *k;
-	struct unit *u;
 	int rc;
 
-	memset(&w, 0, sizeof(w));
-	w.h = h;
-	w.table = t;
-	w.tail = &w.units;
-	if ((rc = harvest_writer_get(h, t, 0, &w.writer, e)) != 0)
-		return (rc);
-	if ((rc = plan_units(&w, range, e)) != 0)
-		goto out;
-	/* A walk without parents is complete too: there are no objects. */
-	if (w.units == NULL && t->kind == SOURCE_WALK) {
-		harvest_batch_touch(w.writer);
-		w.writer->complete = true;
-	}
-	h->walk = &w;
-	rc = harvest_drive(h, e);
-	h->walk = NULL;
-out:
-	while ((u = w.units) != NULL) {
-		w.units = u->next;
-		unit_free(u);
-	}
-	while ((k = w.known) != NULL) {
-		w.known = k->next;
-		harvest_open_free(k->open);
-		free(k);
-	}
+	if ((rc = harvest_walk_begin(h, t, range, e)) == 0)
+		rc = harvest_drive(h, e);
+	harvest_walk_end(h);
 	return (rc);
 }

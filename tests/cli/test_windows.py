@@ -42,6 +42,28 @@ def test_newest_first_in_all_groups():
         check_silver(m, s, A, B)
 
 
+def test_frames_beside_series():
+    """Event frames do not wait for the series of a long run, nor the series
+    for them."""
+    with Mock("--tags", 20, "--frame-every", "1m", log=True) as m, \
+            Site(m.url, fetch=ONE, harvest="  target_items: 50\n"
+                 "  page_items: 50\n  window_max: 2m\n") as s:
+        s.garner("discover")
+        since = len(m.requests())
+        s.garner("harvest")
+        kinds = ["f" if "/eventframes" in r["target"] else "s"
+                 for r in m.requests()[since:]
+                 if "/eventframes" in r["target"] or "/recorded" in r["target"]]
+        frames = [i for i, k in enumerate(kinds) if k == "f"]
+        assert len(frames) > 20 and len(kinds) > 5 * len(frames) / 2, (
+            len(frames), len(kinds))
+        assert frames[0] < 4, frames
+        # about one in four until there are no more of them
+        assert 3 * len(frames) < frames[-1] < 5 * len(frames), frames
+        s.garner("compact")
+        check_silver(m, s, A, B)
+
+
 def firsts(m, since=0):
     return [r for r in m.requests()[since:]
             if "/streamsets/recordedattime" in r["target"]]
