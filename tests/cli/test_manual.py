@@ -79,6 +79,23 @@ def test_configuration_keys():
     assert found == keys, found ^ keys
 
 
+def test_columns():
+    """garner-tables(5) tells each column of the connector, and no others."""
+    with open(os.path.join(SRC, "conf/connectors/pi.yaml"),
+              encoding="utf-8") as f:
+        parts = re.split(r"(?m)^  (pi_\w+):$", f.read())[1:]
+    want = {name: set(re.findall(r"(?m)^      (\w+):",
+                                 body.split("\n    columns:\n")[1]))
+            for name, body in zip(parts[::2], parts[1::2])}
+    parts = re.split(r"(?m)^\.Ss (pi_\w+)$",
+                     text("garner-tables.5").split(".Sh EXAMPLES")[0])[1:]
+    found = {name: set(re.findall(
+        r"\w+", " ".join(re.findall(r"(?m)^\.It Cm (.*)$", body))))
+             for name, body in zip(parts[::2], parts[1::2])}
+    assert len(want) == 7 and all(want.values()), want
+    assert found == want, {t: found.get(t, set()) ^ want[t] for t in want}
+
+
 def number(text):
     """64KiB, 1d, 10s, 200."""
     n, unit = re.fullmatch(r"(\d+)([A-Za-z]*)", text).groups()
