@@ -218,8 +218,8 @@ source_scan(struct source_answer *w, const char *body, size_t len, bool set)
 	const struct source_path *path = set ? &w->plan->items :
 	    &w->plan->values;
 	struct source_frame frame = { .copied = body };
-	struct source_scan s = { .w = w, .p = source_space(body), .end = body + len,
-		.frame = &frame, .minute = "none yet" };
+	struct source_scan s = { .w = w, .p = source_space(body),
+		.end = body + len, .frame = &frame };
 	uint32_t before = w->rows->n;
 	yyjson_doc *doc = NULL;
 	bool ok;

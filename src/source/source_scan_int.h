@@ -41,7 +41,7 @@ struct source_scan {
 	const char *end;
 	struct source_frame *frame;	/* of the object we are in */
 	struct source_page page;	/* of the items read last */
-	/* The last time was in this minute. */
+	/* The last time was in this minute; none at first. */
 	char minute[SOURCE_MINUTE];
 	int64_t minute_ticks;
 	struct source_tail tail;

@@ -200,7 +200,8 @@ parse_time(struct source_scan *s, const char *p, int64_t *t)
 	const char *end;
 	int64_t seconds;
 
-	if (memcmp(p, s->minute, SOURCE_MINUTE) == 0 &&
+	if (s->minute[0] != '\0' &&
+	    memcmp(p, s->minute, SOURCE_MINUTE) == 0 &&
 	    (end = parse_seconds(p + SOURCE_MINUTE, &seconds)) != NULL) {
 		*t = s->minute_ticks + seconds;
 		return (end);
