@@ -24,7 +24,7 @@ static const struct cli_option options[] = {
 	{ "to", 0, "TIME", "end of it, exclusive (default: harvest.to)" },
 	{ "table", 0, "LIST", "only these tables, separated by commas" },
 	{ "group", 0, "N", "only this group of streams" },
-	{ "discover", 0, NULL, "walk the catalogue again before" },
+	{ "discover", 0, NULL, "walk the catalogue again first" },
 	{ "reread", 0, NULL, "ask for all of the range, covered or not" },
 	{ "retry-failed", 0, NULL, "ask streams that were refused again" },
 	{ NULL, 0, NULL, NULL },

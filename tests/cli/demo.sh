@@ -99,7 +99,7 @@ The tables are Delta tables below
   $dir/data/silver/demo/
 
 DuckDB:
-  duckdb -c "SELECT tag_name, count(*), avg(value) FROM read_parquet('$table/**/*.parquet', hive_partitioning = true) GROUP BY 1 ORDER BY 2 DESC LIMIT 5"
+  duckdb -c "SELECT tag_name, count(*), avg(value) FROM delta_scan('file://$table') GROUP BY 1 ORDER BY 2 DESC LIMIT 5"
 Python:
   python3 -c "from deltalake import DeltaTable; print(DeltaTable('$table').to_pyarrow_table().slice(0, 5).to_pylist())"
 garner itself:
