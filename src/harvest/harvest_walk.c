@@ -181,6 +181,7 @@ frames_news(const struct unit *u, struct harvest_cover *c)
 	uint32_t i, old = 0, rows = 0;
 	uint64_t digest, old_digest = 0;
 
+	MUST(u->rows != NULL || u->listed == 0);
 	for (i = 0; i < u->listed; i++) {
 		if (!starts_before(u, i, u->b))
 			continue;
@@ -288,6 +289,7 @@ frames_missing(struct unit *u)
 	const int64_t tail = harvest_tail(u->walk->h, t);
 	uint32_t i;
 
+	MUST(u->rows != NULL);
 	u->opens = must_calloc(1, sizeof(*u->opens));
 	for (i = 0; i < u->listed; i++)
 		if (belongs(u, i))
