@@ -12,6 +12,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/msg.h"
 #include "base/must.h"
 #include "base/text.h"
 #include "base/ticks.h"
@@ -46,6 +47,7 @@ struct job {
 	uint64_t limit;			/* rows still to print */
 	bool csv;
 	bool head;			/* the csv header is written */
+	bool any;			/* row is printed */
 	struct buf out;
 };
 
@@ -57,6 +59,7 @@ get_options(struct job *j, struct err *e)
 	const char *limit = cli_get(cli, "limit");
 	const char *from = cli_get(cli, "from"), *to = cli_get(cli, "to");
 	int64_t now = j->app->sys->now_ticks(j->app->sys->cookie);
+	struct harvest_range range = { 0 };
 	int rc;
 
 	if ((rc = app_table(j->app, cli->argv[0], &j->table, e)) != 0)
@@ -70,9 +73,16 @@ get_options(struct job *j, struct err *e)
 	j->from = INT64_MIN;
 	j->to = INT64_MAX;
 	if (from != NULL && ticks_parse_human(from, now, &j->from) != 0)
-		return (err_set(e, ERR_USAGE, "--from \"%s\": no time", from));
+		return (err_set(e, ERR_USAGE, "--from \"%s\": no time; "
+		    "e.g. 2026-03-01, 2026-03-01T06:00:00Z or *-8h", from));
 	if (to != NULL && ticks_parse_human(to, now, &j->to) != 0)
-		return (err_set(e, ERR_USAGE, "--to \"%s\": no time", to));
+		return (err_set(e, ERR_USAGE, "--to \"%s\": no time; "
+		    "e.g. 2026-03-01, 2026-03-01T06:00:00Z or *-8h", to));
+	if (j->from >= j->to) {
+		range.from = j->from;
+		range.to = j->to;
+		return (app_range_empty(&range, e));
+	}
 	if ((from != NULL || to != NULL) && j->table->cursor < 0)
 		return (err_set(e, ERR_USAGE, "%s has no time to choose by",
 		    j->table->name));
@@ -202,6 +212,7 @@ print_rows(struct job *j, const struct rows *r)
 		if (!matches(j, r, i))
 			continue;
 		print_row(j, r, i);
+		j->any = true;
 		j->limit--;
 		if (j->out.len > (1 << 16))
 			flush_out(j);
@@ -354,6 +365,9 @@ run(struct cli *cli)
 	    get_options(&j, &e) != 0 ||
 	    (bronze ? cat_bronze(&j, &e) : cat_silver(&j, &e)) != 0)
 		status = cli_fail(cli, &e);
+	else if (!j.any && j.stream != NULL && j.limit > 0)
+		msg_warn("cat", "no rows of a stream named exactly so; garner "
+		    "explain finds it by a pattern, and says what is read");
 	buf_fini(&j.out);
 	app_close(&app);
 	return (status);

@@ -289,7 +289,11 @@ def test_cat_and_status():
         one = s.cat("pi_timeseries", "--stream", name)
         assert one and all(r["tag_name"] == name for r in one)
         assert len(s.cat("pi_timeseries", "--limit", "5")) == 5
+        none = s.garner("cat", "pi_timeseries", "--stream", name[:-1])
+        assert none.stdout == "" and "warn" in none.stderr, none
         mid = "2026-03-01T11:30:00Z"
+        s.garner("cat", "pi_timeseries", "--from", mid, "--to", mid,
+                 status=64)
         early = s.cat("pi_timeseries", "--to", mid)
         late = s.cat("pi_timeseries", "--from", mid)
         assert len(early) + len(late) == len(rows)
