@@ -177,7 +177,8 @@ server_failed(struct ask *k, struct fetch_answer *a, bool whole)
 	enum harvest_state state = HARVEST_ILL;
 
 	if (a->status == 500 && a->json)
-		state = k->about ? HARVEST_WELL : harvest_control(s);
+		state = k->about ? HARVEST_WELL :
+		    harvest_control(s, &s->streams[k->q.ids[0]]);
 	if (state == HARVEST_WAIT)
 		return (SCHED_RETURN);
 	if (state == HARVEST_ILL && (!whole || !of_stream(k, a)))

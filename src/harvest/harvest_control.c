@@ -7,7 +7,8 @@
  * So a stream that was read well is asked for one value of what it had: the
  * newest that was answered in this run, then some that other runs have read,
  * taken at random from all. One good answer tells that it is about streams,
- * for a while; while nothing is known, nothing else is asked.
+ * for a while; while nothing is known, nothing else is asked. When none
+ * answers it is the server, until a stream is read well.
  */
 
 #include "config.h"
@@ -19,8 +20,11 @@
 #include "harvest/harvest_series_int.h"
 #include "loop/loop.h"
 
-/* So long what was found holds. */
+/* So long a good answer holds. */
 #define FRESH_US (10 * INT64_C(1000000))
+/* So often a stream waits for an answer that is fresh, between two of its
+ * own: what takes longer than it is fresh would wait for ever. */
+#define WAITS_MAX 3u
 /* Of what was read before, the newest part. */
 #define WINDOW (3600 * TICKS_PER_S)
 
@@ -60,6 +64,7 @@ harvest_control_good(struct ask *k)
 	if (i == k->q.n)
 		return;
 	s->control.last = (struct control){ *k->streams[i], k->q.a, k->q.b };
+	s->control.ill = false;
 }
 
 /* --- asking -------------------------------------------------------------- */
@@ -86,15 +91,14 @@ static void
 on_answer(void *cookie, struct fetch_answer *a)
 {
 	struct harvest_series *s = cookie;
-	int64_t now_us = loop_now_us(s->h->loop);
 
 	s->control.job = NULL;
 	if (a->err.code == 0) {
 		harvest_good(s->h);
-		s->control.well_us = now_us;
-		s->control.ill_us = 0;
+		s->control.well_us = loop_now_us(s->h->loop);
+		s->control.ill = false;
 	} else if (!ask_next(s)) {
-		s->control.ill_us = now_us;
+		s->control.ill = true;
 		s->control.well_us = 0;
 	}
 	harvest_poke(s->h);
@@ -122,32 +126,31 @@ ask_next(struct harvest_series *s)
 	return (true);
 }
 
-static bool
-fresh(const struct harvest_series *s, int64_t at_us)
+bool
+harvest_control_well(const struct harvest_series *s)
 {
+	int64_t at_us = s->control.well_us;
 
 	return (at_us != 0 && loop_now_us(s->h->loop) - at_us < FRESH_US);
 }
 
-bool
-harvest_control_well(const struct harvest_series *s)
-{
-
-	return (fresh(s, s->control.well_us));
-}
-
 enum harvest_state
-harvest_control(struct harvest_series *s)
+harvest_control(struct harvest_series *s, struct stream *st)
 {
+	enum harvest_state known = s->control.well_us != 0 ? HARVEST_WELL :
+	    HARVEST_ILL;
 
-	if (s->control.job != NULL)
-		return (HARVEST_WAIT);
 	if (harvest_control_well(s))
 		return (HARVEST_WELL);
-	if (fresh(s, s->control.ill_us))
-		return (HARVEST_ILL);
-	s->control.next = 0;
-	return (ask_next(s) ? HARVEST_WAIT : HARVEST_ILL);
+	if (s->control.ill || st->waits >= WAITS_MAX)
+		return (known);
+	if (s->control.job == NULL) {
+		s->control.next = 0;
+		if (!ask_next(s))
+			return (known);
+	}
+	st->waits++;
+	return (HARVEST_WAIT);
 }
 
 void

@@ -26,6 +26,7 @@ struct stream {
 	int64_t since;			/* young from here */
 	unsigned tries;			/* unusable answers of it alone */
 	const char *why;		/* last error of it alone, in the arena */
+	unsigned waits;			/* for harvest_control() */
 	bool aside;			/* for the rest of the run */
 	bool apart;			/* it failed in a batch: it is asked
 					 * for by itself, until it is good */
@@ -94,7 +95,8 @@ struct harvest_series {
 		uint32_t seen;		/* that might be among them */
 		struct fetch_job *job;
 		unsigned next;		/* to ask, 0 is `last` */
-		int64_t well_us, ill_us;	/* when it was so, or 0 */
+		int64_t well_us;	/* when one answered last, or 0 */
+		bool ill;		/* none did, and no other since */
 	} control;
 	struct harvest_firsts *firsts;	/* streams never read; or NULL */
 	struct harvest_before *before;	/* of a range read again, or NULL */
@@ -167,8 +169,9 @@ void harvest_control_plan(struct harvest_series *, const struct ledger_object *,
     const struct ledger_stream *);
 /* A good answer. */
 void harvest_control_good(struct ask *);
-/* HARVEST_WAIT: it is asked; ask again what failed. */
-enum harvest_state harvest_control(struct harvest_series *);
+/* Of a request that failed, by its first stream. HARVEST_WAIT: it is asked;
+ * ask again what failed. */
+enum harvest_state harvest_control(struct harvest_series *, struct stream *);
 /* Whether it is known, now, that the server is well. */
 bool harvest_control_well(const struct harvest_series *);
 void harvest_control_cancel(struct harvest_series *);

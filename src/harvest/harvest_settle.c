@@ -314,6 +314,7 @@ settle_stream(struct ask *k, struct known *known, uint32_t i)
 		return;
 	k->work += 1 + (double)p->n / VALUES_WORTH;
 	s->streams[index].tries = 0;
+	s->streams[index].waits = 0;
 	s->streams[index].why = NULL;
 	s->streams[index].apart = false;
 	harvest_cover_init(&c, s->streams[index].id,
