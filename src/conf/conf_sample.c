@@ -89,6 +89,8 @@ sample_value(const struct conf_option *o, const char *connector,
 		return (secret_example(o->path));
 	if (strcmp(o->path, "fetch.calendar") == 0)
 		return ("[mon-fri 09:00-17:00 rate=20]");
+	if (strcmp(o->path, "source.forms") == 0)
+		return ("[one, set]");
 	if (o->type == CONF_LIST)
 		return ("[pi_dataservers, pi_points, pi_timeseries]");
 	return (o->deflt != NULL ? o->deflt : "");
@@ -137,7 +139,9 @@ put_line(struct buf *b, const struct conf_option *o, unsigned depth,
 		/* beside the help, or below it */
 		if (b->len - begin + strlen(o->words) + 3 > LINE_COLUMNS)
 			buf_printf(b, "\n%*s #", HELP_COLUMN, "");
-		buf_printf(b, " (%s)", o->words);
+		else
+			buf_u8(b, ' ');
+		buf_printf(b, "(%s)", o->words);
 	}
 	buf_u8(b, '\n');
 }

@@ -266,6 +266,16 @@ def test_init_keeps_a_file():
                            text=True, env=env)
         assert r.returncode == 0, r.stderr
         assert "http://127.0.0.1:1/piwebapi" in r.stdout
+        # the examples that it shows of lists are good ones
+        path = os.path.join(d, "garner.yaml")
+        with open(path, encoding="utf-8") as f:
+            text, n = re.subn(r"(?m)^( *)# (\w+: \[)", r"\1\2", f.read())
+        assert n >= 3, text
+        with open(path, "w", encoding="utf-8") as f:
+            f.write(text)
+        r = subprocess.run([GARNER, "harvest"], cwd=d, capture_output=True,
+                           text=True, env=dict(env, GARNER_FETCH_TRIES="1"))
+        assert r.returncode == 69, r.stderr
 
 
 def test_init_refuses_what_is_no_url():
