@@ -317,7 +317,8 @@ gaps(struct job *j, struct err *e)
 		rc = app_no_stream(j->app, j->pattern, e);
 	if (rc == 0 && j->gaps == 0 && !j->app->cli->json)
 		printf("nothing is missing from %s to %s\n",
-		    ticks_text(j->range.from, a), ticks_text(j->range.to, b));
+		    ticks_text_s(j->range.from, a), ticks_text_s(j->range.to,
+		    b));
 	free(tables);
 	return (rc);
 }
