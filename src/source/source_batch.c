@@ -67,6 +67,8 @@ put_text(struct buf *out, const char *text, const char *url)
 	buf_puts(&whole, url);
 	buf_puts(&whole, at + strlen(SOURCE_BATCH_URL));
 	json_put_str(out, buf_str(&whole), whole.len);
+	if (out->error == 0)
+		out->error = whole.error;
 	buf_fini(&whole);
 }
 
