@@ -297,7 +297,7 @@ send_batch(struct call *c)
 	struct harvest_series *s = c->series;
 	struct harvest *h = s->h;
 	struct fetch_request req = { .method = "POST",
-	    .class = HARVEST_ASKS_BATCH };
+	    .class = HARVEST_ASKS_SERIES };
 	struct buf target;
 
 	source_batch_end(&c->body);

@@ -155,7 +155,6 @@ enum harvest_asks {
 	HARVEST_ASKS_SINGLE,		/* clock, probes */
 	HARVEST_ASKS_WALK,		/* pages of lists */
 	HARVEST_ASKS_SERIES,
-	HARVEST_ASKS_BATCH,		/* of the same */
 };
 
 /* --- the engine ---------------------------------------------------------- */

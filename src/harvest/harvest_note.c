@@ -45,7 +45,6 @@ put_breakers(struct buf *b, const struct pace_state *p)
 		[HARVEST_ASKS_SINGLE] = "single",
 		[HARVEST_ASKS_WALK] = "walk",
 		[HARVEST_ASKS_SERIES] = "series",
-		[HARVEST_ASKS_BATCH] = "batch",
 	};
 	size_t i;
 

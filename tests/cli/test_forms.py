@@ -119,12 +119,17 @@ def test_parts_that_fail():
     with Mock(*WORLD, log=True) as m:
         gone, broken = names(m)[3], names(m)[7]
         with Site(m.url, size=20, source=TABLES + "  forms: [batch]\n",
-                  fetch="fetch: {tries: 2, retry_base: 1ms}\n") as s:
+                  fetch="fetch: {tries: 2, retry_base: 1ms, "
+                  "breaker_open: 50ms}\n") as s:
             s.garner("discover")
             m.faults("streams/recorded:404:if=" + gone[1],
                      "streams/recorded:500:if=" + broken[1],
                      "streams/recorded:429:retry=0:after=9:count=7",
                      "streams/recorded:webexception:after=12:count=2",
+                     "streams/recorded:errors:after=30:count=2",
+                     "streams/recorded:bom:after=33:count=1",
+                     "streams/recorded:html:after=36:count=1",
+                     "streams/recorded:null:after=39:count=1",
                      "streams/recorded:503:after=20:every=11:count=5")
             r = harvest(s, status=1)
             assert gone[0] in r.stderr and broken[0] in r.stderr, r.stderr
