@@ -204,6 +204,14 @@ give_up(struct first *k, const struct fetch_answer *a)
 		if (!k->series->h->no_first)
 			halve(k->series->firsts, k->at);
 		break;
+	case ERR_SERVER:
+		/* Of a stream in the set; or windows will tell. */
+		if (a->status == 500 && a->json) {
+			halve(k->series->firsts, k->at);
+			break;
+		}
+		harvest_bad(k->series->h, &a->err);
+		break;
 	default:
 		harvest_bad(k->series->h, &a->err);
 		break;
@@ -260,7 +268,7 @@ harvest_first_poke(struct harvest_series *s)
 {
 	struct harvest_firsts *f = s->firsts;
 	struct fetch_request req = { .method = "GET",
-	    .class = HARVEST_ASKS_SERIES };
+	    .class = HARVEST_ASKS_SERIES, .about = true };
 	struct first *k;
 	struct buf target;
 	struct span at;

@@ -71,8 +71,9 @@ sim_broken(const struct sim *s, const char *file, int line, const char *fmt,
 
 /* --- options -------------------------------------------------------------- */
 
-/* Streams that are answered by 500 open the breaker when no other is ever
- * answered well, and the run may end with it. */
+/* Streams that are answered by 500 open the breaker before it is known that
+ * others are answered, and where it is open for longer than a request may be
+ * held the run ends with it. */
 static bool
 any_500(const struct sim *s)
 {
@@ -81,18 +82,6 @@ any_500(const struct sim *s)
 	for (i = 0; i < s->n; i++)
 		if (s->s[i].there && s->s[i].broken_from != SIM_NEVER &&
 		    s->s[i].how == SIM_REFUSED && s->s[i].status == 500)
-			return (true);
-	return (false);
-}
-
-static bool
-any_good(const struct sim *s)
-{
-	uint32_t i;
-
-	for (i = 0; i < s->n; i++)
-		if (s->s[i].there && s->s[i].broken_from == SIM_NEVER &&
-		    s->s[i].listed_to == SIM_NEVER)
 			return (true);
 	return (false);
 }
@@ -571,7 +560,7 @@ cycles(struct run *r)
 	for (i = 0; i < s->ncycles; i++) {
 		last = i + 1 == s->ncycles;
 		pass_time(r, s->cycle_at[i]);
-		if (last && any_500(s) && !any_good(s))
+		if (last && any_500(s))
 			r->fopt.breaker_failures = 0;
 		make_plan(r, &p, last);
 		if (!known(r) || last)
