@@ -288,7 +288,7 @@ set_of(const struct rec *r)
 		sum += w[n]->expected;
 		if (w[n]->a != w[0]->a || w[n]->b != w[0]->b ||
 		    len > o->url_max || sum > o->target_items ||
-		    2 * sum > o->item_cap / (n + 1))
+		    2 * sum * (n + 1) > (double)o->item_cap)
 			break;
 	}
 	return (n > 0 ? n : 1);
