@@ -13,7 +13,8 @@
  *	harvest_cover.c		what a batch proves, for the journal
  *	harvest_learn.c		what a batch teaches about streams, for the
  *				ledger
- *	harvest_walk.c		walks and frames: pages of a list
+ *	harvest_walk.c		lists: pages of walks and frames
+ *	harvest_frames.c	windows of frames, and what is new in them
  *	harvest_open.c		frames that were open
  *	harvest_series.c	series: windows of streams; with
  *				harvest_ask.c, harvest_settle.c
