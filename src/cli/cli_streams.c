@@ -171,7 +171,7 @@ app_walked(const struct app *app, const struct source_table *t, bool *walked,
 	return (rc);
 }
 
-/* --- when ------------------------------------------------------------------ */
+/* --- when ----------------------------------------------------------------- */
 
 int
 app_clocks(const struct app *app, int64_t *noted, int64_t *now, struct err *e)

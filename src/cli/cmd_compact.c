@@ -33,7 +33,8 @@ print_json(const struct source_table *t, const struct compact_result *r,
 
 	printf("%s{\"table\":\"%s\",\"version\":%lld,\"rows_read\":%llu,"
 	    "\"rows_merged\":%llu,\"rows_written\":%llu,"
-	    "\"duplicates\":%llu,\"replaced\":%llu,\"rows_total\":%llu,\"bytes_total\":%llu,"
+	    "\"duplicates\":%llu,\"replaced\":%llu,"
+	    "\"rows_total\":%llu,\"bytes_total\":%llu,"
 	    "\"files_added\":%u,\"files_removed\":%u}", first ? "" : ",",
 	    t->name, (long long)r->version,
 	    (unsigned long long)r->rows_read,

@@ -117,7 +117,8 @@ judge(struct job *j, struct err *e)
 		return (rc);
 	for (i = 0; i < j->n && rc == 0; i++) {
 		it = &j->items[i];
-		if (it->table == NULL || strcmp(it->k.source, j->app->name) != 0)
+		if (it->table == NULL ||
+		    strcmp(it->k.source, j->app->name) != 0)
 			continue;
 		if (it->table->kind == SOURCE_WALK)
 			rc = judge_walk(txn, it, e);

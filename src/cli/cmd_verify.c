@@ -203,7 +203,8 @@ get_sample(struct job *j, const char *text, struct err *e)
 	} else {
 		errno = 0;
 		share = strtod(copy, &end);
-		if (end == copy || strcmp(end, "%") != 0 || errno != 0 || !(share > 0.0001 && share <= 100))
+		if (end == copy || strcmp(end, "%") != 0 || errno != 0 ||
+		    !(share > 0.0001 && share <= 100))
 			rc = bad_sample(text, e);
 		else
 			j->opt.per_million = (uint32_t)(share * 10000);

@@ -243,7 +243,8 @@ job_tell_pace(struct fetch_job *j, enum pace_outcome what)
 		    fetch_authority(f->origin));
 	else
 		msg_warn("fetch", "%s %s; nothing is asked for a while "
-		    "(fetch.breaker_open), then one request tries: %s", fetch_authority(f->origin), s.origin != PACE_CLOSED ?
+		    "(fetch.breaker_open), then one request tries: %s",
+		    fetch_authority(f->origin), s.origin != PACE_CLOSED ?
 		    "cannot be reached" : "fails too often",
 		    f->last[j->class].text);
 }

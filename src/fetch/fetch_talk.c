@@ -130,7 +130,8 @@ fetch_talk_credentials(struct conns *s, const struct fetch_credentials *x)
 	mine = s->credentials = must_calloc(1, sizeof(*mine));
 	*mine = (struct fetch_credentials){
 		.generation = x->generation, .kind = x->kind,
-		.user = must_strdup_if(x->user), .password = must_strdup_if(x->password),
+		.user = must_strdup_if(x->user),
+		.password = must_strdup_if(x->password),
 		.token = must_strdup_if(x->token),
 	};
 	buf_puts(b, "Authorization: ");
@@ -503,7 +504,8 @@ receive(struct conn *n, void *p, size_t max, size_t *len, const char **words)
 		return (GOT_END);
 	}
 	*len = (size_t)r;
-	return (*len == max + (max > 0 ? BEHIND : CONN_IN) ? GOT_ALL : GOT_SOME);
+	return (*len == max + (max > 0 ? BEHIND : CONN_IN) ? GOT_ALL :
+	    GOT_SOME);
 }
 
 /* So many bytes are read into the body's own place; 0: none. */

@@ -135,7 +135,8 @@ tls_new(const struct wire *w)
 
 	curl_easy_getinfo(w->easy, CURLINFO_NUM_CONNECTS, &connects);
 	curl_easy_getinfo(w->easy, CURLINFO_HEADER_SIZE, &header);
-	return (fetch_origin_https(w->c->origin) && connects > 0 && header == 0);
+	return (fetch_origin_https(w->c->origin) && connects > 0 &&
+	    header == 0);
 }
 
 int

@@ -340,8 +340,8 @@ harvest_ask_answer(struct ask *k, struct fetch_answer *a)
 		if (is_last_try(k))
 			harvest_copy_take(s->h, &copy, a);
 		rc = source_series_decode(s->table, k->streams, k->q.n, k->q.a,
-		    k->q.b, a->body, a->len, harvest_open_rows(g->writer), k->pages,
-		    &a->err);
+		    k->q.b, a->body, a->len, harvest_open_rows(g->writer),
+		    k->pages, &a->err);
 	}
 	if (rc == 0 && !page_failed(k, a)) {
 		harvest_good(s->h);

@@ -387,8 +387,8 @@ batch_fill(struct call *c)
 	const struct harvest_options *o = &s->h->opt;
 	struct ask *k;
 
-	while (c->n < harvest_form_most(s->choice) && c->items < o->target_items &&
-	    c->body.len < BODY_BYTES &&
+	while (c->n < harvest_form_most(s->choice) &&
+	    c->items < o->target_items && c->body.len < BODY_BYTES &&
 	    (k = take(s, HARVEST_BATCH)) != NULL) {
 		if (is_apart(k) || c->count + (uint64_t)k->q.n *
 		    k->q.max_count > o->item_cap) {

@@ -115,7 +115,8 @@ static bool
 batch_empty(const struct harvest_batch *b)
 {
 
-	return (b == NULL || (b->rows->n == 0 && b->ncovers == 0 && b->requests == 0));
+	return (b == NULL || (b->rows->n == 0 && b->ncovers == 0 &&
+	    b->requests == 0));
 }
 
 /* --- writers ------------------------------------------------------------- */

@@ -93,7 +93,8 @@ sweep(const struct sys *sys, const char *path, const struct stat *st)
 
 /* All entries, oldest first; free the array. */
 static int
-list(const struct sys *sys, const char *data, struct entry **out, size_t *n, struct err *e)
+list(const struct sys *sys, const char *data, struct entry **out, size_t *n,
+    struct err *e)
 {
 	char *dir = must_sprintf("%s/quarantine", data), *path, **names;
 	struct entry *all;

@@ -265,7 +265,8 @@ start_threads(struct loop_pool *p)
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	for (unsigned i = 0; i < p->workers; i++)
-		MUST_MEMORY(pthread_create(&p->threads[i], NULL, worker, p) == 0);
+		MUST_MEMORY(pthread_create(&p->threads[i], NULL, worker,
+		    p) == 0);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 

@@ -206,7 +206,8 @@ mock_wire_headers(const struct mock_fault *f, struct mock_resp *r,
 	for (size_t i = 0; i + n <= FILLER_BYTES; i += n)
 		memcpy(filler + i, line, n);
 	put_whole(w, r, h, r->body.len);
-	mock_fault_insert(&w->bytes, w->head_len - 2, filler, FILLER_BYTES / n * n);
+	mock_fault_insert(&w->bytes, w->head_len - 2, filler,
+	    FILLER_BYTES / n * n);
 	w->head_len += FILLER_BYTES / n * n;
 	free(filler);
 }

@@ -111,9 +111,10 @@ struct source_walk {
 void source_walk_target(const struct source_table *, const char *base,
     const struct source_walk *, struct buf *);
 /*
- * Decode one page (destroys body, see SOURCE_PADDING). Appends a row per item, *items counts what was received (a page
- * shorter than asked ends the walk). ERR_ANSWER when it is no such answer:
- * HTML, cut JSON, Errors or WebException inside.
+ * Decode one page (destroys body, see SOURCE_PADDING). Appends a row per
+ * item, *items counts what was received (a page shorter than asked ends the
+ * walk). ERR_ANSWER when it is no such answer: HTML, cut JSON, Errors or
+ * WebException inside.
  */
 int source_walk_decode(const struct source_table *,
     const struct source_walk *, char *body, size_t len, struct rows *,

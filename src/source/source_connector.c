@@ -160,7 +160,8 @@ source_reader_path(struct source_reader *r, const char *text,
 
 static const char *const TABLE_KEYS[] = { "about", "category", "ingestion",
 	"key", "cursor", "over", "object", "request", "window", "first",
-	"paging", "items", "values", "stream_id", "each", "where", "columns", NULL };
+	"paging", "items", "values", "stream_id", "each", "where", "columns",
+	NULL };
 
 static void
 read_ingestion(struct source_reader *r, const struct yaml_node *map,

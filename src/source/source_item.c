@@ -15,7 +15,8 @@
 /* --- one item ------------------------------------------------------------- */
 
 static int
-put_time(struct source_answer *w, struct source_run *u, uint32_t col, yyjson_val *v)
+put_time(struct source_answer *w, struct source_run *u, uint32_t col,
+    yyjson_val *v)
 {
 
 	if (!yyjson_is_str(v) || ticks_parse(unsafe_yyjson_get_str(v),
@@ -40,8 +41,8 @@ put_string(struct source_answer *w, uint32_t row, const struct source_op *op,
 }
 
 static int
-put_op(struct source_answer *w, struct source_run *u, const struct source_op *op,
-    yyjson_val *v)
+put_op(struct source_answer *w, struct source_run *u,
+    const struct source_op *op, yyjson_val *v)
 {
 	struct rows *r = w->rows;
 
@@ -77,8 +78,8 @@ put_op(struct source_answer *w, struct source_run *u, const struct source_op *op
 }
 
 int
-source_item_field(struct source_answer *w, struct source_run *u, const struct source_field *f,
-    yyjson_val *v)
+source_item_field(struct source_answer *w, struct source_run *u,
+    const struct source_field *f, yyjson_val *v)
 {
 	int rc = 0;
 

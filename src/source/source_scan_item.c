@@ -28,7 +28,7 @@ struct state {
 	bool system;
 };
 
-/* --- skipping ------------------------------------------------------------- */
+/* --- skipping ------------------------------------------------------------ */
 
 /* Characters of a string that stand for themselves, all of ASCII. */
 static inline const char *
@@ -87,7 +87,7 @@ source_scan_skip(const char *p)
 	return (p);
 }
 
-/* --- the tail of an item --------------------------------------------------- */
+/* --- the tail of an item -------------------------------------------------- */
 
 static void
 tail_begin(struct source_scan *s)
@@ -144,7 +144,7 @@ tail_again(struct source_scan *s, uint32_t row)
 	return (true);
 }
 
-/* --- values of items ------------------------------------------------------ */
+/* --- values of items ----------------------------------------------------- */
 
 /* By the parser. */
 static bool
@@ -465,7 +465,7 @@ item_value(struct source_scan *s, struct source_run *u,
 	return (parsed_value(s, u, f));
 }
 
-/* --- an item -------------------------------------------------------------- */
+/* --- an item ------------------------------------------------------------- */
 
 /* Behind a key and its colon; *f is NULL for one that is not wanted. */
 static inline const char *
