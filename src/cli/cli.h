@@ -225,6 +225,12 @@ void app_gap_text(const struct ledger_stream *, const struct range *,
 /* "1h30m", "2d4h", "0.5s", "0.1us"; a buffer of 32 is enough. */
 const char *app_duration(int64_t ticks, char *, size_t);
 
+/* cli_place.c: where something was found or done; members behind others of a
+ * JSON object, or words with a blank before each. */
+struct verify_place;
+void app_place_json(struct buf *, const struct verify_place *);
+void app_place_text(struct buf *, const struct verify_place *);
+
 /* cli_reconcile.c: verify --source; *status becomes 1 when something
  * differs or could not be read. `to` and what is told are filled in. */
 struct harvest_reconcile;

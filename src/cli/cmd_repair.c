@@ -54,15 +54,7 @@ print_json(struct job *j, const struct verify_action *a)
 	buf_clear(b);
 	buf_printf(b, "{\"kind\":\"%s\",\"applied\":%s", a->kind,
 	    j->opt.apply ? "true" : "false");
-	json_put_text(b, "path", a->path);
-	if (a->offset >= 0)
-		buf_printf(b, ",\"offset\":%lld", (long long)a->offset);
-	json_put_text(b, "table", a->table);
-	if (a->group >= 0)
-		buf_printf(b, ",\"group\":%lld", (long long)a->group);
-	json_put_text(b, "stream", a->stream);
-	json_put_time(b, "from", a->from);
-	json_put_time(b, "to", a->to);
+	app_place_json(b, &a->at);
 	json_put_text(b, "text", a->text);
 	buf_puts(b, "}\n");
 	(void)fwrite(b->data, 1, b->len, stdout);
@@ -81,7 +73,6 @@ print_more(struct job *j)
 static void
 print_text(struct job *j, const struct verify_action *a)
 {
-	char from[TICKS_TEXT_MAX], to[TICKS_TEXT_MAX];
 	struct buf *b = &j->out;
 
 	if (j->kind == NULL || strcmp(j->kind, a->kind) != 0)
@@ -91,19 +82,7 @@ print_text(struct job *j, const struct verify_action *a)
 		return;
 	buf_clear(b);
 	buf_puts(b, a->kind);
-	if (a->path != NULL)
-		buf_printf(b, " %s", a->path);
-	if (a->offset >= 0)
-		buf_printf(b, " at %lld", (long long)a->offset);
-	if (a->path == NULL && a->table != NULL)
-		buf_printf(b, " %s", a->table);
-	if (a->stream != NULL) {
-		buf_u8(b, ' ');
-		text_escape(b, a->stream, strlen(a->stream), 200);
-	}
-	if (a->from != TICKS_NONE)
-		buf_printf(b, " %s .. %s", ticks_text(a->from, from),
-		    ticks_text(a->to, to));
+	app_place_text(b, &a->at);
 	buf_printf(b, ": %s\n", a->text);
 	(void)fwrite(b->data, 1, b->len, stdout);
 }
@@ -203,8 +182,8 @@ static int
 make_again(struct job *j, const struct source_table *t, struct err *e)
 {
 	struct verify_action a = { .kind = "silver.rebuild",
-	    .table = t->name, .offset = -1, .group = -1, .from = TICKS_NONE,
-	    .to = TICKS_NONE, .text = "the table is made again from the "
+	    .at = { .table = t->name, .offset = -1, .group = -1,
+	    .from = TICKS_NONE, .to = TICKS_NONE }, .text = "the table is made again from the "
 	    "journals" };
 	struct compact_options o;
 	struct compact_result r;

@@ -56,15 +56,7 @@ print_json(struct job *j, const struct verify_finding *f)
 	buf_clear(b);
 	buf_printf(b, "{\"kind\":\"%s\",\"severity\":\"%s\"", f->kind,
 	    f->severity == VERIFY_ERROR ? "error" : "note");
-	json_put_text(b, "path", f->path);
-	if (f->offset >= 0)
-		buf_printf(b, ",\"offset\":%lld", (long long)f->offset);
-	json_put_text(b, "table", f->table);
-	if (f->group >= 0)
-		buf_printf(b, ",\"group\":%lld", (long long)f->group);
-	json_put_text(b, "stream", f->stream);
-	json_put_time(b, "from", f->from);
-	json_put_time(b, "to", f->to);
+	app_place_json(b, &f->at);
 	json_put_text(b, "text", f->text);
 	buf_puts(b, "}\n");
 	(void)fwrite(b->data, 1, b->len, stdout);
@@ -89,7 +81,6 @@ seldom(struct job *j, const char *kind)
 static void
 print_text(struct job *j, const struct verify_finding *f)
 {
-	char a[TICKS_TEXT_MAX], b[TICKS_TEXT_MAX];
 	struct buf *out = &j->out;
 
 	if (!seldom(j, f->kind) ||
@@ -98,19 +89,7 @@ print_text(struct job *j, const struct verify_finding *f)
 	buf_clear(out);
 	buf_printf(out, "%s %s", f->severity == VERIFY_ERROR ? "error" :
 	    "note ", f->kind);
-	if (f->path != NULL)
-		buf_printf(out, " %s", f->path);
-	if (f->offset >= 0)
-		buf_printf(out, " at %lld", (long long)f->offset);
-	if (f->path == NULL && f->table != NULL)
-		buf_printf(out, " %s", f->table);
-	if (f->stream != NULL) {
-		buf_u8(out, ' ');
-		text_escape(out, f->stream, strlen(f->stream), 200);
-	}
-	if (f->from != TICKS_NONE)
-		buf_printf(out, " %s .. %s", ticks_text(f->from, a),
-		    ticks_text(f->to, b));
+	app_place_text(out, &f->at);
 	buf_printf(out, ": %s\n", f->text);
 	app_progress_wipe(j->app->progress);
 	(void)fwrite(out->data, 1, out->len, stdout);
@@ -226,9 +205,9 @@ tell_ledger(struct job *j, const char *dir, const char *kind,
 	memset(&f, 0, sizeof(f));
 	f.severity = VERIFY_ERROR;
 	f.kind = kind;
-	f.path = path;
-	f.offset = f.group = -1;
-	f.from = f.to = TICKS_NONE;
+	f.at.path = path;
+	f.at.offset = f.at.group = -1;
+	f.at.from = f.at.to = TICKS_NONE;
 	f.text = text;
 	on_finding(j, &f);
 	free(path);

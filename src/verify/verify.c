@@ -28,10 +28,10 @@ verify_finding_init(const struct verify *v, struct verify_finding *f,
 	memset(f, 0, sizeof(*f));
 	f->severity = severity;
 	f->kind = kind;
-	f->offset = -1;
-	f->table = v->table != NULL ? v->table->name : NULL;
-	f->group = -1;
-	f->from = f->to = TICKS_NONE;
+	f->at.offset = -1;
+	f->at.table = v->table != NULL ? v->table->name : NULL;
+	f->at.group = -1;
+	f->at.from = f->at.to = TICKS_NONE;
 }
 
 void
@@ -179,8 +179,8 @@ check_counters(struct verify *v, const struct verify_group *g)
 	if (g->hurt || g->rows == g->g.rows)
 		return;
 	verify_finding_init(v, &f, VERIFY_ERROR, "ledger.count");
-	f.path = g->dir;
-	f.group = g->number;
+	f.at.path = g->dir;
+	f.at.group = g->number;
 	verify_tell(v, &f, "the ledger counts %llu rows, the journal has "
 	    "%llu", (unsigned long long)g->g.rows,
 	    (unsigned long long)g->rows);
@@ -205,7 +205,7 @@ compare_object(const struct ledger_object *o, void *cookie)
 	    strcmp(o->kind, c->row.kind) == 0 && !o->gone)
 		return (0);
 	verify_finding_init(c->v, &f, VERIFY_ERROR, "ledger.object");
-	f.stream = c->row.name;
+	f.at.stream = c->row.name;
 	verify_tell(c->v, &f, "the last walk saw it with another name or "
 	    "kind than object %u of the ledger has", o->id);
 	return (0);
@@ -224,7 +224,7 @@ check_row(struct object_check *c, struct err *e)
 		return (rc != 0 ? rc : ledger_object_each(c->txn, table, id,
 		    id, compare_object, c, e));
 	verify_finding_init(c->v, &f, VERIFY_ERROR, "ledger.object");
-	f.stream = c->row.name;
+	f.at.stream = c->row.name;
 	verify_tell(c->v, &f, "the last walk saw it, the ledger does not "
 	    "know it");
 	return (0);

@@ -39,16 +39,20 @@ enum verify_severity {
 	VERIFY_ERROR,
 };
 
-/* Texts are borrowed for the call. */
-struct verify_finding {
-	enum verify_severity severity;
-	const char *kind;	/* "journal.block": in garner-verify(1) */
+/* Of what is found or done; texts are borrowed for the call. */
+struct verify_place {
 	const char *path;	/* of a file or directory, or NULL */
 	int64_t offset;		/* in it, or -1 */
 	const char *table;	/* or NULL */
 	int64_t group;		/* or -1 */
 	const char *stream;	/* name, or NULL */
 	int64_t from, to;	/* ticks, or both TICKS_NONE */
+};
+
+struct verify_finding {
+	enum verify_severity severity;
+	const char *kind;	/* "journal.block": in garner-verify(1) */
+	struct verify_place at;
 	const char *text;
 };
 
@@ -88,17 +92,11 @@ int verify_run(const struct sys *, struct ledger *,
     const struct source_table *const *, const struct verify_options *,
     struct verify_result *, struct err *);
 
-/* --- repair --------------------------------------------------------------- */
+/* --- repair -------------------------------------------------------------- */
 
-/* Texts are borrowed for the call. */
 struct verify_action {
 	const char *kind;	/* "journal.hole": in garner-repair(1) */
-	const char *path;	/* or NULL */
-	int64_t offset;		/* or -1 */
-	const char *table;	/* or NULL */
-	int64_t group;		/* or -1 */
-	const char *stream;	/* name, or NULL */
-	int64_t from, to;	/* ticks, or both TICKS_NONE */
+	struct verify_place at;
 	const char *text;
 };
 

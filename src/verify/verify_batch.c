@@ -54,9 +54,9 @@ tell_at(struct verify *v, const struct verify_group *g,
 
 	*path = verify_segment_path(g, k->pos.segment);
 	verify_finding_init(v, f, VERIFY_ERROR, kind);
-	f->path = *path;
-	f->offset = (int64_t)k->pos.offset;
-	f->group = g->number;
+	f->at.path = *path;
+	f->at.offset = (int64_t)k->pos.offset;
+	f->at.group = g->number;
 }
 
 void
@@ -261,14 +261,14 @@ tell_counts(struct count *k, const struct verify_group *g,
 		return;
 	tell_at(k->v, g, block, &f, "journal.cover", &path);
 	if (k->strays > 0) {
-		f.stream = k->stray;
-		f.from = k->stray_at;
-		f.to = k->stray_at + 1;
+		f.at.stream = k->stray;
+		f.at.from = k->stray_at;
+		f.at.to = k->stray_at + 1;
 		verify_tell(k->v, &f, "%llu rows of the batch lie outside "
 		    "of what it covers", (unsigned long long)k->strays);
 	} else {
-		f.from = k->c[i].a;
-		f.to = k->c[i].b;
+		f.at.from = k->c[i].a;
+		f.at.to = k->c[i].b;
 		verify_tell(k->v, &f, "object %u has %u rows in the batch, "
 		    "its record tells %u", k->c[i].object, k->rows[i],
 		    k->c[i].rows);

@@ -175,9 +175,9 @@ tell_missing(struct verify *v, const struct doubt *d, const struct range *r)
 	struct verify_finding f;
 
 	verify_finding_init(v, &f, VERIFY_ERROR, "coverage.unproven");
-	f.stream = d->name;
-	f.from = r->a;
-	f.to = r->b;
+	f.at.stream = d->name;
+	f.at.from = r->a;
+	f.at.to = r->b;
 	verify_tell(v, &f, "the ledger calls this covered, no whole batch of "
 	    "the journals does");
 }
@@ -201,7 +201,7 @@ judge(struct verify *v, const struct doubt *d)
 	if (i > 0)
 		return;			/* the count goes with them */
 	verify_finding_init(v, &f, VERIFY_ERROR, "ledger.count");
-	f.stream = d->name;
+	f.at.stream = d->name;
 	verify_tell(v, &f, "the ledger counts %llu values, the journals' "
 	    "whole batches have %llu", (unsigned long long)d->values,
 	    (unsigned long long)p->rows);

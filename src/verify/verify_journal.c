@@ -72,9 +72,9 @@ tell_damage(struct reading *x, const struct journal_pos *at,
 
 	verify_finding_init(x->v, &f, VERIFY_ERROR, at->offset == 0 ?
 	    "journal.segment" : "journal.block");
-	f.path = path;
-	f.offset = (int64_t)at->offset;
-	f.group = x->g->number;
+	f.at.path = path;
+	f.at.offset = (int64_t)at->offset;
+	f.at.group = x->g->number;
 	if (skipped > 0)
 		verify_tell(x->v, &f, "%s; %llu bytes cannot be read",
 		    what_of(why, path), (unsigned long long)skipped);
@@ -129,11 +129,11 @@ check_ticks(struct reading *x, const struct journal_block *k,
 		return;
 	path = verify_segment_path(x->g, k->pos.segment);
 	verify_finding_init(x->v, &f, VERIFY_ERROR, "journal.times");
-	f.path = path;
-	f.offset = (int64_t)k->pos.offset;
-	f.group = x->g->number;
-	f.from = k->first_tick;
-	f.to = k->last_tick;
+	f.at.path = path;
+	f.at.offset = (int64_t)k->pos.offset;
+	f.at.group = x->g->number;
+	f.at.from = k->first_tick;
+	f.at.to = k->last_tick;
 	verify_tell(x->v, &f, "the times of the rows are not those that the "
 	    "block's header tells");
 	free(path);
@@ -220,9 +220,9 @@ take_hole(struct reading *x, const struct journal_block *k)
 	struct verify_finding f;
 
 	verify_finding_init(x->v, &f, VERIFY_NOTE, "journal.hole");
-	f.path = path;
-	f.offset = (int64_t)k->pos.offset;
-	f.group = x->g->number;
+	f.at.path = path;
+	f.at.offset = (int64_t)k->pos.offset;
+	f.at.group = x->g->number;
 	verify_tell(x->v, &f, "%u bytes were lost here, and taken out by a "
 	    "repair", k->stored_bytes);
 	free(path);

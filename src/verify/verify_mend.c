@@ -34,10 +34,10 @@ verify_action_init(const struct verify_mending *m, struct verify_action *a,
 
 	memset(a, 0, sizeof(*a));
 	a->kind = kind;
-	a->offset = -1;
-	a->table = m->table != NULL ? m->table->name : NULL;
-	a->group = -1;
-	a->from = a->to = TICKS_NONE;
+	a->at.offset = -1;
+	a->at.table = m->table != NULL ? m->table->name : NULL;
+	a->at.group = -1;
+	a->at.from = a->at.to = TICKS_NONE;
 }
 
 void
@@ -139,9 +139,9 @@ on_wound(void *cookie, const struct journal_wound *w, struct err *e)
 
 	verify_action_init(m, &a, w->at.offset == 0 ? "journal.segment" :
 	    "journal.hole");
-	a.path = w->path;
-	a.offset = (int64_t)w->at.offset;
-	a.group = m->group;
+	a.at.path = w->path;
+	a.at.offset = (int64_t)w->at.offset;
+	a.at.group = m->group;
 	if (w->missing && w->at.offset == 0)
 		verify_act(m, &a, "the segment is missing; it is made again, "
 		    "empty");
@@ -184,8 +184,8 @@ mend_group(struct verify_mending *m, struct verify_group *g, struct err *e)
 	if (rc != 0 || cut == 0)
 		return (rc);
 	verify_action_init(m, &a, "journal.cut");
-	a.path = g->dir;
-	a.group = g->number;
+	a.at.path = g->dir;
+	a.at.group = g->number;
 	verify_act(m, &a, "%llu bytes that were never committed are cut off",
 	    (unsigned long long)cut);
 	return (0);
@@ -233,9 +233,9 @@ tell_lost(struct fixes *f, const char *name, const struct ranges *lost)
 
 	for (i = 0; i < lost->n; i++) {
 		verify_action_init(f->m, &a, "coverage.drop");
-		a.stream = name;
-		a.from = lost->r[i].a;
-		a.to = lost->r[i].b;
+		a.at.stream = name;
+		a.at.from = lost->r[i].a;
+		a.at.to = lost->r[i].b;
 		verify_act(f->m, &a, "no longer covered: to be read again");
 	}
 }
@@ -386,7 +386,7 @@ fix_group(struct verify_mending *m, struct verify *v, struct verify_group *g,
 
 	if (x.walk_lost) {
 		verify_action_init(m, &a, "walk.drop");
-		a.path = g->dir;
+		a.at.path = g->dir;
 		verify_act(m, &a, "the last walk is not whole: to be made "
 		    "again");
 	} else if (g->rows == g->g.rows) {

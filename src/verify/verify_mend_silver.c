@@ -33,13 +33,13 @@ on_finding(void *cookie, const struct verify_finding *f)
 		return;
 	if (strcmp(f->kind, "silver.log") == 0) {
 		free(l->log);
-		l->log = must_strdup(f->path);
+		l->log = must_strdup(f->at.path);
 		return;
 	}
 	l->data = true;
 	verify_action_init(l->m, &a, "silver.damage");
-	a.path = f->path;
-	a.offset = f->offset;
+	a.at.path = f->at.path;
+	a.at.offset = f->at.offset;
 	verify_act(l->m, &a, "%s", f->text);
 }
 
@@ -122,7 +122,7 @@ drop_entry(struct verify_mending *m, const char *path, struct err *e)
 	struct verify_action a;
 
 	verify_action_init(m, &a, "silver.log");
-	a.path = path;
+	a.at.path = path;
 	verify_act(m, &a, "the last entry of the log goes to quarantine; "
 	    "compact makes it again");
 	return (m->opt->apply ? move_away(m, path, "log", e) : 0);
@@ -135,7 +135,7 @@ drop_table(struct verify_mending *m, const char *dir, const char *bad,
 	struct verify_action a;
 
 	verify_action_init(m, &a, "silver.table");
-	a.path = bad;
+	a.at.path = bad;
 	verify_act(m, &a, "the log cannot be replayed; the table goes to "
 	    "quarantine and is made again");
 	return (m->opt->apply ? move_away(m, dir, "silver", e) : 0);

@@ -22,7 +22,7 @@ tell(struct verify *v, const char *kind, const char *path, const char *text)
 	struct verify_finding f;
 
 	verify_finding_init(v, &f, VERIFY_NOTE, kind);
-	f.path = path;
+	f.at.path = path;
 	verify_tell(v, &f, "%s", text);
 }
 
@@ -62,9 +62,9 @@ look_segment(struct verify *v, const struct verify_group *g, const char *name,
 	if (behind <= 0)
 		return;
 	verify_finding_init(v, &f, VERIFY_NOTE, "leftover.tail");
-	f.path = path;
-	f.offset = size - behind;
-	f.group = g->number;
+	f.at.path = path;
+	f.at.offset = size - behind;
+	f.at.group = g->number;
 	verify_tell(v, &f, "%lld bytes that were never committed, or are "
 	    "being written; the next harvest cuts them off",
 	    (long long)behind);

@@ -470,7 +470,7 @@ rebuild(struct rebuild *r, const struct source_table *const *tables,
 		return (rc);
 	r->m.table = NULL;
 	verify_action_init(&r->m, &a, "ledger.rebuild");
-	a.path = r->tmp;
+	a.at.path = r->tmp;
 	verify_act(&r->m, &a, "the ledger is made again from the journals");
 	if (!r->opt->apply)
 		return (0);

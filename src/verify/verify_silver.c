@@ -35,8 +35,8 @@ tell_file(struct silver *x, const char *kind, const char *path,
 	struct verify_finding f;
 
 	verify_finding_init(x->v, &f, VERIFY_ERROR, kind);
-	f.path = path;
-	f.offset = offset;
+	f.at.path = path;
+	f.at.offset = offset;
 	verify_tell(x->v, &f, "%s", text);
 }
 
@@ -98,8 +98,8 @@ check_txn(struct silver *x, struct ledger_txn *txn,
 	    t->version <= journal_pos_pack(&g.pos)))
 		return (rc);
 	verify_finding_init(v, &f, VERIFY_ERROR, "silver.position");
-	f.path = x->dir;
-	f.group = group;
+	f.at.path = x->dir;
+	f.at.group = group;
 	if (t->version < 0) {
 		verify_tell(v, &f, "the table's position is no position");
 		return (0);
@@ -139,8 +139,8 @@ tell_size(struct silver *x, const struct delta_file *f, const char *path,
 	struct verify_finding g;
 
 	verify_finding_init(x->v, &g, VERIFY_ERROR, "silver.size");
-	g.path = path;
-	g.offset = (int64_t)(bytes < f->bytes ? bytes : f->bytes);
+	g.at.path = path;
+	g.at.offset = (int64_t)(bytes < f->bytes ? bytes : f->bytes);
 	verify_tell(x->v, &g, "the file has %llu bytes, the log says %llu",
 	    (unsigned long long)bytes, (unsigned long long)f->bytes);
 }
@@ -200,7 +200,7 @@ check_log_stats(struct silver *x, const struct delta_file *f,
 
 	if (s->rows != f->rows) {
 		verify_finding_init(x->v, &g, VERIFY_ERROR, "silver.stats");
-		g.path = path;
+		g.at.path = path;
 		verify_tell(x->v, &g, "the file has %llu rows, the log says "
 		    "%llu", (unsigned long long)s->rows,
 		    (unsigned long long)f->rows);
@@ -212,9 +212,9 @@ check_log_stats(struct silver *x, const struct delta_file *f,
 	    f->max_tick - max < 2 * TICKS_PER_MS))
 		return;
 	verify_finding_init(x->v, &g, VERIFY_ERROR, "silver.stats");
-	g.path = path;
-	g.from = min;
-	g.to = max;
+	g.at.path = path;
+	g.at.from = min;
+	g.at.to = max;
 	verify_tell(x->v, &g, "the range of time in the log is not that of "
 	    "the rows");
 }
@@ -307,7 +307,7 @@ check_partition(struct silver *x)
 		(void)err_set(x->err, rc, "%s", why.text);
 	} else if (twice > 0) {
 		verify_finding_init(v, &f, VERIFY_ERROR, "silver.duplicate");
-		f.path = path;
+		f.at.path = path;
 		verify_tell(v, &f, "%llu rows of this partition have the key "
 		    "of another row", (unsigned long long)twice);
 	}

@@ -380,8 +380,8 @@ on_finding(void *cookie, const struct verify_finding *f)
 
 	if (f->severity == VERIFY_ERROR)
 		sim_broken(cookie, __FILE__, __LINE__, "verify: %s %s %s: %s",
-		    f->kind, f->path != NULL ? f->path : "",
-		    f->stream != NULL ? f->stream : "", f->text);
+		    f->kind, f->at.path != NULL ? f->at.path : "",
+		    f->at.stream != NULL ? f->at.stream : "", f->text);
 }
 
 static void
