@@ -15,7 +15,6 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/must.h"
-#include "base/text.h"
 #include "base/ticks.h"
 #include "cli/cli.h"
 #include "codec/json.h"
