@@ -74,6 +74,13 @@ int journal_block_decode(const uint8_t *, struct block_header *);
 bool journal_block_valid(const uint8_t *header, const struct block_header *,
     const void *payload);
 
+/* Before a writer begins (journal_cut.c): nothing is taken away before it is
+ * known that the position is good, ERR_CORRUPT otherwise; then all behind it.
+ * *fd: of its segment, the caller's to close also after a failure, or -1;
+ * *cut: bytes of blocks taken away are added. */
+int journal_cut(const struct sys *, const char *dir,
+    const struct journal_pos *, int *fd, uint64_t *cut, struct err *);
+
 /* Cover records as rows (journal_cover.c): of today, and of the first
  * writers, who had no column `replaces`. */
 struct rows_schema *journal_cover_schema(void);

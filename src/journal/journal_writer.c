@@ -5,11 +5,6 @@
  * whose header says where the old one ends. A new segment that cannot be
  * made or written leaves no doubt, and is tried again by the next sync; one
  * that cannot be synced does, and the writer is dead.
- *
- * On open everything behind the ledger's position is cut away. What lies
- * before it, in its segment, is looked through by the blocks' headers, and
- * the last block by its checksum: a disk that lied about a sync lost the
- * end. The checksums of all are for the readers.
  */
 
 #include "config.h"
@@ -70,197 +65,6 @@ struct journal_writer {
 
 /* --- opening ------------------------------------------------------------- */
 
-static int
-unlink_segment(struct journal_writer *w, uint32_t number, uint64_t *cut,
-    struct err *e)
-{
-	char *path = journal_segment_path(w->dir, number);
-	int64_t size = 0;
-	int fd, rc = 0;
-
-	if ((fd = w->sys->open(w->sys->cookie, path, O_RDONLY, 0)) >= 0) {
-		size = w->sys->fsize(w->sys->cookie, fd);
-		(void)w->sys->close(w->sys->cookie, fd);
-	}
-	if (w->sys->unlink(w->sys->cookie, path) != 0)
-		rc = err_sys(e, errno, "cannot remove %s", path);
-	if (size > SEGMENT_HEADER)
-		*cut += (uint64_t)size - SEGMENT_HEADER;
-	free(path);
-	return (rc);
-}
-
-static int
-bad_ground(struct journal_writer *w, uint64_t off, struct err *e)
-{
-	char *path = journal_segment_path(w->dir, w->pos.segment);
-	int rc;
-
-	rc = err_set(e, ERR_CORRUPT, "%s: offset %llu: damaged, and the "
-	    "ledger counts on it", path, (unsigned long long)off);
-	free(path);
-	return (rc);
-}
-
-/* Bytes that should be there: fewer are damage, what else fails is not. */
-static int
-look(struct journal_writer *w, uint64_t block, uint64_t off, void *to,
-    size_t n, struct err *e)
-{
-	int rc = sys_pread_all(w->sys, w->fd, to, n, (int64_t)off, e);
-
-	if (rc == ERR_CORRUPT)
-		return (bad_ground(w, block, e));
-	if (rc != 0 && e != NULL)
-		(void)err_wrap(e, "%s, segment %u", w->dir, w->pos.segment);
-	return (rc);
-}
-
-/* Payload and checksum of the block at `off`, whose header is in bytes. */
-static int
-check_block(struct journal_writer *w, uint64_t off, const uint8_t *bytes,
-    const struct block_header *h, struct err *e)
-{
-	uint8_t *to;
-	int rc;
-
-	buf_clear(&w->packed);
-	if ((to = buf_reserve(&w->packed, h->stored)) == NULL)
-		return (err_set(e, ERR_NOMEM, "no memory for a block"));
-	rc = look(w, off, off + BLOCK_HEADER, to, h->stored, e);
-	if (rc == 0 && !journal_block_valid(bytes, h, to))
-		rc = bad_ground(w, off, e);
-	return (rc);
-}
-
-/* Walk from header to header; they must lead exactly to pos. */
-static int
-check_last(struct journal_writer *w, struct err *e)
-{
-	uint8_t bytes[BLOCK_HEADER];
-	uint64_t off = 0, next = SEGMENT_HEADER;
-	struct segment_header sh;
-	struct block_header h;
-	int rc;
-
-	if ((rc = look(w, 0, 0, bytes, SEGMENT_HEADER, e)) != 0)
-		return (rc);
-	if (journal_segment_decode(bytes, &sh) != 0 ||
-	    sh.number != w->pos.segment)
-		return (bad_ground(w, 0, e));
-	while (next < w->pos.offset) {
-		off = next;
-		if (w->pos.offset - off < BLOCK_HEADER)
-			return (bad_ground(w, off, e));
-		if ((rc = look(w, off, off, bytes, sizeof(bytes), e)) != 0)
-			return (rc);
-		if (journal_block_decode(bytes, &h) != 0)
-			return (bad_ground(w, off, e));
-		next = off + h.block.stored_bytes;
-	}
-	if (next != w->pos.offset)
-		return (bad_ground(w, off, e));
-	return (off == 0 ? 0 : check_block(w, off, bytes, &h, e));
-}
-
-/* The segment of the position is there and good; *size is that of the file. */
-static int
-open_last(struct journal_writer *w, uint64_t *size, struct err *e)
-{
-	char *path = journal_segment_path(w->dir, w->pos.segment);
-	int64_t n;
-	int rc = 0;
-
-	w->fd = w->sys->open(w->sys->cookie, path, O_RDWR | O_CLOEXEC, 0);
-	if (w->fd < 0) {
-		rc = err_sys(e, errno, "cannot open %s", path);
-		if (rc == ERR_NOTFOUND)
-			rc = err_set(e, ERR_CORRUPT, "%s is missing, the "
-			    "ledger counts on it", path);
-		goto out;
-	}
-	n = w->sys->fsize(w->sys->cookie, w->fd);
-	*size = (uint64_t)n;
-	if (n < 0)
-		rc = err_sys(e, errno, "cannot tell the size of %s", path);
-	else if (*size < w->pos.offset)
-		rc = err_set(e, ERR_CORRUPT, "%s: offset %lld: ends here, "
-		    "the ledger counts on %llu bytes", path, (long long)n,
-		    (unsigned long long)w->pos.offset);
-	else
-		rc = check_last(w, e);
-out:
-	free(path);
-	return (rc);
-}
-
-static int
-cut_last(struct journal_writer *w, struct err *e)
-{
-
-	if (w->sys->ftruncate(w->sys->cookie, w->fd,
-	    (int64_t)w->pos.offset) != 0 ||
-	    w->sys->fsync(w->sys->cookie, w->fd) != 0)
-		return (err_sys(e, errno, "cannot cut segment %u of %s",
-		    w->pos.segment, w->dir));
-	return (0);
-}
-
-/* Nothing is taken away before it is known that the position is good. Then
- * the segments behind it go, the last one first: a crash in between leaves a
- * journal that is cut the same way next time. */
-static int
-cut_back(struct journal_writer *w, uint64_t *cut, struct err *e)
-{
-	uint64_t size = w->pos.offset;
-	uint32_t *number;
-	size_t n;
-	bool removed = false;
-	int rc;
-
-	if (w->pos.segment > 0 && (rc = open_last(w, &size, e)) != 0)
-		return (rc);
-	if ((rc = journal_segments(w->dir, &number, &n, e)) != 0)
-		return (rc);
-	while (rc == 0 && n > 0 && number[n - 1] > w->pos.segment) {
-		rc = unlink_segment(w, number[--n], cut, e);
-		removed = true;
-	}
-	free(number);
-	if (rc == 0 && removed)
-		rc = sys_sync_dir(w->sys, w->dir, e);
-	if (rc == 0 && size > w->pos.offset) {
-		*cut += size - w->pos.offset;
-		rc = cut_last(w, e);
-	}
-	return (rc);
-}
-
-/* Commits behind the position; what is torn is none. */
-uint32_t
-journal_commits_behind(const struct sys *sys, const char *dir,
-    const struct journal_pos *at)
-{
-	const struct rows_schema *schema;
-	uint8_t last[JOURNAL_BATCH_ID];
-	struct journal_reader *r;
-	struct journal_block k;
-	uint32_t n = 0;
-
-	if (journal_reader_open(sys, dir, at, NULL, true, &r, NULL) != 0)
-		return (0);
-	journal_reader_show_covers(r);
-	while (journal_reader_next(r, &k, &schema, NULL) == 1) {
-		if (k.hole)
-			continue;
-		if (n == 0 || memcmp(last, k.batch_id, sizeof(last)) != 0)
-			n++;
-		memcpy(last, k.batch_id, sizeof(last));
-	}
-	journal_reader_close(r);
-	return (n);
-}
-
 int
 journal_writer_lock(const struct sys *sys, const char *dir,
     struct journal_writer **out, struct err *e)
@@ -314,7 +118,7 @@ journal_writer_start(struct journal_writer *w, const struct journal_pos *at,
 		    "segment %u, offset %llu, where the ledger ends; if it "
 		    "is lost or an older one was put back, run garner repair",
 		    w->dir, n, at->segment, (unsigned long long)at->offset));
-	rc = cut_back(w, &cut, e);
+	rc = journal_cut(w->sys, w->dir, at, &w->fd, &cut, e);
 	if (cut_bytes != NULL)
 		*cut_bytes = cut;
 	return (rc);

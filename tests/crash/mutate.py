@@ -48,6 +48,7 @@ LEDGER = "tests/ledger/test_ledger"
 FILE = "tests/sys/test_sys_file"
 
 W = "src/journal/journal_writer.c"
+CUT = "src/journal/journal_cut.c"
 R = "src/journal/journal_reader.c"
 F = "src/journal/journal_format.c"
 C = "src/harvest/harvest_commit.c"
@@ -100,11 +101,11 @@ MUTATIONS = [
     ("check-segment-header", F,
      "if (cur_u64le(&c) != hash64(p, SEGMENT_HEADER - 8, 0))",
      "if (cur_u64le(&c) == 0)", [JOURNAL]),
-    ("check-last-block", W,
-     "return (off == 0 ? 0 : check_block(w, off, bytes, &h, e));",
-     "return (off == 0 || true ? 0 : check_block(w, off, bytes, &h, e));",
+    ("check-last-block", CUT,
+     "return (off == 0 ? 0 : check_block(c, off, bytes, &h, e));",
+     "return (off == 0 || true ? 0 : check_block(c, off, bytes, &h, e));",
      [JOURNAL, FAULTS]),
-    ("check-last-end", W, "if (next != w->pos.offset)", "if (next == 0)",
+    ("check-last-end", CUT, "if (next != c->pos.offset)", "if (next == 0)",
      [JOURNAL]),
     ("check-segment-before", R, "if (h.before != number)", "if (h.before == 0)",
      [JOURNAL, FAULTS]),
@@ -148,12 +149,12 @@ MUTATIONS = [
     ("order-doubt", W, "\t*doubt = true;\n", "", [FAULTS]),
     ("order-dead", W, "if (w->dead.code != 0)\n\t\tfirst = w->dead;\n\telse if",
      "if", [FAULTS]),
-    ("order-good-before-cut", W,
-     "\tif (w->pos.segment > 0 && (rc = open_last(w, &size, e)) != 0)\n"
-     "\t\treturn (rc);\n", "\tif (w->pos.segment > 0)\n\t\t(void)open_last(w,"
+    ("order-good-before-cut", CUT,
+     "\tif (c->pos.segment > 0 && (rc = open_last(c, &size, e)) != 0)\n"
+     "\t\treturn (rc);\n", "\tif (c->pos.segment > 0)\n\t\t(void)open_last(c,"
      " &size, e);\n", [JOURNAL, FAULTS]),
-    ("order-cut", W, "rc == 0 && size > w->pos.offset",
-     "rc == 0 && size < w->pos.offset", [JOURNAL, FAULTS]),
+    ("order-cut", CUT, "rc == 0 && size > c->pos.offset",
+     "rc == 0 && size < c->pos.offset", [JOURNAL, FAULTS]),
     ("order-exclusive", "src/delta/delta_commit.c",
      "sys_write_file(t->sys, path, b.data, b.len, false, e)",
      "sys_write_file(t->sys, path, b.data, b.len, true, e)", [DELTA]),
