@@ -64,7 +64,7 @@ put_result(struct buf *out, int status, const struct buf *content, bool json)
 	buf_printf(out, "{\"Status\":%d,\"Headers\":{\"Content-Type\":\"%s\"},"
 	    "\"Content\":", status, json ? "application/json; charset=utf-8" :
 	    "text/html; charset=us-ascii");
-	if (json)
+	if (json && content->len > 0)
 		buf_put(out, content->data, content->len);
 	else
 		json_put_str(out, (char *)content->data, content->len);

@@ -212,7 +212,7 @@ struct source_part {			/* the answer to one of them */
 	size_t len;
 };
 /* Find the parts of an answer to n requests; the body is left as it is but
- * for its padding. ERR_ANSWER: it is no such answer. */
+ * for its padding. ERR_ANSWER: it is no such answer; ERR_NOMEM. */
 int source_batch_split(const struct source_table *, char *body, size_t len,
     struct source_part *parts, uint32_t n, struct err *);
 /* source_series_decode() of a part, which destroys that alone. */

@@ -11,6 +11,7 @@
 
 #include "config.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/must.h"
@@ -286,6 +287,26 @@ scan_all(struct scan *s, char *body, size_t len, struct source_part *parts,
 	return (space(s->p) == body + len);
 }
 
+/* It is no answer of a batch: what is it? Looked at in a copy, for the parser
+ * leaves nothing as it was. */
+static int
+why_not(const char *body, size_t len, struct err *e)
+{
+	yyjson_doc *doc;
+	char *copy;
+	int rc;
+
+	if ((copy = calloc(1, len + SOURCE_PADDING)) == NULL)
+		return (err_set(e, ERR_NOMEM, "no memory for an answer"));
+	memcpy(copy, body, len);
+	if ((rc = source_parse(copy, len, &doc, e)) == 0) {
+		yyjson_doc_free(doc);
+		rc = err_set(e, ERR_ANSWER, "no answer of a batch");
+	}
+	free(copy);
+	return (rc);
+}
+
 int
 source_batch_split(const struct source_table *t, char *body, size_t len,
     struct source_part *parts, uint32_t n, struct err *e)
@@ -303,7 +324,7 @@ source_batch_split(const struct source_table *t, char *body, size_t len,
 	if (ok)
 		return (0);
 	memset(parts, 0, n * sizeof(parts[0]));
-	return (err_set(e, ERR_ANSWER, "no answer of a batch"));
+	return (why_not(body, len, e));
 }
 
 /* The decoder wants room behind a body: what stands there is kept. */

@@ -7,7 +7,7 @@ import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from harness import (MOCK, TABLES, Mock, Site, check_silver, last_of_ties,
+from harness import (GETS, MOCK, TABLES, Mock, Site, check_silver, last_of_ties,
                      main, timed)
 from harness import compare, stamp
 
@@ -158,8 +158,9 @@ def check_series(truth, site, spec):
 
 
 def run(mock, truth, spec, status, words, fetch=HASTY):
-    """The fault on while it harvests, then off. Series only."""
-    with Site(mock.url, fetch=fetch) as s:
+    """The fault on while it harvests, then off. Series only, and not in
+    batches: those have tests of their own (test_forms.py)."""
+    with Site(mock.url, source=GETS, fetch=fetch) as s:
         s.garner("discover")
         mock.faults("recorded:" + spec)
         before = mock.stats()["requests"]["total"]
