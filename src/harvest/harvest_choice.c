@@ -107,11 +107,11 @@ harvest_choice_told(const struct source_table *t,
 	buf_init(&b, 1000);
 	for (i = 0; i < HARVEST_FORMS; i++)
 		if ((us = harvest_form_us(c, (enum harvest_form)i)) >= 0)
-			buf_printf(&b, " %s=%.3gms",
+			buf_printf(&b, "%s%s %.3g ms", b.len > 0 ? ", " : ": ",
 			    harvest_form_name((enum harvest_form)i),
 			    us / 1000);
-	msg_info("harvest", "the form of asking for %s is now %s%s%s", t->name,
-	    harvest_form_name(c->use), b.len > 0 ? "; a window costs" : "",
+	msg_info("harvest", "%s: the cheapest form of asking is %s now "
+	    "(source.forms)%s", t->name, harvest_form_name(c->use),
 	    buf_str(&b));
 	buf_fini(&b);
 }
