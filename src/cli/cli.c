@@ -235,6 +235,17 @@ bad_operands(const struct cli *cli, const struct cli_command *c)
 	return (err_exit_status(ERR_USAGE));
 }
 
+/* One that may stand before the command as well. */
+static void
+take_common(struct cli *cli, int letter)
+{
+
+	if (letter == 'c')
+		cli->config = optarg;
+	cli->json = cli->json || letter == 'j';
+	cli->quiet = cli->quiet || letter == 'q';
+}
+
 /* 0 to go on, 1 when help was printed, or a negative exit status. */
 static int
 parse(struct cli *cli, const struct cli_command *c, int argc, char **argv)
@@ -249,13 +260,9 @@ parse(struct cli *cli, const struct cli_command *c, int argc, char **argv)
 	while ((ch = getopt_long(argc, argv, letters, lo, NULL)) != -1) {
 		switch (ch) {
 		case 'c':
-			cli->config = optarg;
-			break;
 		case 'j':
-			cli->json = true;
-			break;
 		case 'q':
-			cli->quiet = true;
+			take_common(cli, ch);
 			break;
 		case 'h':
 			print_command_help(c);
@@ -289,13 +296,9 @@ parse_global(struct cli *cli, int argc, char **argv, int *at)
 	while ((ch = getopt_long(argc, argv, letters, lo, NULL)) != -1) {
 		switch (ch) {
 		case 'c':
-			cli->config = optarg;
-			break;
 		case 'j':
-			cli->json = true;
-			break;
 		case 'q':
-			cli->quiet = true;
+			take_common(cli, ch);
 			break;
 		case 'h':
 			print_help();

@@ -279,8 +279,9 @@ read_all(struct mend *m)
 
 /* --- schemas ------------------------------------------------------------- */
 
+/* Is there a good block of this kind and schema? */
 static bool
-known(const struct mend *m, uint64_t id)
+has(const struct mend *m, enum block_kind kind, uint64_t id)
 {
 	const struct part *p;
 	uint32_t i;
@@ -288,25 +289,7 @@ known(const struct mend *m, uint64_t id)
 
 	for (i = 0; i < m->nparts; i++)
 		for (p = &m->parts[i], k = 0; k < p->n; k++)
-			if (p->spans[k].good &&
-			    p->spans[k].kind == BLOCK_SCHEMA &&
-			    p->spans[k].schema_id == id)
-				return (true);
-	return (false);
-}
-
-/* Whether a good block is of the schema. */
-static bool
-named(const struct mend *m, uint64_t id)
-{
-	const struct part *p;
-	uint32_t i;
-	size_t k;
-
-	for (i = 0; i < m->nparts; i++)
-		for (p = &m->parts[i], k = 0; k < p->n; k++)
-			if (p->spans[k].good &&
-			    p->spans[k].kind == BLOCK_COVER &&
+			if (p->spans[k].good && p->spans[k].kind == kind &&
 			    p->spans[k].schema_id == id)
 				return (true);
 	return (false);
@@ -366,7 +349,7 @@ restore_schema(struct mend *m, const struct rows_schema *s)
 	struct buf *block;
 	int rc;
 
-	if (known(m, rows_schema_id(s)))
+	if (has(m, BLOCK_SCHEMA, rows_schema_id(s)))
 		return (0);
 	block = must_calloc(1, sizeof(*block));
 	buf_init(block, LIMIT_BLOCK_MAX);
@@ -390,8 +373,9 @@ restore_schemas(struct mend *m)
 	for (i = 0; i < m->opt->nschemas && rc == 0; i++)
 		rc = restore_schema(m, m->opt->schemas[i]);
 	if (rc == 0)
-		rc = restore_schema(m, !known(m, rows_schema_id(cover)) &&
-		    named(m, rows_schema_id(old)) ? old : cover);
+		rc = restore_schema(m,
+		    !has(m, BLOCK_SCHEMA, rows_schema_id(cover)) &&
+		    has(m, BLOCK_COVER, rows_schema_id(old)) ? old : cover);
 	rows_schema_free(cover);
 	rows_schema_free(old);
 	return (rc);

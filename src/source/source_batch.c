@@ -17,7 +17,7 @@
 #include "base/must.h"
 #include "base/text.h"
 #include "codec/json.h"
-#include "source/source_series_int.h"
+#include "source/source_scan_int.h"
 
 /* Of a sub-request's entry, without its body. */
 #define HEAD_BYTES_MAX 16384u
@@ -116,38 +116,22 @@ struct scan {
 	const char *body_end;
 };
 
-static const char *
-space(const char *p)
-{
-
-	return (p + strspn(p, " \t\r\n"));
-}
-
 /* Behind the key and its colon; the key without quotes, as it is written. */
 static bool
 scan_key(struct scan *s, const char **key, size_t *len)
 {
 	const char *end;
 
-	s->p = space(s->p);
+	s->p = source_space(s->p);
 	if (*s->p != '"' || (end = source_scan_skip(s->p)) == NULL)
 		return (false);
 	*key = s->p + 1;
 	*len = (size_t)(end - s->p) - 2;
-	s->p = space(end);
+	s->p = source_space(end);
 	if (*s->p != ':')
 		return (false);
-	s->p = space(s->p + 1);
+	s->p = source_space(s->p + 1);
 	return (true);
-}
-
-static bool
-is_step(const struct source_path *path, uint32_t step, const char *key,
-    size_t len)
-{
-
-	return (step < path->n && path->len[step] == len &&
-	    memcmp(path->step[step], key, len) == 0);
 }
 
 /* An entry, or an object on the way to its body. What is not the body is
@@ -161,7 +145,7 @@ scan_entry(struct scan *s, uint32_t step)
 
 	if (*s->p != '{')
 		return (false);
-	s->p = space(s->p + 1);
+	s->p = source_space(s->p + 1);
 	if (*s->p == '}') {
 		s->p++;
 		buf_put(&s->head, from, (size_t)(s->p - from));
@@ -170,7 +154,7 @@ scan_entry(struct scan *s, uint32_t step)
 	for (;; s->p++) {
 		if (!scan_key(s, &key, &len))
 			return (false);
-		if (!is_step(path, step, key, len))
+		if (!source_is_step(path, step, key, len))
 			end = source_scan_skip(s->p);
 		else if (step + 1 < path->n) {
 			buf_put(&s->head, from, (size_t)(s->p - from));
@@ -187,7 +171,7 @@ scan_entry(struct scan *s, uint32_t step)
 		}
 		if (end == NULL)
 			return (false);
-		s->p = space(end);
+		s->p = source_space(end);
 		if (*s->p != ',')
 			break;
 	}
@@ -270,21 +254,21 @@ scan_all(struct scan *s, char *body, size_t len, struct source_part *parts,
     uint32_t n)
 {
 
-	s->p = space(body);
+	s->p = source_space(body);
 	if (*s->p != '{')
 		return (false);
-	s->p = space(s->p + 1);
+	s->p = source_space(s->p + 1);
 	if (*s->p == '}')
 		s->p++;
 	else
 		do {
 			if (!scan_part(s, body, parts, n))
 				return (false);
-			s->p = space(s->p);
+			s->p = source_space(s->p);
 			if (*s->p != ',' && *s->p != '}')
 				return (false);
 		} while (*s->p++ == ',');
-	return (space(s->p) == body + len);
+	return (source_space(s->p) == body + len);
 }
 
 /* It is no answer of a batch: what is it? Looked at in a copy, for the parser

@@ -90,15 +90,6 @@ scan_list(struct source_scan *s, scan_list_fn *fn)
 	return (true);
 }
 
-static bool
-is_step(const struct source_path *path, uint32_t step, const char *key,
-    size_t len)
-{
-
-	return (step < path->n && path->len[step] == len &&
-	    memcmp(path->step[step], key, len) == 0);
-}
-
 /* An object, from brace to brace, in which fn reads the list at `path` from
  * `step` on. False also when the list is not there, or twice. */
 static bool
@@ -118,7 +109,7 @@ scan_object(struct source_scan *s, const struct source_path *path,
 		if (*s->p != ':')
 			return (false);
 		s->p = source_space(s->p + 1);
-		if (!is_step(path, step, key, len))
+		if (!source_is_step(path, step, key, len))
 			s->p = source_scan_skip(s->p);
 		else if (found)
 			return (false);

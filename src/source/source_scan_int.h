@@ -6,6 +6,7 @@
  *
  *	source_scan.c		lists, and what is around them
  *	source_scan_item.c	one item, into its row
+ *	source_batch.c		answers that came together
  *
  * The text ends with a NUL, which no token holds: nothing looks beyond it
  * but for loads of up to 16 bytes, which the padding of bodies allows.
@@ -54,6 +55,16 @@ source_space(const char *p)
 	while (*p == ' ' || *p == '\n' || *p == '\t' || *p == '\r')
 		p++;
 	return (p);
+}
+
+/* Is the key the one at `step` of the path? */
+static inline bool
+source_is_step(const struct source_path *path, uint32_t step,
+    const char *key, size_t len)
+{
+
+	return (step < path->n && path->len[step] == len &&
+	    memcmp(path->step[step], key, len) == 0);
 }
 
 /* The item at s->p, from brace to brace; false: it is not a usual one. */
