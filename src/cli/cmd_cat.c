@@ -198,8 +198,7 @@ static void
 flush_out(struct job *j)
 {
 
-	(void)fwrite(j->out.data, 1, j->out.len, stdout);
-	buf_clear(&j->out);
+	(void)app_print(&j->out);
 }
 
 static void

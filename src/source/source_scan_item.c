@@ -340,11 +340,13 @@ parse_code(const char *p, int64_t *out)
 
 	from = p += minus;
 	*out = 0;
-	while ((d = (unsigned)(uint8_t)*p - '0') <= 9 && p - from < 19) {
+	while ((d = (unsigned)(uint8_t)*p - '0') <= 9) {
+		if (p - from == 18)
+			return (NULL);
 		*out = *out * 10 + d;
 		p++;
 	}
-	if (p == from || p - from > 18 || (*from == '0' && p > from + 1))
+	if (p == from || (*from == '0' && p > from + 1))
 		return (NULL);
 	if (minus)
 		*out = -*out;
