@@ -37,10 +37,11 @@ STRIKES = [("n", 5, "after"), ("s", 12, "kill"), ("n", 30, "after"),
            ("wcnst", 120, "torn"), ("s", 40, errno.EIO)]
 
 
-def record(m, s, rng, first):
+def record(m, s, rng, how):
     """A first run that is killed again and again, mostly when something was
-    done and is about to be synced; then two that end. `first`: the very
-    first kill strikes when the ledger has just got its name."""
+    done and is about to be synced; then two that end. How: "named", the very
+    first kill strikes when the ledger has just got its name; "struck"; or
+    "calm", nobody kills."""
     s.record = os.path.join(s.dir, "record")
     kills = 0
 
@@ -49,7 +50,7 @@ def record(m, s, rng, first):
         return s.done
 
     at = 0
-    while first and s.what != "link /ledger/data.mdb":
+    while how == "named" and s.what != "link /ledger/data.mdb":
         at += 1
         for path in (s.data, s.record):
             subprocess.run(["rm", "-rf", path], check=True)
@@ -58,7 +59,8 @@ def record(m, s, rng, first):
     for minute in (0, 4, 8):
         m.set_now(clock(minute))
         for name in ("discover", "harvest", "compact"):
-            for i in range(15 if minute == 0 else 2):
+            for i in range(0 if how == "calm" else
+                           15 if minute == 0 else 2):
                 calls, most, do = STRIKES[(i - minute) % len(STRIKES)]
                 done = struck(name, do, rng.randint(1, most), calls)
                 kills += done
@@ -83,23 +85,27 @@ def power(s, states, *only):
     return dir, r.stdout.strip()
 
 
-def one_record(rng, first):
+def one_record(rng, how, states):
     with Mock(*WORLD, frozen=clock(0)) as m, CrashSite(m.url, **CONF) as s:
-        kills = record(m, s, rng, first)
+        kills = record(m, s, rng, how)
         began = time.monotonic()
-        _, line = power(s, STATES // 2)
+        _, line = power(s, states)
         print("%s; %d strikes among it; %.1f ms each" % (
-            line, kills, (time.monotonic() - began) * 2000 / STATES),
+            line, kills, (time.monotonic() - began) * 1000 / states),
             flush=True)
         whole_way(m, s, rng)
 
 
 def test_power():
-    one_record(random.Random(SEED), True)
+    one_record(random.Random(SEED), "named", STATES // 5 * 2)
 
 
 def test_power_again():
-    one_record(random.Random(SEED + 1), False)
+    one_record(random.Random(SEED + 1), "struck", STATES // 5 * 2)
+
+
+def test_power_alone():
+    one_record(random.Random(SEED + 2), "calm", STATES // 5)
 
 
 def whole_way(m, s, rng):
