@@ -35,7 +35,7 @@ def run(s, args, at=0, times=1):
     """garner with its allocation `at` failing."""
     env = preload(MALLOC, CRASH_STATE=s.state, CRASH_AT=at, CRASH_FOR=times)
     try:
-        return s.run(*args, env=env, timeout=10)
+        return s.run(*args, env=env, timeout=30)
     except subprocess.TimeoutExpired:
         return subprocess.CompletedProcess(args, 124, "", "no end")
 
