@@ -110,7 +110,7 @@ harvest_choice_told(const struct source_table *t,
 			buf_printf(&b, "%s%s %.3g ms", b.len > 0 ? ", " : ": ",
 			    harvest_form_name((enum harvest_form)i),
 			    us / 1000);
-	msg_info("harvest", "%s: the cheapest form of asking is %s now "
+	msg_info("harvest", "the cheapest form of asking for %s is %s now "
 	    "(source.forms)%s", t->name, harvest_form_name(c->use),
 	    buf_str(&b));
 	buf_fini(&b);

@@ -78,8 +78,8 @@ def test_the_cheapest():
             assert known["use"] == best, known
             costs = {f: known[f]["us"] for f in servers}
             assert min(costs, key=costs.get) == best, costs
-            last = re.findall(r"the cheapest form of asking is (\w+) now",
-                              said)
+            last = re.findall(r"the cheapest form of asking for \w+ is "
+                              r"(\w+) now", said)
             assert (last or ["set"])[-1] == best, said
             since = len(m.requests())
             said = harvest(s).stderr
