@@ -11,6 +11,7 @@ every answer is decoded, journaled, synced and noted in a ledger.
 
 import contextlib
 import functools
+import glob
 import json
 import os
 import re
@@ -27,6 +28,7 @@ import urllib.request
 from harness import BUILD, GARNER, SRC, Mock, Site, wait_for
 
 BENCH_FETCH = os.path.join(BUILD, "tests/bench/bench_fetch")
+BENCH_ENCODE = os.path.join(BUILD, "tests/bench/bench_encode")
 CONNECTOR = os.path.join(SRC, "conf/connectors/pi.yaml")
 FROM, TO = "2026-03-01T11:00:00Z", "2026-03-01T12:00:00Z"
 DENSITY = "fast=1s,medium=1s,slow=1s"
@@ -269,6 +271,24 @@ def harvest_once(mock, workers):
     if stats["streams_failed"] > 0 or stats["values"] == 0:
         raise RuntimeError("harvest: not all was read: %s" % r.stdout)
     return stats["values"] / seconds, stats
+
+
+def encode(figure, rounds):
+    """What the rows of a harvest of large answers cost the journal, in CPU
+    time; decoding too, which compaction pays."""
+    with Mock("--tags", TAGS, "--density", DENSITY, "--no-gzip") as m, \
+            Site(m.url, size=TAGS // 5, **{
+                "from": HARVEST_FROM,
+                "harvest": "  window_max: %ds\n" % WINDOW}) as s:
+        s.garner("harvest")
+        journal, = glob.glob(os.path.join(
+            s.data, "bronze", "*", "pi_timeseries", "group-1"))
+        r = subprocess.run(pinned(1, [BENCH_ENCODE, journal, str(rounds)]),
+                           stdout=subprocess.PIPE, text=True, check=True)
+    out = dict(x.split("\t", 1) for x in r.stdout.splitlines())
+    figure("encode_row_bytes", float(out["bytes"]), "bytes")
+    for name in ("encode", "compress", "decompress", "decode"):
+        figure("%s_row" % name, float(out[name + "_ns"]), "CPU ns")
 
 
 def python_once(mock, path):

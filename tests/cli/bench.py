@@ -3,7 +3,7 @@ name, baseline value, ratio ("-" where there is none). Each ratio is measured
 in one run, the two sides alternating, median of five (GARNER_BENCH_ROUNDS).
 
     make bench               everything
-    make bench BENCH=fetch   one part: fetch, harvest, compact, verify
+    make bench BENCH=fetch   one part: fetch, harvest, encode, ...
 """
 
 import glob
@@ -226,8 +226,12 @@ def fetch():
     fetch_bench.fetch(figure, ROUNDS)
 
 
-PARTS = {"fetch": fetch, "harvest": harvest, "compact": compact,
-         "verify": verify}
+def encode():
+    fetch_bench.encode(figure, ROUNDS)
+
+
+PARTS = {"fetch": fetch, "harvest": harvest, "encode": encode,
+         "compact": compact, "verify": verify}
 chosen = sys.argv[1:] or list(PARTS)
 for part in chosen:
     if part not in PARTS:
