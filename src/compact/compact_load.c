@@ -15,6 +15,7 @@
 #include "base/base_limits.h"
 #include "base/err.h"
 #include "base/must.h"
+#include "base/search.h"
 #include "base/ticks.h"
 #include "compact/compact_int.h"
 #include "source/source.h"
@@ -228,18 +229,20 @@ add_block(struct compact_load *l, const struct journal_block *b)
 
 /* --- days ---------------------------------------------------------------- */
 
+static bool
+is_earlier(const void *item, const void *day)
+{
+	const struct compact_day *d = item;
+
+	return (d->day < *(const int32_t *)day);
+}
+
 static struct compact_day *
 day_find(struct compact_days *d, int32_t day)
 {
-	size_t lo = 0, hi = d->n, mid;
+	size_t lo;
 
-	while (lo < hi) {
-		mid = lo + (hi - lo) / 2;
-		if (d->day[mid].day < day)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
+	lo = search_first(d->day, d->n, sizeof(d->day[0]), is_earlier, &day);
 	if (lo < d->n && d->day[lo].day == day)
 		return (&d->day[lo]);
 	if (d->n == d->cap) {

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "base/must.h"
+#include "base/search.h"
 #include "base/ticks.h"
 #include "harvest/harvest_int.h"
 
@@ -73,20 +74,20 @@ frame_of(const struct source_table *t, const struct rows *r, uint32_t i,
 	return (true);
 }
 
+static bool
+begins_before(const void *item, const void *t)
+{
+	const struct ledger_open *o = item;
+
+	return (o->start < *(const int64_t *)t);
+}
+
 /* The first that does not begin before t. */
 static size_t
 first_at(const struct harvest_open *k, int64_t t)
 {
-	size_t lo = 0, hi = k->n, mid;
 
-	while (lo < hi) {
-		mid = lo + (hi - lo) / 2;
-		if (k->o[mid].start < t)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return (lo);
+	return (search_first(k->o, k->n, sizeof(k->o[0]), begins_before, &t));
 }
 
 /* Its place, or n. */

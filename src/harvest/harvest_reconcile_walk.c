@@ -16,6 +16,7 @@
 #include "base/buf.h"
 #include "base/hash.h"
 #include "base/must.h"
+#include "base/search.h"
 #include "base/ticks.h"
 #include "harvest/harvest_int.h"
 #include "loop/loop.h"
@@ -164,20 +165,20 @@ tell(struct check *c, const char *name, const char *key, uint64_t ours,
 	c->o->differs(c->o->cookie, &d);
 }
 
+static bool
+is_below(const void *item, const void *key)
+{
+	const struct own *x = item;
+
+	return (x->key < *(const uint64_t *)key);
+}
+
 /* The first one of the key, or of a greater one. */
 static size_t
 find(const struct check *c, uint64_t key)
 {
-	size_t lo = 0, hi = c->n, mid;
 
-	while (lo < hi) {
-		mid = lo + (hi - lo) / 2;
-		if (c->own[mid].key < key)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return (lo);
+	return (search_first(c->own, c->n, sizeof(c->own[0]), is_below, &key));
 }
 
 /* Two walks may have met it under one parent and another: any will do. */

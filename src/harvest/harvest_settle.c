@@ -16,27 +16,28 @@
 #include <string.h>
 
 #include "base/must.h"
+#include "base/search.h"
 #include "base/ticks.h"
 #include "harvest/harvest_series_int.h"
 
 /* So many values are taken to be as much work for a server as a window. */
 #define VALUES_WORTH 256
 
+static bool
+is_earlier(const void *t, const void *cut)
+{
+
+	return (*(const int64_t *)t < *(const int64_t *)cut);
+}
+
 /* Rows of [from, from + n) are ascending in time: the first at or after. */
 static uint32_t
 rows_until(const struct rows *r, uint32_t col, uint32_t from, uint32_t n,
     int64_t cut)
 {
-	uint32_t lo = from, hi = from + n, mid;
+	const int64_t *t = r->v[col].i64 + from;
 
-	while (lo < hi) {
-		mid = lo + (hi - lo) / 2;
-		if (r->v[col].i64[mid] < cut)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return (lo - from);
+	return ((uint32_t)search_first(t, n, sizeof(*t), is_earlier, &cut));
 }
 
 static void
@@ -178,24 +179,27 @@ known_get(struct known *n, struct harvest_series *s, uint32_t index,
 
 /* --- one stream's part of an answer -------------------------------------- */
 
+static bool
+begins_before(const void *item, const void *a)
+{
+	const struct ledger_cell *k = item;
+
+	return (k->a < *(const int64_t *)a);
+}
+
 static void
 part_from(const struct harvest_series *s, const struct known *n, int64_t a,
     int64_t cut, struct part *p)
 {
 	const struct ledger_cell *k;
-	size_t lo = 0, hi = n->n, mid;
+	size_t lo;
 
 	p->a = a;
 	p->b = cut;
 	p->before = NULL;
 	p->cell = a >= s->cells_from;
-	while (lo < hi) {		/* the first at or after a */
-		mid = lo + (hi - lo) / 2;
-		if (n->cells[mid].a < a)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
+	lo = search_first(n->cells, n->n, sizeof(n->cells[0]), begins_before,
+	    &a);
 	k = lo < n->n ? &n->cells[lo] : NULL;
 	if (k != NULL && k->a == a) {
 		p->b = k->b;

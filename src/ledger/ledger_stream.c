@@ -10,6 +10,7 @@
 
 #include "base/err.h"
 #include "base/must.h"
+#include "base/search.h"
 #include "base/ticks.h"
 #include "ledger/ledger_int.h"
 
@@ -145,20 +146,21 @@ open_insert(struct ledger_stream *s, size_t at, const struct ledger_open *o)
 	s->nopen++;
 }
 
+static bool
+is_before(const void *item, const void *o)
+{
+
+	return (ledger_open_cmp(item, o) < 0);
+}
+
 void
 ledger_stream_open(struct ledger_stream *s, const struct ledger_open *o,
     bool yes)
 {
-	size_t lo = 0, hi = s->nopen, mid;
+	size_t lo;
 	bool there;
 
-	while (lo < hi) {		/* the first that is not before it */
-		mid = lo + (hi - lo) / 2;
-		if (ledger_open_cmp(&s->open[mid], o) < 0)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
+	lo = search_first(s->open, s->nopen, sizeof(*o), is_before, o);
 	there = lo < s->nopen && ledger_open_cmp(&s->open[lo], o) == 0;
 	if (yes && !there) {
 		open_insert(s, lo, o);
