@@ -273,29 +273,16 @@ read_blocks(struct harvest_series *s, struct journal_reader *r,
 static int
 read_group(struct harvest_series *s, uint32_t group, struct err *e)
 {
-	const struct harvest_options *o = &s->h->opt;
-	const struct journal_pos start = { 0, 0 };
 	struct journal_reader *r;
-	struct ledger_txn *txn;
-	struct ledger_group g;
-	char *dir;
 	int rc;
 
 	s->before->group = group;
-	if ((rc = ledger_read_begin(s->h->ledger, &txn, e)) != 0)
+	rc = harvest_group_read(s->h, s->table, group,
+	    HARVEST_GROUP_BEGINNING, &r, e);
+	if (rc != 0 || r == NULL)
 		return (rc);
-	rc = ledger_group_get(txn, s->table->name, group, &g, e);
-	ledger_read_end(txn);
-	if (rc != 0 || g.batches == 0)
-		return (rc);
-	dir = harvest_journal_dir(o->data_dir, o->source_name,
-	    s->table->name, group);
-	rc = journal_reader_open(s->h->sys, dir, &start, &g.pos, false, &r, e);
-	if (rc == 0) {
-		rc = read_blocks(s, r, e);
-		journal_reader_close(r);
-	}
-	free(dir);
+	rc = read_blocks(s, r, e);
+	journal_reader_close(r);
 	return (rc);
 }
 

@@ -15,6 +15,7 @@
  *				ledger
  *	harvest_walk.c		lists: pages of walks and frames
  *	harvest_frames.c	windows of frames, and what is new in them
+ *	harvest_group.c		reading of what is committed of a group
  *	harvest_open.c		frames that were open
  *	harvest_series.c	series: windows of streams; with
  *				harvest_ask.c, harvest_settle.c
@@ -150,6 +151,19 @@ size_t harvest_open_bytes(const struct harvest *);
 size_t harvest_batch_bytes(const struct harvest *);
 bool harvest_batches_idle(const struct harvest *);
 void harvest_writers_close(struct harvest *);
+
+/*
+ * harvest_group.c: a reader of what is committed of a group, from the
+ * journal's beginning or that of the last complete walk; the caller closes
+ * it. *reader is NULL when nothing is committed.
+ */
+enum harvest_group_from {
+	HARVEST_GROUP_BEGINNING,
+	HARVEST_GROUP_LAST_WALK,
+};
+int harvest_group_read(struct harvest *, const struct source_table *,
+    uint32_t group, enum harvest_group_from, struct journal_reader **,
+    struct err *);
 
 /* Classes of requests, as fetch and its breakers tell them apart. */
 enum harvest_asks {

@@ -501,18 +501,11 @@ count_events(struct rec *r)
 static int
 read_ours(struct rec *r, struct err *e)
 {
-	struct harvest *h = r->h;
-	const struct journal_pos start = { 0, 0 };
 	struct journal_reader *reader;
-	struct ledger_txn *txn;
-	struct ledger_group g;
-	char *dir;
 	int rc;
 
-	if ((rc = ledger_read_begin(h->ledger, &txn, e)) != 0)
-		return (rc);
-	rc = ledger_group_get(txn, r->table->name, r->group, &g, e);
-	ledger_read_end(txn);
+	rc = harvest_group_read(r->h, r->table, r->group,
+	    HARVEST_GROUP_BEGINNING, &reader, e);
 	if (rc != 0)
 		return (rc);
 	/* cut windows were put at the end */
@@ -520,15 +513,10 @@ read_ours(struct rec *r, struct err *e)
 		qsort(r->w, r->n, sizeof(r->w[0]), by_key);
 	index_windows(r);
 	r->nevents = r->nagain = 0;
-	dir = harvest_journal_dir(h->opt.data_dir, h->opt.source_name,
-	    r->table->name, r->group);
-	rc = journal_reader_open(h->sys, dir, &start, &g.pos, false, &reader,
-	    e);
-	if (rc == 0) {
+	if (reader != NULL) {
 		rc = read_blocks(r, reader, e);
 		journal_reader_close(reader);
 	}
-	free(dir);
 	if (rc == 0)
 		count_events(r);
 	return (rc);

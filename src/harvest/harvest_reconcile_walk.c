@@ -110,29 +110,16 @@ read_blocks(struct check *c, struct journal_reader *reader, row_fn *fn,
 static int
 read_ours(struct check *c, row_fn *fn, bool *walked, struct err *e)
 {
-	struct harvest *h = c->h;
 	struct journal_reader *reader;
-	struct ledger_txn *txn;
-	struct ledger_group g;
-	char *dir;
 	int rc;
 
-	if ((rc = ledger_read_begin(h->ledger, &txn, e)) != 0)
-		return (rc);
-	rc = ledger_group_get(txn, c->table->name, 0, &g, e);
-	ledger_read_end(txn);
-	*walked = rc == 0 && g.batches > 0;
+	rc = harvest_group_read(c->h, c->table, 0, HARVEST_GROUP_LAST_WALK,
+	    &reader, e);
+	*walked = rc == 0 && reader != NULL;
 	if (!*walked)
 		return (rc);
-	dir = harvest_journal_dir(h->opt.data_dir, h->opt.source_name,
-	    c->table->name, 0);
-	rc = journal_reader_open(h->sys, dir, &g.run, &g.pos, false, &reader,
-	    e);
-	if (rc == 0) {
-		rc = read_blocks(c, reader, fn, e);
-		journal_reader_close(reader);
-	}
-	free(dir);
+	rc = read_blocks(c, reader, fn, e);
+	journal_reader_close(reader);
 	return (rc);
 }
 
