@@ -177,6 +177,13 @@ struct parquet_range {
 	struct parquet_text_bound min_s, max_s;
 };
 
+/* The smallest and the largest of n > 0 values; of doubles also whether one
+ * is a NaN, and then the others mean nothing. */
+void parquet_extent_i32(const int32_t *, size_t n, int64_t *min,
+    int64_t *max);
+void parquet_extent_i64(const int64_t *, size_t n, int64_t *min,
+    int64_t *max);
+bool parquet_extent_f64(const double *, size_t n, double *min, double *max);
 void parquet_range_bools(struct parquet_range *, const uint8_t *, size_t n);
 void parquet_range_i32(struct parquet_range *, const int32_t *, size_t n);
 void parquet_range_i64(struct parquet_range *, const int64_t *, size_t n);

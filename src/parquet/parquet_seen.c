@@ -90,56 +90,11 @@ parquet_seen_wrong(const struct parquet_seen *s,
 /* --- of a page ----------------------------------------------------------- */
 
 static void
-see_i64(struct parquet_seen *s, const int64_t *x, uint32_t n)
-{
-	int64_t min = x[0], max = x[0];
-	uint32_t i;
-
-	for (i = 1; i < n; i++) {
-		min = x[i] < min ? x[i] : min;
-		max = x[i] > max ? x[i] : max;
-	}
-	s->min_i = min;
-	s->max_i = max;
-}
-
-static void
-see_i32(struct parquet_seen *s, const int32_t *x, uint32_t n)
-{
-	int32_t min = x[0], max = x[0];
-	uint32_t i;
-
-	for (i = 1; i < n; i++) {
-		min = x[i] < min ? x[i] : min;
-		max = x[i] > max ? x[i] : max;
-	}
-	s->min_i = min;
-	s->max_i = max;
-}
-
-static void
 see_bools(struct parquet_seen *s, const uint8_t *x, uint32_t n)
 {
 
 	s->min_i = memchr(x, 0, n) == NULL;
 	s->max_i = memchr(x, 1, n) != NULL;
-}
-
-static void
-see_f64(struct parquet_seen *s, const double *x, uint32_t n)
-{
-	double min = x[0], max = x[0];
-	bool nan = false;
-	uint32_t i;
-
-	for (i = 0; i < n; i++) {
-		min = x[i] < min ? x[i] : min;
-		max = x[i] > max ? x[i] : max;
-		nan |= x[i] != x[i];
-	}
-	s->min_f = min;
-	s->max_f = max;
-	s->nan = nan;
 }
 
 /* A text is looked at once, however many values in a row are it. */
@@ -180,14 +135,15 @@ parquet_seen_page(struct parquet_seen *s, const struct parquet_source *p)
 		see_bools(s, x, p->nvals);
 		break;
 	case ROWS_INT32:
-		see_i32(s, x, p->nvals);
+		parquet_extent_i32(x, p->nvals, &s->min_i, &s->max_i);
 		break;
 	case ROWS_INT64:
 	case ROWS_TICKS:
-		see_i64(s, x, p->nvals);
+		parquet_extent_i64(x, p->nvals, &s->min_i, &s->max_i);
 		break;
 	case ROWS_DOUBLE:
-		see_f64(s, x, p->nvals);
+		s->nan = parquet_extent_f64(x, p->nvals, &s->min_f,
+		    &s->max_f);
 		break;
 	case ROWS_STRING:
 	case ROWS_LIST:

@@ -13,6 +13,46 @@
 
 #define DELTA_TEXT_MAX 32	/* bytes of text in struct parquet_stat */
 
+/* Of n > 0 values, without a branch: several are compared at once. */
+#define EXTENT(type) do {						\
+	type low = x[0], high = x[0];					\
+									\
+	for (i = 1; i < n; i++) {					\
+		low = x[i] < low ? x[i] : low;				\
+		high = x[i] > high ? x[i] : high;			\
+	}								\
+	*min = low;							\
+	*max = high;							\
+} while (0)
+
+void
+parquet_extent_i32(const int32_t *x, size_t n, int64_t *min, int64_t *max)
+{
+	size_t i;
+
+	EXTENT(int32_t);
+}
+
+void
+parquet_extent_i64(const int64_t *x, size_t n, int64_t *min, int64_t *max)
+{
+	size_t i;
+
+	EXTENT(int64_t);
+}
+
+bool
+parquet_extent_f64(const double *x, size_t n, double *min, double *max)
+{
+	int nan = 0;
+	size_t i;
+
+	EXTENT(double);
+	for (i = 0; i < n; i++)
+		nan |= x[i] != x[i];
+	return (nan != 0);
+}
+
 static void
 see_ints(struct parquet_range *r, int64_t min, int64_t max)
 {
@@ -35,15 +75,11 @@ parquet_range_bools(struct parquet_range *r, const uint8_t *x, size_t n)
 void
 parquet_range_i32(struct parquet_range *r, const int32_t *x, size_t n)
 {
-	int32_t min, max;
-	size_t i;
+	int64_t min, max;
 
 	if (n == 0)
 		return;
-	for (min = max = x[0], i = 1; i < n; i++) {
-		min = x[i] < min ? x[i] : min;
-		max = x[i] > max ? x[i] : max;
-	}
+	parquet_extent_i32(x, n, &min, &max);
 	see_ints(r, min, max);
 }
 
@@ -51,14 +87,10 @@ void
 parquet_range_i64(struct parquet_range *r, const int64_t *x, size_t n)
 {
 	int64_t min, max;
-	size_t i;
 
 	if (n == 0)
 		return;
-	for (min = max = x[0], i = 1; i < n; i++) {
-		min = x[i] < min ? x[i] : min;
-		max = x[i] > max ? x[i] : max;
-	}
+	parquet_extent_i64(x, n, &min, &max);
 	see_ints(r, min, max);
 }
 
@@ -80,17 +112,10 @@ void
 parquet_range_f64(struct parquet_range *r, const double *x, size_t n)
 {
 	double min, max;
-	int nan = 0;
-	size_t i;
 
 	if (n == 0)
 		return;
-	for (min = max = x[0], i = 0; i < n; i++) {
-		min = x[i] < min ? x[i] : min;
-		max = x[i] > max ? x[i] : max;
-		nan |= x[i] != x[i];
-	}
-	if (nan)
+	if (parquet_extent_f64(x, n, &min, &max))
 		r->lost = true;
 	else
 		see_doubles(r, min, max);
