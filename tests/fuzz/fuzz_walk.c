@@ -9,6 +9,7 @@
 #include "base/err.h"
 #include "base/must.h"
 #include "fuzz.h"
+#include "fuzz_source.h"
 #include "rows/rows.h"
 #include "source/source.h"
 
@@ -51,15 +52,10 @@ fuzz_seed(unsigned i, struct buf *b)
 int
 LLVMFuzzerInitialize(int *argc, char ***argv)
 {
-	const char *dir = getenv("srcdir");
-	struct err e = ERR_INIT;
-	char *path = must_sprintf("%s/conf/connectors/pi.yaml",
-	    dir != NULL ? dir : ".");
 
 	(void)argc;
 	(void)argv;
-	MUST(source_load(path, &source, &e) == 0);
-	free(path);
+	source = fuzz_source();
 	return (0);
 }
 

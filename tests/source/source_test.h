@@ -41,6 +41,23 @@ test_source(void)
 	return (s);
 }
 
+/* For a group of tests of it. */
+static inline int
+test_setup(void **state)
+{
+
+	*state = test_source();
+	return (0);
+}
+
+static inline int
+test_teardown(void **state)
+{
+
+	source_free(*state);
+	return (0);
+}
+
 /* A copy with " for ', and room behind it for the parser. */
 static inline char *
 test_body(const char *text, size_t *len)

@@ -209,22 +209,6 @@ test_mutations(void **state)
 	}
 }
 
-static int
-setup(void **state)
-{
-
-	*state = test_source();
-	return (0);
-}
-
-static int
-teardown(void **state)
-{
-
-	source_free(*state);
-	return (0);
-}
-
 int
 main(void)
 {
@@ -235,5 +219,5 @@ main(void)
 		cmocka_unit_test(test_mutations),
 	};
 
-	return (cmocka_run_group_tests(tests, setup, teardown));
+	return (cmocka_run_group_tests(tests, test_setup, test_teardown));
 }

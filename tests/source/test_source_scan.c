@@ -391,22 +391,6 @@ test_usual(void **state)
 	assert_false(is_scanned(t, "{'Items':[],'Errors':['x']}"));
 }
 
-static int
-setup(void **state)
-{
-
-	*state = test_source();
-	return (0);
-}
-
-static int
-teardown(void **state)
-{
-
-	source_free(*state);
-	return (0);
-}
-
 int
 main(void)
 {
@@ -415,5 +399,5 @@ main(void)
 		cmocka_unit_test(test_equal),
 	};
 
-	return (cmocka_run_group_tests(tests, setup, teardown));
+	return (cmocka_run_group_tests(tests, test_setup, test_teardown));
 }

@@ -22,22 +22,6 @@ static const struct source_stream STREAM_X = { .key = X, .name = "TAG.X" },
     STREAM_Y = { .key = Y, .name = "TAG.Y" };
 static const struct source_stream *const STREAMS[] = { &STREAM_X, &STREAM_Y };
 
-static int
-setup(void **state)
-{
-
-	*state = test_source();
-	return (0);
-}
-
-static int
-teardown(void **state)
-{
-
-	source_free(*state);
-	return (0);
-}
-
 struct decoded {
 	struct rows *rows;
 	struct source_page pages[2];
@@ -532,5 +516,5 @@ main(void)
 		cmocka_unit_test(test_cap),
 	};
 
-	return (cmocka_run_group_tests(tests, setup, teardown));
+	return (cmocka_run_group_tests(tests, test_setup, test_teardown));
 }

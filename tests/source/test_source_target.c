@@ -7,22 +7,6 @@
 #define POINT "I1DPOywdb1lKd0iaCxEiM0RVZgkhAAAA"
 #define A 17092512000000000LL		/* 2024-03-01T00:00:00Z */
 
-static int
-setup(void **state)
-{
-
-	*state = test_source();
-	return (0);
-}
-
-static int
-teardown(void **state)
-{
-
-	source_free(*state);
-	return (0);
-}
-
 static const struct {
 	const char *table;
 	struct source_walk walk;
@@ -171,5 +155,5 @@ main(void)
 		cmocka_unit_test(test_clock),
 	};
 
-	return (cmocka_run_group_tests(tests, setup, teardown));
+	return (cmocka_run_group_tests(tests, test_setup, test_teardown));
 }

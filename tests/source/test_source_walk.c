@@ -9,22 +9,6 @@
 #define G "Oywdb1lKd0iaCxEiM0RVZg"
 
 static int
-setup(void **state)
-{
-
-	*state = test_source();
-	return (0);
-}
-
-static int
-teardown(void **state)
-{
-
-	source_free(*state);
-	return (0);
-}
-
-static int
 decode(struct source *s, const char *table, const char *text,
     struct rows **rows, uint32_t *items, struct err *e)
 {
@@ -280,5 +264,5 @@ main(void)
 		cmocka_unit_test(test_mutations),
 	};
 
-	return (cmocka_run_group_tests(tests, setup, teardown));
+	return (cmocka_run_group_tests(tests, test_setup, test_teardown));
 }
