@@ -508,19 +508,24 @@ msync(void *p, size_t n, int flags)
 
 /* --- names --------------------------------------------------------------- */
 
+/* From one path to another, which is then the one it is about; or of one
+ * path, `to` is "", with its mode. */
 static int
-two_names(const char *from, const char *to, long call, enum crash_op op,
-    const char *name)
+change_name(const char *name, enum crash_op op, long call, const char *from,
+    const char *to, mode_t mode)
 {
+	bool two = to[0] != '\0';
+	const char *about = two ? to : from;
+	const long second = two ? (long)to : (long)mode;
 	enum action act;
 	long rc;
 
-	if (!ours(to))
-		return ((int)syscall(call, from, to));
-	if ((act = called(CRASH_NAME, name, to)) == DO_FAIL)
+	if (!ours(about))
+		return ((int)syscall(call, from, second));
+	if ((act = called(CRASH_NAME, name, about)) == DO_FAIL)
 		return (-1);
 	(void)pthread_mutex_lock(&lock);
-	if ((rc = syscall(call, from, to)) == 0)
+	if ((rc = syscall(call, from, second)) == 0)
 		record(op, from, to, 0, NULL, 0);
 	(void)pthread_mutex_unlock(&lock);
 	if (act == DO_AFTER)
@@ -531,51 +536,35 @@ two_names(const char *from, const char *to, long call, enum crash_op op,
 int
 rename(const char *from, const char *to)
 {
-	return (two_names(from, to, SYS_rename, CRASH_OP_RENAME, "rename"));
+	return (change_name("rename", CRASH_OP_RENAME, SYS_rename, from, to,
+	    0));
 }
 
 int
 link(const char *from, const char *to)
 {
-	return (two_names(from, to, SYS_link, CRASH_OP_LINK, "link"));
-}
-
-static int
-one_name(const char *path, mode_t mode, long call, enum crash_op op,
-    const char *name)
-{
-	enum action act;
-	long rc;
-
-	if (!ours(path))
-		return ((int)syscall(call, path, mode));
-	if ((act = called(CRASH_NAME, name, path)) == DO_FAIL)
-		return (-1);
-	(void)pthread_mutex_lock(&lock);
-	if ((rc = syscall(call, path, mode)) == 0)
-		record(op, path, "", 0, NULL, 0);
-	(void)pthread_mutex_unlock(&lock);
-	if (act == DO_AFTER)
-		stop_here();
-	return ((int)rc);
+	return (change_name("link", CRASH_OP_LINK, SYS_link, from, to, 0));
 }
 
 int
 unlink(const char *path)
 {
-	return (one_name(path, 0, SYS_unlink, CRASH_OP_UNLINK, "unlink"));
+	return (change_name("unlink", CRASH_OP_UNLINK, SYS_unlink, path, "",
+	    0));
 }
 
 int
 rmdir(const char *path)
 {
-	return (one_name(path, 0, SYS_rmdir, CRASH_OP_RMDIR, "rmdir"));
+	return (change_name("rmdir", CRASH_OP_RMDIR, SYS_rmdir, path, "",
+	    0));
 }
 
 int
 mkdir(const char *path, mode_t mode)
 {
-	return (one_name(path, mode, SYS_mkdir, CRASH_OP_MKDIR, "mkdir"));
+	return (change_name("mkdir", CRASH_OP_MKDIR, SYS_mkdir, path, "",
+	    mode));
 }
 
 /* --- the network --------------------------------------------------------- */
