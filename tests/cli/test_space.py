@@ -6,6 +6,7 @@ GARNER_TEST_FILLS: how often a waiting run is stopped so (default 2).
 """
 
 import errno
+import functools
 import json
 import os
 import subprocess
@@ -88,6 +89,17 @@ def small(kind, mib=64):
     return s
 
 
+def on_small_disks(test):
+    """Once on each kind of disk that can be mounted here."""
+    @functools.wraps(test)
+    def run():
+        for kind in ("tmpfs", "ext4"):
+            with small(kind) as d:
+                if d.ok:
+                    test(d)
+    return run
+
+
 def site(m, d, **options):
     s = Site(m.url, **options)
     s.data = os.path.join(d.dir, "data")
@@ -95,69 +107,60 @@ def site(m, d, **options):
     return s
 
 
-def test_a_run_ends():
-    for kind in ("tmpfs", "ext4"):
-        with small(kind) as d:
-            if not d.ok:
-                continue
-            with Mock(*WORLD) as m, site(m, d, size=20) as s:
-                s.garner("discover")
-                d.fill(2 * MIB)
-                asked = m.stats()["requests"]["total"]
-                r = s.garner("harvest", status=74)
-                one_line(r, "no space left", "reserve", d.dir)
-                # its clock and no more
-                assert m.stats()["requests"]["total"] <= asked + 1
-                s.garner("gaps", status=1)
-                # not a byte: still no signal, and what is there is read
-                d.fill()
-                r = s.garner("harvest", status=74)
-                assert "pace" in one_line(r, "pace left"), r.stderr
-                s.garner("status")
-                s.garner("gaps", status=1)
-                d.empty()
-                s.garner("harvest")
-                s.garner("compact")
-                check_silver(m, s, A, B)
+@on_small_disks
+def test_a_run_ends(d):
+    with Mock(*WORLD) as m, site(m, d, size=20) as s:
+        s.garner("discover")
+        d.fill(2 * MIB)
+        asked = m.stats()["requests"]["total"]
+        r = s.garner("harvest", status=74)
+        one_line(r, "no space left", "reserve", d.dir)
+        # its clock and no more
+        assert m.stats()["requests"]["total"] <= asked + 1
+        s.garner("gaps", status=1)
+        # not a byte: still no signal, and what is there is read
+        d.fill()
+        r = s.garner("harvest", status=74)
+        assert "pace" in one_line(r, "pace left"), r.stderr
+        s.garner("status")
+        s.garner("gaps", status=1)
+        d.empty()
+        s.garner("harvest")
+        s.garner("compact")
+        check_silver(m, s, A, B)
 
 
-def test_nothing_to_begin_with():
+@on_small_disks
+def test_nothing_to_begin_with(d):
     """A first run on a full disk: LMDB's lock file is no SIGBUS."""
-    for kind in ("tmpfs", "ext4"):
-        with small(kind) as d:
-            if not d.ok:
-                continue
-            with Mock(*WORLD) as m, site(m, d, size=20) as s:
-                d.fill()
-                r = s.garner("harvest", status=None)
-                assert r.returncode in (73, 74), (r.returncode, r.stderr)
-                one_line(r, "pace left")
-                d.empty()
-                s.garner("discover")
-                os.unlink(os.path.join(s.data, "ledger/lock.mdb"))
-                d.fill()
-                r = s.garner("status", status=74)
-                one_line(r, "pace left")
-                d.empty()
-                s.garner("harvest")
-                s.garner("compact")
-                check_silver(m, s, A, B)
+    with Mock(*WORLD) as m, site(m, d, size=20) as s:
+        d.fill()
+        r = s.garner("harvest", status=None)
+        assert r.returncode in (73, 74), (r.returncode, r.stderr)
+        one_line(r, "pace left")
+        d.empty()
+        s.garner("discover")
+        os.unlink(os.path.join(s.data, "ledger/lock.mdb"))
+        d.fill()
+        r = s.garner("status", status=74)
+        one_line(r, "pace left")
+        d.empty()
+        s.garner("harvest")
+        s.garner("compact")
+        check_silver(m, s, A, B)
 
 
-def test_a_run_waits():
+@on_small_disks
+def test_a_run_waits(d):
     """In turn to the reserve, and to the last byte with commits under way."""
-    for kind in ("tmpfs", "ext4"):
-        with small(kind) as d:
-            if not d.ok:
-                continue
-            with Mock(*WORLD, "--latency", "20ms") as m, site(
-                    m, d, size=20, fetch="fetch: {in_flight: 2, "
-                    "adaptive: false}\n", harvest="  space_wait: 60s\n"
-                    "  page_items: 20\n  commit_every: 20ms\n") as s:
-                s.garner("discover")
-                waits(m, s, d)
-                s.garner("compact")
-                check_silver(m, s, A, B)
+    with Mock(*WORLD, "--latency", "20ms") as m, site(
+            m, d, size=20, fetch="fetch: {in_flight: 2, "
+            "adaptive: false}\n", harvest="  space_wait: 60s\n"
+            "  page_items: 20\n  commit_every: 20ms\n") as s:
+        s.garner("discover")
+        waits(m, s, d)
+        s.garner("compact")
+        check_silver(m, s, A, B)
 
 
 class Least(threading.Thread):
@@ -182,43 +185,40 @@ class Least(threading.Thread):
         self.join()
 
 
-def test_a_compaction_keeps_the_reserve():
+@on_small_disks
+def test_a_compaction_keeps_the_reserve(d):
     """At once, and in the midst of files and of runs: it leaves nothing, and
     takes nothing of the reserve."""
     reserve = 8 * MIB
-    for kind in ("tmpfs", "ext4"):
-        with small(kind) as d:
-            if not d.ok:
-                continue
-            keep = {"harvest": "  reserve: %d\n" % reserve}
-            with Mock("--tags", 300) as m, site(m, d, size=300, **keep) as s:
-                r = s.garner("harvest", "--json")
-                values = json.loads(r.stdout)["values"]
-                before = sorted(tree(s.data))
-                # none; for some of the files; for some of the runs
-                for leave, how in ((-2 * MIB, "{}"),
-                                   (11 * MIB // 4, "{file_rows: 30000}"),
-                                   (MIB // 5, "{memory: 1MiB}")):
-                    s.write("compact: %s\n" % how, size=300, **keep)
-                    d.fill(reserve + leave)
-                    left = d.left()
-                    with Least(d) as low:
-                        r = s.garner("compact", "--table", "pi_timeseries",
-                                     status=74)
-                    one_line(r, "no space left", "reserve", d.dir)
-                    # folders and locks are made whatever there is
-                    assert low.least >= min(reserve, left - (64 << 10)), (
-                        kind, leave, low.least, left)
-                    assert low.least < left - (99 << 10) or leave < 0, (
-                        kind, leave, low.least, left)
-                    assert sorted(tree(s.data)) == before, tree(s.data)
-                    d.empty()
-                s.write(size=300, **keep)
-                r = s.garner("compact", "--table", "pi_timeseries", "--json")
-                table, = json.loads(r.stdout)["tables"]
-                assert table["rows_read"] == values and \
-                    table["rows_total"] + table["duplicates"] == values, r
-                s.garner("verify")
+    keep = {"harvest": "  reserve: %d\n" % reserve}
+    with Mock("--tags", 300) as m, site(m, d, size=300, **keep) as s:
+        r = s.garner("harvest", "--json")
+        values = json.loads(r.stdout)["values"]
+        before = sorted(tree(s.data))
+        # none; for some of the files; for some of the runs
+        for leave, how in ((-2 * MIB, "{}"),
+                           (11 * MIB // 4, "{file_rows: 30000}"),
+                           (MIB // 5, "{memory: 1MiB}")):
+            s.write("compact: %s\n" % how, size=300, **keep)
+            d.fill(reserve + leave)
+            left = d.left()
+            with Least(d) as low:
+                r = s.garner("compact", "--table", "pi_timeseries",
+                             status=74)
+            one_line(r, "no space left", "reserve", d.dir)
+            # folders and locks are made whatever there is
+            assert low.least >= min(reserve, left - (64 << 10)), (
+                d.kind, leave, low.least, left)
+            assert low.least < left - (99 << 10) or leave < 0, (
+                d.kind, leave, low.least, left)
+            assert sorted(tree(s.data)) == before, tree(s.data)
+            d.empty()
+        s.write(size=300, **keep)
+        r = s.garner("compact", "--table", "pi_timeseries", "--json")
+        table, = json.loads(r.stdout)["tables"]
+        assert table["rows_read"] == values and \
+            table["rows_total"] + table["duplicates"] == values, r
+        s.garner("verify")
 
 
 def tree(root):
