@@ -46,8 +46,8 @@ enum fetch_auth_kind {
 
 /*
  * Where the secret is: the password, the token, or the client's. Called on
- * a worker, may block; again after a 401, so that a secret may be changed
- * while we run. *value is taken over, and wiped after use.
+ * a worker, may block; again after a 401, and after the rest that may follow
+ * (struct fetch_authorizer), so that a secret may be changed while we run. *value is taken over, and wiped after use.
  */
 struct fetch_secrets {
 	void *cookie;
@@ -267,7 +267,11 @@ void fetch_server_text(const char *body, size_t len, struct buf *);
  * from inside start() or stop(); after stop() never.
  */
 struct fetch_credentials {
-	unsigned generation;		/* another one: other values */
+	unsigned generation;		/* another one: other values, or the
+					 * same after a rest */
+	bool alone;			/* nobody accepted them yet: one
+					 * request at a time, over a connection
+					 * of its own */
 	enum fetch_auth_kind kind;
 	const char *user, *password, *token;
 };
@@ -312,14 +316,21 @@ struct fetch_transport {
  * (borrowed until the next turn), 0 when wake will be called, or ERR_* when
  * there are none, asked again whenever a request is to be sent. refused: a
  * request with that generation had a 401; true when others are there or
- * being had. hide: overwrites what must not be shown in text that came back
- * with an error. All on the loop's thread; wake never from inside a call.
+ * being had, or the same are worth another try. accepted: one had a 2xx.
+ * hide: overwrites what must not be shown in text that came back with an
+ * error. All on the loop's thread; wake never from inside a call.
+ *
+ * So that no account is locked by us, a secret that was refused is sent again
+ * once at most for each success with it, and not at all before the first: by
+ * one request, after 10 s or retry_cap_ms, with nobody sent meanwhile. What
+ * was in flight when it was refused had been sent before.
  */
 struct fetch_authorizer {
 	void *cookie;
 	int (*get)(void *, const struct fetch_credentials **out,
 	    struct err *);
 	bool (*refused)(void *, unsigned generation);
+	void (*accepted)(void *, unsigned generation);
 	void (*listen)(void *, void (*wake)(void *), void *wake_cookie);
 	void (*hide)(void *, char *text, size_t len);
 	void (*free)(void *);

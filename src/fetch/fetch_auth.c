@@ -2,9 +2,11 @@
  * What requests are authorized with. A secret is read by a worker when it is
  * first needed; with client credentials it buys a token, which is renewed
  * before it ends. A 401 to the newest credentials has them read, or bought,
- * again, once for all who wait. The same secret again is not sent again:
- * accounts are locked for that; nor is a token bought for one that was
- * refused as soon as it was bought.
+ * again, once for all who wait. The same secret is not sent again, nor is a
+ * token bought for one that was refused as soon as it was bought: accounts
+ * are locked for that. But what was accepted may have met a bad node, or an
+ * hour at which nobody can be asked: each success earns one try more, after
+ * a rest in which nobody is sent.
  *
  * Failure: get() says why, and tries again after a pause that doubles. While
  * a token lives, a failure to renew it stops nobody.
@@ -28,12 +30,18 @@
 #define FRESH_US INT64_C(60000000)
 #define PAUSE_FIRST_US INT64_C(1000000)
 #define PAUSE_MAX_US INT64_C(300000000)
+/* Before what was accepted once is sent again, unless fetch.retry_cap is
+ * shorter. */
+#define REST_US INT64_C(10000000)
 #define SECRET_LANE 62u
 
 /*
  * 1. Either `have`, or get() does not answer 1.
- * 2. At most one of `reading` and `buying`; while one is, no other begins.
+ * 2. At most one of `reading`, `buying` and `resting`; while one is, no other
+ *    begins.
  * 3. `stale` from a 401 with `now` until there are others.
+ * 4. `spare` from a success with `now` until it is spent by a rest: never two
+ *    rests without a success between them.
  */
 struct fetch_auth {
 	uint32_t magic;
@@ -45,6 +53,7 @@ struct fetch_auth {
 
 	bool have;
 	bool stale;
+	bool spare;
 	struct fetch_credentials now;	/* points to those below */
 	char *user;
 	char *password;			/* basic */
@@ -55,6 +64,10 @@ struct fetch_auth {
 
 	struct reading *reading;
 	bool buying;
+	bool resting;
+	bool rested;			/* the same will do */
+	int64_t rest_us;
+	struct loop_timer *rest;	/* pending while resting */
 	struct loop_timer *again;	/* renewal */
 	struct err err;			/* why there are none */
 	int64_t pause_us;
@@ -88,12 +101,29 @@ static void
 auth_good(struct fetch_auth *a)
 {
 	a->have = true;
-	a->stale = false;
+	a->stale = a->rested = false;
 	a->pause_us = 0;
 	a->err.code = 0;
-	a->now = (struct fetch_credentials){ a->now.generation + 1, a->kind,
-	    a->user, a->password, a->token };
+	/* Each request with a wrong password counts against the account. */
+	a->now = (struct fetch_credentials){ a->now.generation + 1,
+	    a->shop == NULL, a->kind, a->user, a->password, a->token };
 	a->wake(a->wake_cookie);
+}
+
+/* What was accepted is refused: is it worth another try, later? */
+static bool
+auth_rest(struct fetch_auth *a)
+{
+	if (a->err.code != ERR_AUTH || !a->spare)
+		return (false);
+	a->spare = false;
+	a->resting = true;
+	a->err.code = 0;
+	loop_timer_set(a->rest, a->rest_us);
+	msg_warn("auth", "the server refuses the credentials that it accepted "
+	    "before; they are tried once more in %g s",
+	    (double)a->rest_us / 1e6);
+	return (true);
 }
 
 /* There are none, or only those there were; why is in a->err. */
@@ -103,6 +133,9 @@ auth_bad(struct fetch_auth *a)
 	int64_t now_us = loop_now_us(a->loop);
 	bool first = a->pause_us == 0;
 
+	a->rested = false;
+	if ((a->stale || !a->have) && auth_rest(a))
+		return;
 	a->pause_us = first ? PAUSE_FIRST_US : a->pause_us * 2;
 	if (a->pause_us > PAUSE_MAX_US)
 		a->pause_us = PAUSE_MAX_US;
@@ -178,7 +211,8 @@ static void
 take_read(struct fetch_auth *a, char *value)
 {
 	char **place = a->kind == FETCH_AUTH_BASIC ? &a->password : &a->token;
-	bool same = a->stale && *place != NULL && strcmp(*place, value) == 0;
+	bool same = a->stale && !a->rested && *place != NULL &&
+	    strcmp(*place, value) == 0;
 
 	if (same)
 		(void)err_set(&a->err, ERR_AUTH, "the server refuses the "
@@ -222,7 +256,7 @@ reading_done(void *cookie)
 static bool
 busy(const struct fetch_auth *a)
 {
-	return (a->reading != NULL || a->buying);
+	return (a->reading != NULL || a->buying || a->resting);
 }
 
 static void
@@ -246,6 +280,20 @@ on_again(void *cookie)
 	MAGIC_CHECK(a, AUTH_MAGIC);
 	if (!busy(a))
 		auth_read(a);
+}
+
+static void
+on_rested(void *cookie)
+{
+	struct fetch_auth *a = cookie;
+
+	MAGIC_CHECK(a, AUTH_MAGIC);
+	a->resting = false;
+	a->rested = true;
+	if (a->secrets.get != NULL)
+		auth_read(a);
+	else
+		auth_good(a);
 }
 
 /* --- the table of functions ---------------------------------------------- */
@@ -282,19 +330,34 @@ auth_refused(void *cookie, unsigned generation)
 		return (true);
 	if (a->stale)
 		return (busy(a));
-	if (a->secrets.get == NULL)
+	/* Of tickets there is nothing to be read: each request asks anew. */
+	if (a->secrets.get == NULL && !a->spare)
 		return (false);
 	a->stale = true;
 	if (busy(a))
 		return (true);
-	if (a->shop != NULL && loop_now_us(a->loop) < a->fresh_until_us) {
+	if (a->secrets.get == NULL ||
+	    (a->shop != NULL && loop_now_us(a->loop) < a->fresh_until_us)) {
 		(void)err_set(&a->err, ERR_AUTH, "the server refuses a new "
 		    "token as well");
 		auth_bad(a);
-		return (false);
+		return (a->resting);
 	}
 	auth_read(a);
 	return (true);
+}
+
+static void
+auth_accepted(void *cookie, unsigned generation)
+{
+	struct fetch_auth *a = cookie;
+
+	MAGIC_CHECK(a, AUTH_MAGIC);
+	if (generation != a->now.generation)
+		return;
+	a->spare = true;
+	a->now.alone = false;
+	a->fresh_until_us = 0;
 }
 
 static void
@@ -326,6 +389,7 @@ auth_free(void *cookie)
 	if (a->reading != NULL)
 		reading_leave(a->reading);
 	fetch_token_free(a->shop);
+	loop_timer_free(a->rest);
 	loop_timer_free(a->again);
 	free(a->user);
 	fetch_secret_free(a->password);
@@ -351,6 +415,9 @@ fetch_auth_new(struct loop *loop, const struct fetch_options *o,
 	a->secrets = o->secrets;
 	a->kind = o->auth;
 	a->user = o->user != NULL ? must_strdup(o->user) : NULL;
+	a->rest = loop_timer_new(loop, on_rested, a);
+	a->rest_us = o->retry_cap_ms < REST_US / 1000 ?
+	    o->retry_cap_ms * 1000 : REST_US;
 	a->again = loop_timer_new(loop, on_again, a);
 	if (o->auth == FETCH_AUTH_OAUTH2) {
 		a->kind = FETCH_AUTH_BEARER;
@@ -364,9 +431,10 @@ fetch_auth_new(struct loop *loop, const struct fetch_options *o,
 		a->secrets.get = NULL;
 		a->have = true;
 		a->now.generation = 1;
+		a->now.alone = true;
 		a->now.kind = FETCH_AUTH_NEGOTIATE;
 	}
 	*out = (struct fetch_authorizer){ a, auth_get, auth_refused,
-	    auth_listen, auth_hide, auth_free };
+	    auth_accepted, auth_listen, auth_hide, auth_free };
 	return (0);
 }

@@ -389,8 +389,12 @@ fetch_conn_start(struct conns *s, struct fetch_transfer *t)
 	struct conn *n = TAILQ_FIRST(&s->idle);
 	bool begun;
 
-	if (t->credentials != NULL)
+	if (t->credentials != NULL) {
 		fetch_talk_credentials(s, t->credentials);
+		/* the node that refused them may be the one behind it */
+		if (t->credentials->alone)
+			n = NULL;
+	}
 	begun = n != NULL;
 	if (!begun)
 		n = conn_new(s);

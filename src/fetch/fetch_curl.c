@@ -160,6 +160,8 @@ wire_request(struct wire *w, const struct fetch_transfer *t)
 
 	if (t->credentials != NULL)
 		wire_credentials(w, t->credentials);
+	curl_easy_setopt(h, CURLOPT_FRESH_CONNECT,
+	    t->credentials != NULL && t->credentials->alone ? 1L : 0L);
 	if (c->direct)
 		curl_easy_setopt(h, CURLOPT_REQUEST_TARGET,
 		    t->url + strlen(c->origin));

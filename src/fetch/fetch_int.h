@@ -66,7 +66,8 @@ struct fetch_job {
 	unsigned tries_max;
 	unsigned tries;
 	bool about;
-	bool auth_again;		/* had a 401, and newer credentials */
+	bool auth_again;		/* the last try had a 401, and there
+					 * were newer credentials */
 	bool auth_none;			/* there are no credentials */
 	unsigned generation;		/* of those it was sent with */
 	int code;			/* of the last try */

@@ -345,12 +345,19 @@ static bool
 job_has_newer(struct fetch_job *j)
 {
 	struct fetch *f = j->f;
+	bool had = j->auth_again;
 
-	if (j->t.status != 401 || f->auth.get == NULL || j->auth_again)
+	if (f->auth.get == NULL)
 		return (false);
+	if (j->t.status != 401) {
+		j->auth_again = false;
+		if (fetch_status_code(j->t.status) == 0 && j->t.status != 0)
+			f->auth.accepted(f->auth.cookie, j->generation);
+		return (false);
+	}
 	/* What it says is worth more than that there are no others. */
 	job_explain(j);
-	if (!f->auth.refused(f->auth.cookie, j->generation))
+	if (!f->auth.refused(f->auth.cookie, j->generation) || had)
 		return (false);
 	j->auth_again = true;
 	j->tries--;

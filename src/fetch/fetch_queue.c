@@ -139,6 +139,15 @@ say_spent(struct fetch *f)
 	f->spent = what;
 }
 
+/* What may be refused is sent by one, whose answer the others wait for. */
+static bool
+one_asks(const struct fetch *f)
+{
+
+	return (f->credentials != NULL && f->credentials->alone &&
+	    f->counts[JOB_SEND] + f->counts[JOB_RECEIVE] > 0);
+}
+
 int64_t
 fetch_admit(struct fetch *f)
 {
@@ -150,7 +159,7 @@ fetch_admit(struct fetch *f)
 		return (-1);
 	for (;;) {
 		again = -1;
-		if (f->counts[JOB_QUEUED] == 0 ||
+		if (f->counts[JOB_QUEUED] == 0 || one_asks(f) ||
 		    (l = next_level(f, &again)) == NULL) {
 			if (again >= SPENT_SAID_US || f->spent != NULL)
 				say_spent(f);

@@ -69,6 +69,13 @@ client_refused(void *cookie, unsigned generation)
 }
 
 static void
+client_accepted(void *cookie, unsigned generation)
+{
+	(void)cookie;
+	(void)generation;
+}
+
+static void
 client_listen(void *cookie, void (*wake)(void *), void *wake_cookie)
 {
 	(void)cookie;
@@ -212,7 +219,7 @@ fetch_token_buy(struct fetch_token *k, char *secret)
 		k->user = percent(k->client_id);
 		k->password = percent(secret);
 		k->now = (struct fetch_credentials){ k->now.generation + 1,
-		    FETCH_AUTH_BASIC, k->user, k->password, NULL };
+		    false, FETCH_AUTH_BASIC, k->user, k->password, NULL };
 	}
 	form_put(&k->form, "scope", k->scope);
 	form_put(&k->form, "audience", k->audience);
@@ -250,7 +257,7 @@ endpoint_new(struct fetch_token *k, struct loop *loop,
     const struct fetch_options *o, fetch_transport_fn *on, struct err *e)
 {
 	const struct fetch_authorizer who = { k, client_get, client_refused,
-	    client_listen, client_hide, client_free };
+	    client_accepted, client_listen, client_hide, client_free };
 	struct fetch_options n = *o;
 	struct fetch_transport t;
 	const char *path = strstr(o->token_url, "://");

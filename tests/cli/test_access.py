@@ -73,6 +73,57 @@ def test_secret_changed_while_running():
         assert statuses(m)[401] == 1, statuses(m)
 
 
+RESTS = "; they are tried once more in 0.05 s"
+PACED = "fetch: {retry_base: 1ms, retry_cap: 50ms, in_flight: 8, %s}\n" % (
+    "adaptive: false")
+
+
+def in_the_middle(fault, status):
+    """What was accepted before is refused: stderr, and how many 401."""
+    with Mock("--tags", 40, "--basic", "me:pw", "--fault", fault) as m, Site(
+            m.url, size=5, fetch=PACED, harvest="  target_items: 300\n",
+            source=auth(type="basic", user="me",
+                        password="{env: PLANT_PASSWORD}")) as s:
+        env = dict(os.environ, PLANT_PASSWORD="pw")
+        s.garner("discover", env=env)
+        r = s.garner("harvest", env=env, status=status)
+        if status == 0:
+            s.garner("compact", env=env)
+            check_silver(m, s, A, B)
+        return r, statuses(m)[401]
+
+
+@timed
+def test_refused_now_and_then_is_asked_once_more():
+    """Each time after a rest: somebody was let in since."""
+    r, n = in_the_middle("recorded:401:every=20", 0)
+    assert n > 2 and r.stderr.count(RESTS) == n, (n, r.stderr)
+
+
+@timed
+def test_refused_for_good_is_not_asked_again():
+    """Those that were in flight at that time, and one."""
+    r, n = in_the_middle("recorded:401:after=20", 77)
+    assert r.stderr.count(RESTS) == 1, r.stderr
+    assert "401" in r.stderr.splitlines()[-1], r.stderr
+    assert 2 <= n <= 9, n
+
+
+def test_nobody_knows_yet_whether_it_is_right():
+    """However many could be asked at once: one is."""
+    with Mock("--tags", 40, "--basic", "me:pw", "--latency", "50ms") as m, \
+            Site(m.url, size=5, fetch=PACED,
+                 source=auth(type="basic", user="me",
+                             password="{env: PLANT_PASSWORD}")) as s:
+        s.garner("discover", env=dict(os.environ, PLANT_PASSWORD="pw"))
+        for cmd in ("discover", "harvest", "check"):
+            before = statuses(m).get(401, 0)
+            r = s.garner(cmd, status=77,
+                         env=dict(os.environ, PLANT_PASSWORD="wrong"))
+            assert RESTS not in r.stderr
+            assert statuses(m)[401] == before + 1, (cmd, statuses(m))
+
+
 def oauth(m, secret, more=""):
     return auth(type="oauth2", client_id="me",
                 token_url=m.url.rsplit("/", 1)[0] + "/oauth/token",

@@ -172,6 +172,7 @@ world_init(struct world *w, enum fetch_auth_kind kind)
 	w->o = (struct fetch_options){
 		.origin = "https://pi.example", .in_flight = 4,
 		.body_max = 1000, .tries = 1, .seed = 1,
+		.retry_cap_ms = 60000,
 		.auth = kind, .user = "me", .secrets = { w, get_secret },
 		.token_url = "https://login.example/token",
 		.client_id = "my id", .client_in_body =
@@ -341,6 +342,83 @@ test_same(void **state)
 	world_fini(&w);
 }
 
+/* Has the authorizer something to give now? */
+static bool
+has(struct world *w, const struct fetch_credentials **x)
+{
+	struct err e = ERR_INIT;
+	int rc = ask(w, x, &e);
+
+	assert_in_range(rc, 0, 1);
+	return (rc == 1);
+}
+
+/* Once for each success, after a rest, by one request: never twice in a row,
+ * and not before the first success. */
+static void
+test_same_once_more(void **state)
+{
+	struct world w = { .values = { "pw" } };
+	const struct fetch_credentials *x = NULL;
+	unsigned g, i;
+
+	(void)state;
+	world_init(&w, FETCH_AUTH_BASIC);
+	g = need(&w, "pw");
+	assert_true(has(&w, &x) && x->alone);
+	w.auth.accepted(w.auth.cookie, g);
+	for (i = 0; i < 3; i++) {
+		assert_true(has(&w, &x) && !x->alone);
+		assert_true(refused(&w, g));
+		/* those that were in flight */
+		assert_true(refused(&w, g));
+		while (w.reads < 2 + 2 * i)
+			assert_false(has(&w, &x) || !fake_loop_step(w.loop,
+			    INT64_MAX / 2));
+		run_s(&w, 9.9);
+		assert_false(has(&w, &x));
+		assert_int_equal(w.reads, 2 + 2 * i);
+		assert_true(refused(&w, g));
+		run_s(&w, 0.2);
+		assert_int_equal(need(&w, "pw"), g + 1);
+		assert_true(has(&w, &x) && x->alone);
+		/* one that was in flight all the time says nothing */
+		w.auth.accepted(w.auth.cookie, g);
+		assert_true(refused(&w, g++));
+		if (i < 2)
+			w.auth.accepted(w.auth.cookie, g);
+	}
+	assert_true(has(&w, &x) && x->alone);
+	assert_true(refused(&w, g));
+	need_error(&w, ERR_AUTH, SAME);
+	run_s(&w, 3600);
+	need_error(&w, ERR_AUTH, SAME);
+	/* another one is sent, and has to be accepted before it may rest */
+	w.values[0] = "new";
+	run_s(&w, 300);
+	assert_int_equal(need(&w, "new"), g + 1);
+	assert_true(refused(&w, g + 1));
+	need_error(&w, ERR_AUTH, SAME);
+	world_fini(&w);
+}
+
+/* It may have been changed while we rested. */
+static void
+test_changed_meanwhile(void **state)
+{
+	struct world w = { .values = { "old", "old", "new" } };
+	unsigned g;
+
+	(void)state;
+	world_init(&w, FETCH_AUTH_BEARER);
+	g = need(&w, "old");
+	w.auth.accepted(w.auth.cookie, g);
+	assert_true(refused(&w, g));
+	assert_int_equal(need(&w, "new"), g + 1);
+	assert_int_equal(w.reads, 3);
+	world_fini(&w);
+}
+
 /* As long as the same is refused it is read ever more rarely, but never given
  * up: when it is another at last, that is known within five minutes. */
 static void
@@ -417,6 +495,15 @@ test_negotiate(void **state)
 	assert_int_equal(x->kind, FETCH_AUTH_NEGOTIATE);
 	assert_false(refused(&w, x->generation));
 	assert_int_equal(ask(&w, &x, &e), 1);
+	/* with what was accepted it may be a bad node */
+	w.auth.accepted(w.auth.cookie, x->generation);
+	assert_true(refused(&w, x->generation));
+	assert_int_equal(ask(&w, &x, &e), 0);
+	run_s(&w, 10.1);
+	assert_int_equal(ask(&w, &x, &e), 1);
+	assert_int_equal(x->kind, FETCH_AUTH_NEGOTIATE);
+	assert_true(x->alone);
+	assert_false(refused(&w, x->generation));
 	assert_int_equal(w.reads, 0);
 	world_fini(&w);
 }
@@ -555,6 +642,17 @@ test_revoked(void **state)
 	run_s(&w, 100);
 	assert_true(refused(&w, g + 2));
 	need(&w, "t4");
+	/* and one that was accepted once at once; after that there is a rest
+	 * before the last is bought */
+	w.auth.accepted(w.auth.cookie, g + 3);
+	assert_true(refused(&w, g + 3));
+	need(&w, "t5");
+	assert_true(refused(&w, g + 4));
+	run_s(&w, 9.9);
+	assert_int_equal(w.asked, 5);
+	need(&w, "t6");
+	assert_false(refused(&w, g + 5));
+	need_error(&w, ERR_AUTH, "the server refuses a new token as well");
 	world_fini(&w);
 }
 
@@ -754,6 +852,8 @@ main(void)
 		cmocka_unit_test(test_read_once),
 		cmocka_unit_test(test_changed),
 		cmocka_unit_test(test_same),
+		cmocka_unit_test(test_same_once_more),
+		cmocka_unit_test(test_changed_meanwhile),
 		cmocka_unit_test(test_same_for_a_day),
 		cmocka_unit_test(test_unreadable),
 		cmocka_unit_test(test_bad_token),
