@@ -92,25 +92,6 @@ copy_text(struct compact_copy *y, struct rows *to, uint32_t c, uint32_t at,
 	}
 }
 
-size_t
-compact_copy_width(enum rows_type type)
-{
-
-	switch (type) {
-	case ROWS_BOOL:
-		return (1);
-	case ROWS_INT32:
-	case ROWS_STRING:
-	case ROWS_LIST:
-		return (4);
-	case ROWS_INT64:
-	case ROWS_DOUBLE:
-	case ROWS_TICKS:
-		break;
-	}
-	return (8);
-}
-
 int
 compact_copy_rows(struct compact_copy *y, struct rows *to,
     const struct rows *from, const int *map, uint32_t i, uint32_t n,
@@ -128,7 +109,7 @@ compact_copy_rows(struct compact_copy *y, struct rows *to,
 	at = to->n;
 	for (c = 0; c < to->schema->ncols; c++) {
 		type = to->schema->cols[c].type;
-		w = compact_copy_width(type);
+		w = rows_width(type);
 		col = map == NULL ? (int)c : map[c];
 		if (col < 0) {
 			memset((char *)to->v[c].data + at * w, 0, n * w);

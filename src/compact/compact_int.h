@@ -93,8 +93,6 @@ struct compact_copy {
 	uint32_t *cap;			/* [ncols] */
 };
 
-/* Bytes of a cell in its column's array. */
-size_t compact_copy_width(enum rows_type);
 void compact_copy_init(struct compact_copy *, uint32_t ncols);
 void compact_copy_fini(struct compact_copy *);
 /* Either batch was cleared or changed. */

@@ -70,7 +70,7 @@ row_bytes(const struct compact_plan *p)
 	uint32_t c;
 
 	for (c = 0; c < p->schema->ncols; c++)
-		n += 1 + compact_copy_width(p->schema->cols[c].type);
+		n += 1 + rows_width(p->schema->cols[c].type);
 	return (n);
 }
 

@@ -30,7 +30,7 @@ parquet_column_init(struct parquet_column *c, const struct rows_schema *s,
 	c->index = index;
 	c->max_def = parquet_max_def(c->col);
 	c->dicts = dicts;
-	c->dict = parquet_is_text(c->col->type);
+	c->dict = rows_is_text(c->col->type);
 	buf_init(&c->def, PARQUET_PAGE_MAX);
 	buf_init(&c->rep, PARQUET_PAGE_MAX);
 	buf_init(&c->vals, PARQUET_PAGE_MAX);
@@ -75,7 +75,7 @@ static void
 take_fixed(struct parquet_column *c, const struct rows_vec *v,
     const uint8_t *valid, uint32_t from, uint32_t n, size_t some)
 {
-	size_t w = parquet_type_width(c->col->type);
+	size_t w = rows_width(c->col->type);
 	uint32_t i;
 	void *to;
 
@@ -636,7 +636,7 @@ parquet_column_next(struct parquet_column *c, struct parquet_chunk *out)
 	memset(&c->chunk, 0, sizeof(c->chunk));
 	buf_clear(&c->pages);
 	c->group_rows = 0;
-	c->dict = parquet_is_text(c->col->type);
+	c->dict = rows_is_text(c->col->type);
 	c->dict_bytes = 0;
 	c->plain_bytes = 0;
 	/* No page has seen a code of the next dictionary. */

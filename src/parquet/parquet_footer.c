@@ -133,7 +133,7 @@ put_statistics(struct thrift_out *t, const struct parquet_range *r,
     enum rows_type type)
 {
 	char bound[PARQUET_BOUND_MAX + 4];
-	bool text = parquet_is_text(type);
+	bool text = rows_is_text(type);
 
 	thrift_begin(t, 12);
 	thrift_put_i64(t, 3, (int64_t)r->nulls);

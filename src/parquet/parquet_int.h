@@ -475,27 +475,6 @@ void parquet_index_page(struct parquet_index *, const struct parquet_source *,
 /* All pages of the chunk were given. */
 void parquet_index_end(struct parquet_index *);
 
-static inline bool
-parquet_is_text(enum rows_type t)
-{
-	return (t == ROWS_STRING || t == ROWS_LIST);
-}
-
-static inline size_t
-parquet_type_width(enum rows_type t)
-{
-	switch (t) {
-	case ROWS_BOOL:
-		return (1);
-	case ROWS_INT32:
-	case ROWS_STRING:
-	case ROWS_LIST:
-		return (4);
-	default:
-		return (8);
-	}
-}
-
 /* Highest definition level: 1 for optional, 2 more for a list. */
 static inline uint8_t
 parquet_max_def(const struct rows_col *c)

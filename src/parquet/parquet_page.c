@@ -214,9 +214,9 @@ take_dict(struct parquet_source *s, const struct header *h, struct err *e)
 	    h->encoding != PARQUET_PLAIN_DICTIONARY)
 		return (err_set(e, ERR_UNSUPPORTED, "a dictionary of encoding "
 		    "%d", h->encoding));
-	if (!parquet_is_text(s->col->type)) {
+	if (!rows_is_text(s->col->type)) {
 		if (s->col->type == ROWS_BOOL || s->dict.len / n !=
-		    parquet_type_width(s->col->type))
+		    rows_width(s->col->type))
 			return (damaged(e, "bad dictionary"));
 		s->ndict = (uint32_t)n;
 		return (0);
@@ -307,7 +307,7 @@ static int
 get_coded(struct parquet_source *s, struct parquet_rscratch *x,
     struct cur *c, uint8_t *to, struct err *e)
 {
-	size_t w = parquet_type_width(s->col->type);
+	size_t w = rows_width(s->col->type);
 	uint32_t *codes, i;
 	int rc;
 
@@ -326,14 +326,14 @@ static int
 get_plain(struct parquet_source *s, struct cur *c, uint8_t *to,
     struct err *e)
 {
-	size_t n = s->nvals * parquet_type_width(s->col->type), i;
+	size_t n = s->nvals * rows_width(s->col->type), i;
 	uint32_t *offset = (void *)to;
 	const uint8_t *p;
 
 	if (s->col->type == ROWS_BOOL)
 		return (parquet_decode_bools(c, to, s->nvals) ? 0 :
 		    damaged(e, "bad values"));
-	if (!parquet_is_text(s->col->type)) {
+	if (!rows_is_text(s->col->type)) {
 		if ((p = cur_bytes(c, n)) == NULL)
 			return (damaged(e, "bad values"));
 		if (n > 0)
@@ -357,7 +357,7 @@ get_values(struct parquet_source *s, struct parquet_rscratch *x,
 
 	buf_clear(&s->vals);
 	to = buf_reserve(&s->vals, (size_t)s->nvals *
-	    parquet_type_width(type) + 1);
+	    rows_width(type) + 1);
 	if (to == NULL)
 		return (err_set(e, s->vals.error, "a page of %u values",
 		    s->nvals));
@@ -367,7 +367,7 @@ get_values(struct parquet_source *s, struct parquet_rscratch *x,
 		return (get_plain(s, c, to, e));
 	case PARQUET_PLAIN_DICTIONARY:
 	case PARQUET_RLE_DICTIONARY:
-		s->coded = parquet_is_text(type);
+		s->coded = rows_is_text(type);
 		return (s->coded ? get_codes(s, c, to, e) :
 		    get_coded(s, x, c, to, e));
 	case PARQUET_DELTA_BINARY_PACKED:

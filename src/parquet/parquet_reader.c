@@ -222,7 +222,7 @@ static void
 put_value(struct parquet_source *s, enum rows_type type, struct rows_vec *v,
     uint32_t to, uint32_t from, uint32_t n)
 {
-	size_t w = parquet_type_width(type);
+	size_t w = rows_width(type);
 	const int64_t *us = (const void *)s->vals.data;
 	uint32_t i;
 

@@ -44,7 +44,7 @@ parquet_bound_cmp(const uint8_t *a, size_t na, const uint8_t *b, size_t nb,
 	int64_t i, k;
 	double x, y;
 
-	if (parquet_is_text(type))
+	if (rows_is_text(type))
 		return (text_cmp((const char *)a, na, b, nb));
 	if (type == ROWS_DOUBLE) {
 		x = bound_double(a);
@@ -60,7 +60,7 @@ const char *
 parquet_seen_wrong(const struct parquet_seen *s,
     const struct parquet_rstat *st, enum rows_type type)
 {
-	size_t width = parquet_type_width(type);
+	size_t width = rows_width(type);
 	bool low, high;
 
 	if (st->nulls >= 0 && (uint64_t)st->nulls != s->nulls)
@@ -69,10 +69,10 @@ parquet_seen_wrong(const struct parquet_seen *s,
 		return (NULL);		/* then nothing is skipped */
 	if (!s->any || s->nan)
 		return ("range");
-	if (!parquet_is_text(type) &&
+	if (!rows_is_text(type) &&
 	    (st->min_len != width || st->max_len != width))
 		return ("type");
-	if (parquet_is_text(type)) {
+	if (rows_is_text(type)) {
 		low = text_cmp(s->min_s, s->min_len, st->min,
 		    st->min_len) >= 0;
 		high = text_cmp(s->max_s, s->max_len, st->max,

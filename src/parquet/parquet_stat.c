@@ -251,7 +251,7 @@ parquet_range_merge(struct parquet_range *r, const struct parquet_range *x,
 		return;
 	if (type == ROWS_DOUBLE)
 		see_doubles(r, x->min_f, x->max_f);
-	else if (parquet_is_text(type)) {
+	else if (rows_is_text(type)) {
 		see_min(r, &x->min_s);
 		see_max(r, &x->max_s);
 		r->any = true;
@@ -265,11 +265,11 @@ parquet_range_bytes(const struct parquet_range *r, enum rows_type type,
 {
 	const struct parquet_text_bound *s = max ? &r->max_s : &r->min_s;
 	int64_t i = max ? r->max_i : r->min_i;
-	size_t n = parquet_type_width(type);
+	size_t n = rows_width(type);
 
 	if (type == ROWS_DOUBLE)
 		memcpy(to, max ? &r->max_f : &r->min_f, n);
-	else if (parquet_is_text(type))
+	else if (rows_is_text(type))
 		memcpy(to, s->s, n = s->len);
 	else
 		memcpy(to, &i, n);	/* little-endian: the low bytes */
@@ -283,7 +283,7 @@ parquet_range_cmp(const struct parquet_range *a,
 	double x, y;
 	int64_t i, k;
 
-	if (parquet_is_text(type))
+	if (rows_is_text(type))
 		return (max ? bound_cmp(&a->max_s, &b->max_s) :
 		    bound_cmp(&a->min_s, &b->min_s));
 	if (type == ROWS_DOUBLE) {
@@ -308,7 +308,7 @@ parquet_range_stat(const struct parquet_range *r, enum rows_type type,
 	st->has_minmax = r->any && !r->lost && type != ROWS_LIST;
 	if (!st->has_minmax)
 		return;
-	if (parquet_is_text(type)) {
+	if (rows_is_text(type)) {
 		n = parquet_range_cut(r->min_s.s, r->min_s.len,
 		    DELTA_TEXT_MAX, false, st->min_s);
 		st->min_len = (size_t)n;

@@ -65,6 +65,30 @@ int rows_schema_decode(struct cur *, struct rows_schema **, struct err *);
 const char *rows_type_name(enum rows_type);	/* "string", "timestamp" */
 int rows_type_parse(const char *, enum rows_type *);	/* 0, ERR_DATA */
 
+/* Bytes of a cell in memory; whether that is the code of a text. */
+static inline size_t
+rows_width(enum rows_type t)
+{
+
+	switch (t) {
+	case ROWS_BOOL:
+		return (1);
+	case ROWS_INT32:
+	case ROWS_STRING:
+	case ROWS_LIST:
+		return (4);
+	default:
+		return (8);
+	}
+}
+
+static inline bool
+rows_is_text(enum rows_type t)
+{
+
+	return (t == ROWS_STRING || t == ROWS_LIST);
+}
+
 /* A dictionary of distinct strings, codes 0.. in order of first sight. */
 struct rows_dict {
 	uint32_t n;

@@ -45,25 +45,4 @@ bool rows_ints_decode(struct cur *, int64_t *, uint32_t m);
 /* The same without the integers. */
 bool rows_ints_pass(struct cur *, uint32_t m);
 
-static inline size_t
-rows_width(enum rows_type t)
-{
-	switch (t) {
-	case ROWS_BOOL:
-		return (1);
-	case ROWS_INT32:
-	case ROWS_STRING:
-	case ROWS_LIST:
-		return (4);
-	default:
-		return (8);
-	}
-}
-
-static inline bool
-rows_is_text(enum rows_type t)
-{
-	return (t == ROWS_STRING || t == ROWS_LIST);
-}
-
 #endif
