@@ -40,13 +40,6 @@ journal_cover_schema(void)
 	return (rows_schema_new("garner_coverage", columns, NCOLS));
 }
 
-struct rows_schema *
-journal_cover_schema_old(void)
-{
-
-	return (rows_schema_new("garner_coverage", columns, COL_REPLACES));
-}
-
 uint64_t
 journal_cover_key(uint32_t object, const char *key)
 {
@@ -103,18 +96,15 @@ get_one(const struct rows *r, uint32_t i, struct journal_batch *b,
 	    !get_u32(r, COL_ROWS, i, &c->rows) ||
 	    !get_u32(r, COL_BLOCKS, i, &b->blocks) ||
 	    !get_u32(r, COL_REQUESTS, i, &b->requests) ||
-	    rows_null(r, COL_WALK, i) || rows_null(r, COL_KEYS, i))
+	    rows_null(r, COL_WALK, i) || rows_null(r, COL_KEYS, i) ||
+	    rows_null(r, COL_REPLACES, i))
 		return (false);
 	b->walk = r->v[COL_WALK].b[i];
 	b->keys = (uint64_t)r->v[COL_KEYS].i64[i];
-	c->a = c->b = c->since = TICKS_NONE;
-	if (r->schema->ncols > COL_REPLACES) {
-		if (rows_null(r, COL_REPLACES, i))
-			return (false);
-		c->replaces = r->v[COL_REPLACES].b[i];
-		if (!rows_null(r, COL_SINCE, i))
-			c->since = r->v[COL_SINCE].i64[i];
-	}
+	c->replaces = r->v[COL_REPLACES].b[i];
+	c->since = rows_null(r, COL_SINCE, i) ? TICKS_NONE :
+	    r->v[COL_SINCE].i64[i];
+	c->a = c->b = TICKS_NONE;
 	if (b->walk)
 		return (true);
 	c->a = r->v[COL_FROM].i64[i];

@@ -81,10 +81,8 @@ bool journal_block_valid(const uint8_t *header, const struct block_header *,
 int journal_cut(const struct sys *, const char *dir,
     const struct journal_pos *, int *fd, uint64_t *cut, struct err *);
 
-/* Cover records as rows (journal_cover.c): of today, and of the first
- * writers, who had no column `replaces`. */
+/* Cover records as rows (journal_cover.c). */
 struct rows_schema *journal_cover_schema(void);
-struct rows_schema *journal_cover_schema_old(void);
 int journal_cover_put(struct rows *, const struct journal_batch *,
     const struct journal_cover *, uint32_t n, struct err *);
 /* Appends to *out, which is made larger; ERR_CORRUPT: not such rows. */

@@ -366,18 +366,14 @@ static int
 restore_schemas(struct mend *m)
 {
 	struct rows_schema *cover = journal_cover_schema();
-	struct rows_schema *old = journal_cover_schema_old();
 	size_t i;
 	int rc = 0;
 
 	for (i = 0; i < m->opt->nschemas && rc == 0; i++)
 		rc = restore_schema(m, m->opt->schemas[i]);
 	if (rc == 0)
-		rc = restore_schema(m,
-		    !has(m, BLOCK_SCHEMA, rows_schema_id(cover)) &&
-		    has(m, BLOCK_COVER, rows_schema_id(old)) ? old : cover);
+		rc = restore_schema(m, cover);
 	rows_schema_free(cover);
-	rows_schema_free(old);
 	return (rc);
 }
 

@@ -593,27 +593,6 @@ journal_reader_show_covers(struct journal_reader *r)
 	r->show_covers = true;
 }
 
-/* Make cover_rows such that they hold rows of this schema. */
-static bool
-cover_form(struct journal_reader *r, uint64_t id)
-{
-	struct rows_schema *s = journal_cover_schema();
-
-	if (rows_schema_id(s) != id) {
-		rows_schema_free(s);
-		s = journal_cover_schema_old();
-	}
-	if (rows_schema_id(s) != id) {
-		rows_schema_free(s);
-		return (false);
-	}
-	rows_free(r->cover_rows);
-	rows_schema_free(r->cover_schema);
-	r->cover_schema = s;
-	r->cover_rows = rows_new(s);
-	return (true);
-}
-
 int
 journal_reader_cover(struct journal_reader *r, struct journal_batch *b,
     const struct journal_cover **out, size_t *n, struct err *e)
@@ -623,9 +602,11 @@ journal_reader_cover(struct journal_reader *r, struct journal_batch *b,
 	int rc;
 
 	MUST(r->head.kind == BLOCK_COVER);
-	if ((r->cover_rows == NULL ||
-	    k->schema_id != rows_schema_id(r->cover_schema)) &&
-	    !cover_form(r, k->schema_id))
+	if (r->cover_rows == NULL) {
+		r->cover_schema = journal_cover_schema();
+		r->cover_rows = rows_new(r->cover_schema);
+	}
+	if (k->schema_id != rows_schema_id(r->cover_schema))
 		return (damaged(r, k->pos.offset, "coverage of an unknown "
 		    "form", e));
 	rows_clear(r->cover_rows);
