@@ -50,6 +50,7 @@ FILE = "tests/sys/test_sys_file"
 W = "src/journal/journal_writer.c"
 CUT = "src/journal/journal_cut.c"
 R = "src/journal/journal_reader.c"
+S = "src/journal/journal_reader_segment.c"
 F = "src/journal/journal_format.c"
 C = "src/harvest/harvest_commit.c"
 
@@ -107,12 +108,12 @@ MUTATIONS = [
      [JOURNAL, FAULTS]),
     ("check-last-end", CUT, "if (next != c->pos.offset)", "if (next == 0)",
      [JOURNAL]),
-    ("check-segment-before", R, "if (h.before != number)", "if (h.before == 0)",
+    ("check-segment-before", S, "if (h.before != number)", "if (h.before == 0)",
      [JOURNAL, FAULTS]),
-    ("check-segment-end", R, "if (h.before_end != end)",
+    ("check-segment-end", S, "if (h.before_end != end)",
      "if (h.before_end == 0)", [JOURNAL, FAULTS]),
-    ("check-position", R, "return (end == r->to.offset ? 0 : damaged(",
-     "return (end <= r->to.offset ? 0 : damaged(", [JOURNAL, FAULTS]),
+    ("check-position", S, "return (end == r->to.offset ? 0 :",
+     "return (end <= r->to.offset ? 0 :", [JOURNAL, FAULTS]),
     ("check-page", "src/parquet/parquet_page.c",
      "if (h->crc >= 0 && zip_crc32(0,", "if (h->crc < -1 && zip_crc32(0,",
      [PARQUET]),
