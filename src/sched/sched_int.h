@@ -5,7 +5,7 @@
  * What the files of sched share.
  *
  * The wanted time of a stream is cut into pieces. A piece is in exactly one
- * place: the heap (ordered, see sched_pack.c), parked at its stream (which
+ * place: the heap (ordered, see sched_piece.c), parked at its stream (which
  * may have one request at a time), or in a set. A set is what a request
  * asks: one window of some streams. It is either flying, or in the redo
  * list: to be asked again just so, because packing it anew would undo a
@@ -148,13 +148,26 @@ struct sched {
 void sched_aside(struct sched *, uint32_t stream, int code);
 void sched_covered(struct sched *, uint32_t stream, int64_t a, int64_t b);
 
-/* sched_pack.c */
+/* Items a second that are expected of a stream. */
+double sched_density_of(const struct sched *, const struct stream *);
+double sched_seconds(int64_t ticks);
+
+/* sched_piece.c */
+#define SCHED_CLASS_ALONE 255		/* never with others */
 void sched_piece_add(struct sched *, uint32_t stream, int64_t a, int64_t b,
     uint32_t count_min);
+/* The next piece that may fly, left in the heap; NULL when there is none. */
+const struct piece *sched_piece_peek(struct sched *);
+struct piece sched_piece_pop(struct sched *);
+/* What is parked at a stream, back to the heap. */
+void sched_piece_unpark(struct sched *, struct stream *);
+
+/* sched_set.c */
 struct set *sched_set_new(int64_t a, int64_t b, uint32_t count_min,
     uint32_t n);
 void sched_set_put(struct sched *, struct set *, uint32_t k, uint32_t stream);
 void sched_set_redo(struct sched *, struct set *);
+void sched_set_fly(struct sched *, struct set *);
 void sched_set_land(struct sched *, struct set *);
 void sched_set_unpark(struct sched *, const struct set *);
 

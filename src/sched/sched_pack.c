@@ -1,15 +1,14 @@
 /*
  * Packing: pieces in, requests out.
  *
- * Sets to be asked again are in a list, newest first, all else in a heap;
- * the newer of their heads is next.
+ * Sets to be asked again are in a list, newest first, all else in a heap
+ * (sched_piece.c); the newer of their heads is next.
  *
- * The heap gives the newest pieces first, of those with one end the ones of
- * one class together, of those the ones with one start together. A request
- * is grown from the first: its window is cut from the new end of it, as long
- * as the target size allows; then others with the same end and class join
- * while they hold all of the window, the target size is not passed and the
- * URL has room. What is left of each goes back to the heap.
+ * A request is grown from the first piece of the heap: its window is cut
+ * from the new end of it, as long as the target size allows; then others
+ * with the same end and class join while they hold all of the window, the
+ * target size is not passed and the URL has room. What is left of each goes
+ * back to the heap.
  *
  * A stream of unknown density is probed: many of them share a short window,
  * and the rest of each waits (parked) until the answer has told its density.
@@ -22,330 +21,6 @@
 #include "base/ticks.h"
 #include "sched/sched.h"
 #include "sched/sched_int.h"
-
-#define CLASS_PROBE 254		/* of unknown density */
-#define CLASS_ALONE 255		/* never with others */
-#define CLASS_SPARSE 16.0	/* expected items: below, all are alike */
-
-/* --- the heap ------------------------------------------------------------ */
-
-static bool
-piece_before(const struct piece *l, const struct piece *r)
-{
-	if (l->b != r->b)
-		return (l->b > r->b);
-	if (l->class != r->class)
-		return (l->class < r->class);
-	if (l->a != r->a)
-		return (l->a < r->a);
-	return (l->stream < r->stream);
-}
-
-static void
-heap_push(struct sched *s, const struct piece *p)
-{
-	size_t i, up;
-
-	if (s->heap_n == s->heap_cap) {
-		s->heap_cap = s->heap_cap == 0 ? 256 : s->heap_cap * 2;
-		s->heap = must_realloc(s->heap, s->heap_cap,
-		    sizeof(*s->heap));
-	}
-	for (i = s->heap_n++; i > 0; i = up) {
-		up = (i - 1) / 2;
-		if (!piece_before(p, &s->heap[up]))
-			break;
-		s->heap[i] = s->heap[up];
-	}
-	s->heap[i] = *p;
-}
-
-static struct piece
-heap_pop(struct sched *s)
-{
-	struct piece top, last;
-	size_t i, kid;
-
-	MUST(s->heap_n > 0);
-	top = s->heap[0];
-	last = s->heap[--s->heap_n];
-	for (i = 0; (kid = 2 * i + 1) < s->heap_n; i = kid) {
-		if (kid + 1 < s->heap_n &&
-		    piece_before(&s->heap[kid + 1], &s->heap[kid]))
-			kid++;
-		if (!piece_before(&s->heap[kid], &last))
-			break;
-		s->heap[i] = s->heap[kid];
-	}
-	s->heap[i] = last;
-	return (top);
-}
-
-/* --- pieces -------------------------------------------------------------- */
-
-static double
-stream_density(const struct sched *s, const struct stream *st)
-{
-	return (st->seconds > 0 ? st->items / st->seconds : s->p.density);
-}
-
-static double
-seconds(int64_t ticks)
-{
-	return ((double)ticks / (double)TICKS_PER_S);
-}
-
-/* Sparse ones are all alike, then a class for each factor of four. */
-static uint8_t
-piece_class(const struct sched *s, const struct piece *p)
-{
-	const struct stream *st = &s->streams[p->stream];
-	int64_t len = p->b - p->a;
-	double expected;
-	uint8_t class = 0;
-
-	if (p->count_min > 0 || st->left_out > 1 || st->strikes > 0)
-		return (CLASS_ALONE);
-	if (st->seconds <= 0)
-		return (CLASS_PROBE);
-	if (len > st->window_max)
-		len = st->window_max;
-	expected = stream_density(s, st) * seconds(len);
-	for (; expected > CLASS_SPARSE && class < 60; expected /= 4)
-		class++;
-	return (class);
-}
-
-/* One request at a time. */
-static bool
-stream_held(const struct stream *st)
-{
-	return (st->probe && st->flying > 0);
-}
-
-static void
-stream_park(struct stream *st, const struct piece *p)
-{
-	struct parked *k;
-
-	k = must_calloc(1, sizeof(*k));
-	k->piece = *p;
-	k->next = st->parked;
-	st->parked = k;
-}
-
-static void
-stream_unpark(struct sched *s, struct stream *st)
-{
-	struct parked *k;
-
-	while ((k = st->parked) != NULL) {
-		st->parked = k->next;
-		k->piece.class = piece_class(s, &k->piece);
-		heap_push(s, &k->piece);
-		free(k);
-	}
-}
-
-void
-sched_piece_add(struct sched *s, uint32_t stream, int64_t a, int64_t b,
-    uint32_t count_min)
-{
-	struct stream *st = &s->streams[stream];
-	struct piece p = {
-		.a = a, .b = b, .stream = stream, .count_min = count_min,
-	};
-
-	if (st->aside)
-		return;
-	MUST(a < b);
-	p.class = piece_class(s, &p);
-	st->waiting++;
-	s->waiting++;
-	if (stream_held(st))
-		stream_park(st, &p);
-	else
-		heap_push(s, &p);
-}
-
-/* Queued when nothing was known of its stream, and now there is. */
-static bool
-piece_stale(const struct sched *s, const struct piece *p)
-{
-	return (p->class == CLASS_PROBE &&
-	    s->streams[p->stream].seconds > 0);
-}
-
-/* Those on top with one end together, so that like comes to like. */
-static void
-heap_refresh(struct sched *s)
-{
-	struct piece *v = NULL;
-	size_t i, n = 0, cap = 0;
-	int64_t b = s->heap[0].b;
-
-	while (s->heap_n > 0 && s->heap[0].b == b &&
-	    piece_stale(s, &s->heap[0])) {
-		if (n == cap) {
-			cap = cap == 0 ? 64 : cap * 2;
-			v = must_realloc(v, cap, sizeof(*v));
-		}
-		v[n++] = heap_pop(s);
-	}
-	for (i = 0; i < n; i++) {
-		v[i].class = piece_class(s, &v[i]);
-		heap_push(s, &v[i]);
-	}
-	free(v);
-}
-
-/* Of the piece on top, what is not below the floor of its stream. */
-static void
-heap_trim(struct sched *s)
-{
-	const struct piece p = heap_pop(s);
-	struct stream *st = &s->streams[p.stream];
-	const int64_t cut = st->floor < p.b ? st->floor : p.b;
-
-	st->waiting--;
-	s->waiting--;
-	sched_covered(s, p.stream, p.a, cut);
-	if (cut < p.b)
-		sched_piece_add(s, p.stream, cut, p.b, 0);
-}
-
-/* The next piece that may fly, left in the heap; NULL when there is none. */
-static const struct piece *
-piece_peek(struct sched *s)
-{
-	struct stream *st;
-	struct piece p;
-
-	while (s->heap_n > 0) {
-		st = &s->streams[s->heap[0].stream];
-		if (piece_stale(s, &s->heap[0])) {
-			heap_refresh(s);
-			continue;
-		}
-		if (!st->aside && s->heap[0].a < st->floor) {
-			heap_trim(s);
-			continue;
-		}
-		if (!st->aside && !stream_held(st))
-			return (&s->heap[0]);
-		p = heap_pop(s);
-		if (!st->aside)
-			stream_park(st, &p);
-	}
-	return (NULL);
-}
-
-/* --- sets ---------------------------------------------------------------- */
-
-struct set *
-sched_set_new(int64_t a, int64_t b, uint32_t count_min, uint32_t n)
-{
-	struct set *q;
-
-	MUST(n > 0);
-	q = must_calloc(1, sizeof(*q) +
-	    n * (sizeof(*q->slots) + sizeof(*q->ids)));
-	q->magic = SCHED_SET_MAGIC;
-	q->a = a;
-	q->b = b;
-	q->count_min = count_min;
-	q->n = n;
-	q->slots = (struct slot *)(void *)(q + 1);
-	q->ids = (uint32_t *)(void *)(q->slots + n);
-	return (q);
-}
-
-void
-sched_set_put(struct sched *s, struct set *q, uint32_t k, uint32_t stream)
-{
-	q->slots[k] = (struct slot){ .stream = stream };
-	q->ids[k] = s->streams[stream].id;
-}
-
-/* The newest first, the last put of those with one end. */
-static void
-redo_insert(struct sched *s, struct set *q)
-{
-	struct set *at, *before = NULL;
-
-	for (at = LIST_FIRST(&s->redo); at != NULL && at->b > q->b;
-	    at = LIST_NEXT(at, link))
-		before = at;
-	if (before == NULL)
-		LIST_INSERT_HEAD(&s->redo, q, link);
-	else
-		LIST_INSERT_AFTER(before, q, link);
-}
-
-/* To be asked again just so, without those set aside since. */
-void
-sched_set_redo(struct sched *s, struct set *q)
-{
-	struct stream *st;
-	uint32_t k, n = 0;
-
-	for (k = 0; k < q->n; k++) {
-		st = &s->streams[q->slots[k].stream];
-		if (st->aside)
-			continue;
-		st->waiting++;
-		s->waiting++;
-		sched_set_put(s, q, n++, q->slots[k].stream);
-	}
-	q->n = n;
-	q->judged = false;
-	if (n > 0)
-		redo_insert(s, q);
-	else
-		free(q);
-}
-
-static void
-set_fly(struct sched *s, struct set *q)
-{
-	struct stream *st;
-	uint32_t k;
-
-	for (k = 0; k < q->n; k++) {
-		st = &s->streams[q->slots[k].stream];
-		st->flying++;
-		st->waiting--;
-		s->waiting--;
-	}
-	LIST_INSERT_HEAD(&s->air, q, link);
-	s->flying++;
-}
-
-/* It came back: off the list of those in the air; its memory stays. */
-void
-sched_set_land(struct sched *s, struct set *q)
-{
-	struct stream *st;
-	uint32_t k;
-
-	LIST_REMOVE(q, link);
-	s->flying--;
-	for (k = 0; k < q->n; k++) {
-		st = &s->streams[q->slots[k].stream];
-		MUST(st->flying > 0);
-		st->flying--;
-	}
-}
-
-/* Once what the answer taught is noted. */
-void
-sched_set_unpark(struct sched *s, const struct set *q)
-{
-	uint32_t k;
-
-	for (k = 0; k < q->n; k++)
-		stream_unpark(s, &s->streams[q->slots[k].stream]);
-}
 
 /* --- sizes --------------------------------------------------------------- */
 
@@ -428,7 +103,7 @@ window_len(const struct sched *s, const struct piece *p)
 {
 	const struct stream *st = &s->streams[p->stream];
 	int64_t len = p->b - p->a;
-	double ticks, per_second = stream_density(s, st);
+	double ticks, per_second = sched_density_of(s, st);
 
 	if (len > st->window_max)
 		len = st->window_max;
@@ -470,7 +145,7 @@ window_start(const struct sched *s, const struct piece *p, int64_t len)
 	if (at < p->a)
 		at = p->a;
 	if (st->seconds <= 0 || st->window_max < p->b - at ||
-	    stream_density(s, st) * seconds(p->b - at) >
+	    sched_density_of(s, st) * sched_seconds(p->b - at) >
 	    (double)s->p.item_cap / 2)
 		return (a);
 	return (at);
@@ -499,9 +174,9 @@ pack_take(struct sched *s, struct pack *k)
 		k->cap = k->cap == 0 ? 64 : k->cap * 2;
 		k->v = must_realloc(k->v, k->cap, sizeof(*k->v));
 	}
-	k->v[k->n] = heap_pop(s);
+	k->v[k->n] = sched_piece_pop(s);
 	st = &s->streams[k->v[k->n++].stream];
-	density = stream_density(s, st);
+	density = sched_density_of(s, st);
 	k->per_second += density;
 	if (density > k->most)
 		k->most = density;
@@ -516,14 +191,14 @@ pack_fits(const struct sched *s, const struct pack *k, const struct piece *p)
 
 	if (p->b != k->b || p->a > k->a || p->class != k->v[0].class)
 		return (false);
-	if (p->class == CLASS_ALONE || k->b - k->a > st->window_max)
+	if (p->class == SCHED_CLASS_ALONE || k->b - k->a > st->window_max)
 		return (false);
 	if (s->share > 0)
 		return (false);
 	if (k->n >= streams_max(s) || k->url + st->url_len > s->p.url_max)
 		return (false);
-	expected = (k->per_second + stream_density(s, st)) *
-	    seconds(k->b - k->a);
+	expected = (k->per_second + sched_density_of(s, st)) *
+	    sched_seconds(k->b - k->a);
 	return (expected <= budget(s, k->n + 1) * 1.001);
 }
 
@@ -537,10 +212,10 @@ pack_set(struct sched *s, const struct pack *k)
 	uint32_t i;
 
 	q = sched_set_new(k->a, k->b, k->v[0].count_min, k->n);
-	q->max_count = count_of(s, k->n, k->most * seconds(k->b - k->a));
+	q->max_count = count_of(s, k->n, k->most * sched_seconds(k->b - k->a));
 	for (i = 0; i < k->n; i++)
 		sched_set_put(s, q, i, k->v[i].stream);
-	set_fly(s, q);
+	sched_set_fly(s, q);
 	for (i = 0; i < k->n; i++) {
 		p = &k->v[i];
 		if (p->a < k->a)
@@ -567,7 +242,7 @@ pack_fresh(struct sched *s, const struct piece *p)
 	k.b = p->count_min > 0 ? p->a + len : p->b;
 	k.url = s->p.url_base;
 	pack_take(s, &k);
-	while ((p = piece_peek(s)) != NULL && pack_fits(s, &k, p))
+	while ((p = sched_piece_peek(s)) != NULL && pack_fits(s, &k, p))
 		pack_take(s, &k);
 	q = pack_set(s, &k);
 	free(k.v);
@@ -602,8 +277,8 @@ expected(const struct sched *s, const struct set *q)
 	uint32_t k;
 
 	for (k = 0; k < q->n; k++)
-		sum += stream_density(s, &s->streams[q->slots[k].stream]) *
-		    seconds(q->b - q->a);
+		sum += sched_density_of(s, &s->streams[q->slots[k].stream]) *
+		    sched_seconds(q->b - q->a);
 	return (sum);
 }
 
@@ -623,7 +298,7 @@ pack_redo(struct sched *s, struct set *q)
 		q->n = n;
 	}
 	q->max_count = count_of(s, q->n, s->share > 0 ? expected(s, q) : 0);
-	set_fly(s, q);
+	sched_set_fly(s, q);
 	return (q);
 }
 
@@ -643,7 +318,7 @@ sched_newest(struct sched *s, int64_t *b)
 
 	MAGIC_CHECK(s, SCHED_MAGIC);
 	again = redo_peek(s);
-	fresh = piece_peek(s);
+	fresh = sched_piece_peek(s);
 	if (again == NULL && fresh == NULL)
 		return (false);
 	*b = redo_first(again, fresh) ? again->b : fresh->b;
@@ -658,7 +333,7 @@ sched_next(struct sched *s, struct sched_request *out)
 
 	MAGIC_CHECK(s, SCHED_MAGIC);
 	q = redo_peek(s);
-	fresh = piece_peek(s);
+	fresh = sched_piece_peek(s);
 	if (q == NULL && fresh == NULL)
 		return (0);
 	q = redo_first(q, fresh) ? pack_redo(s, q) : pack_fresh(s, fresh);
