@@ -2,7 +2,18 @@
 #define LEDGER_LEDGER_INT_H
 
 /*
- * Keys and values, encoded in one file (ledger_keys.c). One LMDB database;
+ * What the files of the ledger share.
+ *
+ *	ledger.c	open, close, meta, notes
+ *	ledger_make.c	a new one
+ *	ledger_probe.c	one whose file is short
+ *	ledger_txn.c	transactions, growth of the map, values
+ *	ledger_keys.c	keys and values, encoded
+ *	ledger_object.c	objects of walks
+ *	ledger_stream.c	streams, groups
+ *	ledger_check.c	is all of it in order?
+ *
+ * One LMDB database;
  * a key is a letter, the table's name, NUL, and a big-endian number, so
  * that a cursor walks a table in order of id:
  *
@@ -16,6 +27,7 @@
  */
 
 #include <lmdb.h>
+#include <pthread.h>
 
 #include "base/buf.h"
 #include "ledger/ledger.h"
@@ -25,6 +37,18 @@
 /* Each text of an object: WebIds have up to some 400 characters, AF paths
  * more; several such records fit a page or two. */
 #define LEDGER_TEXT_MAX 1024
+
+#define LEDGER_MAP_FIRST (16ull << 20)
+#define LEDGER_MAP_MAX (64ull << 30)
+
+struct ledger {
+	MDB_env *env;
+	MDB_dbi dbi;
+	pthread_rwlock_t resize;
+	bool readonly;
+	char instance[40];
+	char *path;
+};
 
 struct ledger_txn {
 	struct ledger *ledger;
