@@ -18,6 +18,7 @@
 #include "mock/mock_world.h"
 
 struct arena;
+struct mock_cache;
 struct mock_fault;
 struct mock_faults;
 struct mock_gate;
@@ -95,6 +96,7 @@ struct mock_req {
 	const struct mock_world *world;
 	const struct mock_options *opt;
 	struct mock_faults *faults;	/* or NULL */
+	struct mock_cache *cache;	/* or NULL */
 	struct mock_gate *gate;
 	const struct mock_stats *stats;
 	struct arena *arena;		/* lives as long as the answer */
@@ -120,6 +122,8 @@ struct mock_req {
 	int64_t begun_us;		/* of the loop's clock */
 };
 
+#define MOCK_UNSETTLED INT64_MAX
+
 struct mock_resp {
 	int status;
 	const char *type;
@@ -127,6 +131,7 @@ struct mock_resp {
 	const char *limits;		/* as header; or NULL */
 	const char *route;		/* "streamsets/recorded" */
 	struct buf body;		/* what there is so far */
+	const struct buf *kept;		/* of the cache: all of it instead */
 	bool (*more)(struct mock_resp *, struct buf *out);	/* or NULL */
 	void *state;
 	void (*state_free)(void *);
@@ -137,6 +142,8 @@ struct mock_resp {
 	const struct mock_fault *fault;	/* who sends it, or NULL */
 	int64_t delay_ms;
 	int64_t set_now;		/* move the clock; TICKS_NONE: no */
+	int64_t settled;		/* when it is this clock or later, it
+					 * does not change; MOCK_UNSETTLED */
 };
 
 void mock_resp_init(struct mock_resp *);

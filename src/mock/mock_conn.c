@@ -3,7 +3,8 @@
  * and reads on.
  *
  * Answers come in pieces: the next one is made when less than OUT_LOW bytes
- * are unsent, so a slow reader holds OUT_HIGH bytes and not an answer.
+ * are unsent, so a slow reader holds OUT_HIGH bytes and not an answer; what
+ * the cache holds is sent from there, without a copy.
  * Input is bounded by watermarks, waits by time. Compressed answers are made
  * whole, up to GZIP_MAX; larger ones go out plain.
  *
@@ -37,6 +38,7 @@
 
 #define OUT_LOW (64u << 10)
 #define OUT_HIGH (192u << 10)
+#define WRITE_MAX (4u << 20)
 #define GZIP_MIN 256
 #define GZIP_MAX (8u << 20)
 #define IDLE_S 300
@@ -156,6 +158,24 @@ put_piece(struct mock_conn *c, const void *data, size_t n)
 	c->sent += n;
 }
 
+/* A body that stays where it is until the server ends. */
+static void
+put_kept(struct mock_conn *c, const struct buf *body)
+{
+	struct evbuffer *out = bufferevent_get_output(c->bev);
+	size_t n;
+
+	for (size_t at = 0; at < body->len; at += n) {
+		n = body->len - at < MOCK_PIECE ? body->len - at : MOCK_PIECE;
+		if (c->chunked)
+			evbuffer_add_printf(out, "%zx\r\n", n);
+		evbuffer_add_reference(out, body->data + at, n, NULL, NULL);
+		if (c->chunked)
+			evbuffer_add(out, "\r\n", 2);
+	}
+	c->sent += body->len;
+}
+
 static void
 conn_done(struct mock_conn *c)
 {
@@ -242,23 +262,27 @@ send_body(struct mock_conn *c)
 {
 	struct buf *head = &c->server->piece, zipped;
 	struct mock_resp *r = &c->resp;
+	const struct buf *body = r->kept != NULL ? r->kept : &r->body;
 	bool gzip = c->head.gzip && !c->server->opt->no_gzip, whole;
+	size_t whole_max = gzip ? GZIP_MAX : MOCK_PIECE - 1;
 
-	whole = mock_resp_finish(r, gzip ? GZIP_MAX : MOCK_PIECE - 1);
+	whole = mock_resp_finish(r, whole_max) && body->len <= whole_max;
 	buf_init(&zipped, 2 * GZIP_MAX);
-	gzip = gzip && whole && r->body.len >= GZIP_MIN &&
-	    zip_gzip(r->body.data, r->body.len, 1, &zipped) == 0;
+	gzip = gzip && whole && body->len >= GZIP_MIN &&
+	    zip_gzip(body->data, body->len, 1, &zipped) == 0;
 	c->chunked = !whole && !c->head.http10;
 	if (!whole && c->head.http10)
 		c->head.keep_alive = false;
 	buf_clear(head);
 	mock_head_put(head, r, &c->head, !whole ? UINT64_MAX :
-	    gzip ? zipped.len : r->body.len, gzip);
+	    gzip ? zipped.len : body->len, gzip);
 	conn_put(c, head);
 	if (gzip)
 		put_piece(c, zipped.data, zipped.len);
+	else if (r->kept != NULL)
+		put_kept(c, body);
 	else
-		put_piece(c, r->body.data, r->body.len);
+		put_piece(c, body->data, body->len);
 	buf_fini(&zipped);
 	buf_fini(&r->body);
 	buf_init(&r->body, 0);
@@ -408,6 +432,7 @@ read_head(struct mock_conn *c)
 	}
 	c->req = (struct mock_req){ .world = c->server->world,
 		.opt = c->server->opt, .faults = c->server->faults,
+		.cache = c->server->cache,
 		.arena = c->arena, .base = c->server->opt->link_base != NULL ?
 		c->server->opt->link_base : c->server->url,
 		.method = c->head.method, .target = c->head.target,
@@ -533,7 +558,7 @@ mock_conn_new(struct mock_server *s, int fd, uint32_t client)
 	bufferevent_setwatermark(c->bev, EV_READ, 0, MOCK_HEAD_MAX + 4);
 	bufferevent_setwatermark(c->bev, EV_WRITE, OUT_LOW, 0);
 	bufferevent_set_timeouts(c->bev, &idle, &idle);
-	bufferevent_set_max_single_write(c->bev, OUT_HIGH + MOCK_PIECE);
+	bufferevent_set_max_single_write(c->bev, WRITE_MAX);
 	bufferevent_enable(c->bev, EV_READ | EV_WRITE);
 }
 

@@ -97,6 +97,7 @@ mock_resp_init(struct mock_resp *r)
 	r->type = "application/json; charset=utf-8";
 	r->route = "-";
 	r->set_now = TICKS_NONE;
+	r->settled = MOCK_UNSETTLED;
 	buf_init(&r->body, 256u << 20);
 }
 

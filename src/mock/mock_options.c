@@ -23,7 +23,7 @@
 #include "mock/mock_http.h"
 #include "mock/mock_options.h"
 
-enum type { FLAG, UINT, HUGE_UINT, REAL, TEXT, TIME, SPAN, CALL };
+enum type { FLAG, UINT, HUGE_UINT, REAL, TEXT, TIME, SPAN, SIZE, CALL };
 
 typedef int set_fn(struct mock_options *, const char *, struct err *);
 
@@ -149,6 +149,8 @@ static const struct option OPTIONS[] = {
 	    set_count, "what maxCount means in a stream set" },
 	{ "no-gzip", NULL, FLAG, AT(no_gzip), 0, 0, NULL, NULL,
 	    "never compress answers" },
+	{ "cache", "SIZE", SIZE, AT(cache_bytes), 0, 1e12, "0", NULL,
+	    "keep recorded values that were asked for; 0: never" },
 	{ "log", "FILE", TEXT, AT(log), 0, 0, NULL, NULL,
 	    "write a line of JSON for each request" },
 	{ "fault", "ROUTE:KIND[:KEY=VALUE]...", CALL, 0, 0, 0, NULL,
@@ -307,6 +309,10 @@ set(struct mock_options *o, const struct option *row, const char *value,
 		rc = text_duration_ms(value, (int64_t)row->min,
 		    (int64_t)row->max, at);
 		break;
+	case SIZE:
+		rc = text_size(value, (uint64_t)row->min, (uint64_t)row->max,
+		    at);
+		break;
 	case CALL:
 		if ((rc = row->set(o, value, e)) != 0)
 			err_wrap(e, "--%s %s", row->name, value);
@@ -404,6 +410,11 @@ mock_options_parse(struct mock_options *o, int argc, char **argv, int64_t now,
 	    (o->recreates > 0 && o->recreates_at == TICKS_NONE))
 		return (err_set(e, ERR_USAGE, "--renames and --recreates need "
 		    "--renames-at and --recreates-at"));
+	if (o->cache_bytes > 0 && (o->late > 0 || o->edits > 0 ||
+	    o->deletes > 0 || o->renames > 0 || o->recreates > 0))
+		return (err_set(e, ERR_USAGE, "--cache keeps answers that do "
+		    "not change: it goes without --late, --edits, --deletes, "
+		    "--renames and --recreates"));
 	if (o->start < 0 || o->start >= TICKS_MAX)
 		return (err_set(e, ERR_USAGE, "--start is before 1970"));
 	return (0);

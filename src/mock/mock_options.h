@@ -73,6 +73,7 @@ struct mock_options {
 	int64_t rate_window_ms;
 	bool set_total;			/* maxCount is shared by a set */
 	bool no_gzip;
+	uint64_t cache_bytes;		/* 0: none */
 	const char *log;
 	const char *fault[MOCK_FAULTS_MAX];
 	uint32_t faults;

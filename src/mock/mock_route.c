@@ -14,6 +14,7 @@
 #include "base/ticks.h"
 #include "codec/json.h"
 #include "mock/mock_answer.h"
+#include "mock/mock_cache.h"
 #include "mock/mock_fault.h"
 #include "mock/mock_gate.h"
 #include "mock/mock_options.h"
@@ -155,6 +156,20 @@ not_there(const struct mock_req *req, const struct route *other,
 		    "matches the request URI '%s'.", req->target);
 }
 
+/* Not of a batch: its answer is made of theirs. */
+static void
+handle(const struct route *t, struct mock_req *req, struct mock_resp *r)
+{
+	bool cached = req->cache != NULL && !req->inner;
+	int64_t faults_ms = r->delay_ms;
+
+	if (cached && mock_cache_find(req->cache, req, r))
+		return;
+	t->handler(req, r);
+	if (cached)
+		mock_cache_offer(req->cache, req, r, r->delay_ms - faults_ms);
+}
+
 bool
 mock_route(struct mock_req *req, struct mock_resp *r)
 {
@@ -180,7 +195,9 @@ mock_route(struct mock_req *req, struct mock_resp *r)
 	r->route = t->name;
 	if (req->faults != NULL)
 		fault = mock_faults_due(req->faults, req, r);
-	if (fault == NULL || !mock_fault_answer(fault, req, r))
+	if (fault == NULL)
+		handle(t, req, r);
+	else if (!mock_fault_answer(fault, req, r))
 		t->handler(req, r);
 	if (fault != NULL)
 		mock_fault_body(fault, r);
@@ -302,4 +319,10 @@ stats_tell(struct mock_req *req, struct mock_resp *r)
 {
 	r->route = "stats";
 	mock_stats_put(req->stats, req->begun_us, &r->body);
+	if (req->cache == NULL)
+		return;
+	r->body.len--;			/* into its braces */
+	buf_puts(&r->body, ",\"cache\":");
+	mock_cache_put(req->cache, &r->body);
+	buf_u8(&r->body, '}');
 }

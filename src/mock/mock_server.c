@@ -16,6 +16,7 @@
 #include "base/err.h"
 #include "base/must.h"
 #include "loop/loop.h"
+#include "mock/mock_cache.h"
 #include "mock/mock_fault.h"
 #include "mock/mock_gate.h"
 #include "mock/mock_line.h"
@@ -136,6 +137,8 @@ mock_server_new(struct loop *loop, const struct mock_options *opt,
 	s->stats = mock_stats_new(loop_now_us(loop));
 	s->gate = mock_gate_new(loop, opt);
 	s->line = line_new(opt);
+	if (opt->cache_bytes > 0)
+		s->cache = mock_cache_new(opt->cache_bytes);
 	files = descriptors();
 	s->nconns_max = files < CONNS_MAX ? (unsigned)files - FILES_OURS :
 	    CONNS_MAX;
@@ -168,6 +171,7 @@ mock_server_free(struct mock_server *s)
 	mock_gate_free(s->gate);
 	mock_stats_free(s->stats);
 	mock_line_free(s->line);
+	mock_cache_free(s->cache);
 	free(s);
 }
 

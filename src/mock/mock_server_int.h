@@ -11,6 +11,7 @@
 struct evconnlistener;
 struct loop;
 struct loop_timer;
+struct mock_cache;
 struct mock_conn;
 struct mock_faults;
 struct mock_gate;
@@ -32,6 +33,7 @@ struct mock_server {
 	struct mock_faults *faults;
 	struct mock_gate *gate;
 	struct mock_line *line;		/* NULL: no limit */
+	struct mock_cache *cache;	/* NULL: none */
 	struct mock_tls *tls;		/* NULL: plain http */
 	struct mock_stats *stats;
 	struct mock_log *log;

@@ -11,6 +11,7 @@
 #include <strings.h>
 
 #include "base/arena.h"
+#include "base/ticks.h"
 #include "mock/mock_options.h"
 #include "mock/mock_stream_int.h"
 
@@ -170,6 +171,16 @@ range(struct mock_req *req, struct mock_resp *r, struct mock_answer *a)
 	    mock_req_count(req, r, &asked, &a->max));
 }
 
+/* Not said from the clock. */
+static bool
+is_absolute(const struct mock_req *req, const char *name)
+{
+	const char *text = mock_req_param(req, name);
+	int64_t t;
+
+	return (text != NULL && ticks_parse(text, strlen(text), &t) == 0);
+}
+
 static void
 recorded_start(struct mock_answer *a, struct mock_resp *r)
 {
@@ -184,6 +195,9 @@ recorded_start(struct mock_answer *a, struct mock_resp *r)
 	if (!a->single)
 		mock_stream_set_open(a, &r->body);
 	r->more = recorded_more;
+	if (is_absolute(a->req, "startTime") &&
+	    is_absolute(a->req, "endTime"))
+		r->settled = a->from > a->to ? a->from : a->to;
 }
 
 void

@@ -638,6 +638,99 @@ class Options(unittest.TestCase):
             self.assertEqual(sum(len(i["Items"]) for i in r["Items"]), 100)
             self.assertEqual(len(r["Items"]), 9)
 
+    def kept(self, s):
+        return json.loads(s.ask("/garner-mock/stats")[2])["cache"]
+
+    def test_cache(self):
+        """What is kept is what was made, whoever asks and how."""
+        with Server() as s, Server("--cache", "8MiB", "--link-base",
+                                   s.url) as c:
+            ids = [p["WebId"] for p in s.points()]
+            w = "&".join("webId=" + i for i in ids)
+            t = "startTime=2024-03-01T00:00:00Z&endTime="
+            plain, zipped = {}, {"Accept-Encoding": "gzip"}
+            for path, headers in [
+                    (f"streamsets/recorded?{w}&maxCount=900&{t}2024-03-01T06:"
+                     "00:00Z", plain),
+                    (f"streams/{ids[0]}/recorded?{t}2024-03-01T00:10:00Z",
+                     plain),
+                    (f"streams/{ids[1]}/recorded?{t}2024-03-01T12:00:00Z"
+                     "&maxCount=9000", zipped)]:
+                want = s.ask(path, headers=headers)
+                before = self.kept(c)
+                for n in range(3):
+                    with self.subTest(path[-60:], n=n):
+                        got = c.ask(path, headers=headers)
+                        self.assertEqual(got[0], want[0])
+                        self.assertEqual(got[1].items(), want[1].items())
+                        self.assertEqual(got[2], want[2])
+                after = self.kept(c)
+                self.assertEqual(after["answers"], before["answers"] + 1)
+                self.assertEqual(after["found"], before["found"] + 2)
+                self.assertGreater(after["bytes"], before["bytes"])
+                # not chunked
+                with socket.create_connection(
+                        c.address.rsplit(":", 1), timeout=20) as old:
+                    old.sendall(b"GET /piwebapi/%s HTTP/1.0\r\n\r\n" %
+                                path.encode())
+                    text = b"".join(iter(lambda: old.recv(1 << 16), b""))
+                self.assertEqual(text.partition(b"\r\n\r\n")[2],
+                                 gzip.decompress(want[2]) if headers
+                                 else want[2])
+
+    def test_cache_keeps_nothing_that_changes(self):
+        now = ["--tags", "60", "--start", "2024-03-01T00:00:00Z", "--now",
+               "2024-03-01T01:00:00Z"]
+        with Server("--cache", "1MiB", world=now) as s:
+            w = s.points()[0]["WebId"]
+            one = f"streams/{w}/recorded?maxCount=9000&"
+            t = "startTime=2024-03-01T00:00:00Z&endTime=2024-03-01T02:00:00Z"
+            for path in (one, one + "startTime=*-1h&endTime=*", one + t,
+                         one + "startTime=2024-03-01T00:00:00Z",
+                         one.replace("9000", "0") + t, one + "startTime=2024-03-01"
+                         "&endTime=2024-03-01", f"streams/{w}/end"):
+                first = s.ask(path)
+                self.assertEqual(s.ask(path)[2], first[2])
+            s.batch({"1": {"Method": "GET", "Resource":
+                           s.url + "/" + one + t.replace("T02", "T00")}})
+            self.assertEqual(self.kept(s)["answers"], 0)
+            early = s.get(one + t)["Items"]
+            s.ask("/garner-mock/now?time=2024-03-01T03:00:00Z", "POST")
+            late = s.get(one + t)["Items"]
+            self.assertGreater(len(late), len(early))
+            self.assertEqual(self.kept(s)["answers"], 1)
+            # back again: what is kept is not yet true
+            s.ask("/garner-mock/now?time=2024-03-01T01:00:00Z", "POST")
+            self.assertEqual(s.get(one + t)["Items"], early)
+            s.ask("/garner-mock/now?time=2024-03-01T03:00:00Z", "POST")
+            self.assertEqual(s.get(one + t)["Items"], late)
+            self.assertEqual(self.kept(s)["found"], 1)
+            # faults act on what is kept, and are not kept
+            s.ask("/garner-mock/faults", "POST", "recorded:503:count=1")
+            self.assertEqual(s.ask(one + t)[0], 503)
+            self.assertEqual(s.get(one + t)["Items"], late)
+            self.assertEqual(self.kept(s)["found"], 2)
+        for option in ("--late", "--edits", "--deletes"):
+            r = subprocess.run([MOCK, *WORLD, "--cache", "1MiB", option,
+                                "0.1"], check=False, stderr=subprocess.PIPE)
+            self.assertEqual(r.returncode, 64)
+            self.assertIn(b"--cache", r.stderr)
+
+    def test_cache_is_bounded(self):
+        with Server() as s, Server("--cache", "100KiB") as c:
+            ids = [p["WebId"] for p in s.points()]
+            t = ("/recorded?startTime=2024-03-01T00:00:00Z&endTime="
+                 "2024-03-01T06:00:00Z&selectedFields=Items.Timestamp")
+            for _ in range(2):
+                for w in ids[:20]:
+                    path = f"streams/{w}{t}"
+                    self.assertEqual(c.ask(path)[2], s.ask(path)[2])
+                k = self.kept(c)
+                self.assertGreater(k["answers"], 0)
+                self.assertLess(k["answers"], 20)
+                self.assertLessEqual(k["bytes"], 100 << 10)
+            self.assertEqual(k["found"], k["answers"])
+
     def test_rate_limit(self):
         with Server("--rate-limit", "3") as s:
             got = [s.ask("system")[0] for _ in range(8)]
