@@ -89,8 +89,8 @@ put_block(struct spill *s, const struct rows *r, struct err *e)
 	int rc;
 
 	buf_clear(&s->raw);
+	rows_encode(r, b, &s->raw);
 	buf_clear(b);
-	rows_encode(r, &s->raw);
 	if (s->raw.error != 0)
 		return (err_set(e, s->raw.error, "%u rows do not fit a block "
 		    "of a run", r->n));

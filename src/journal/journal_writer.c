@@ -281,7 +281,7 @@ append(struct journal_writer *w, enum block_kind kind, const struct rows *r,
 	if (!m->here)
 		buf_put(&w->pending, m->block.data, m->block.len);
 	buf_clear(&w->raw);
-	rows_encode(r, &w->raw);
+	rows_encode(r, &w->packed, &w->raw);
 	rc = pack(w, kind, k, &w->pending, e);
 	if (rc != 0) {				/* as if it never was */
 		w->pending.len = before;

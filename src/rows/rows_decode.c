@@ -22,17 +22,34 @@
 
 /* --- nulls and bools ----------------------------------------------------- */
 
+/* Bit i of b becomes byte i, 0 or 1: each byte keeps its bit, and a carry
+ * takes it to the highest. Written out, the bytes are one store. */
+static inline void
+unpack8(uint8_t b, uint8_t *x)
+{
+	uint64_t v = b * 0x0101010101010101u & 0x8040201008040201u;
+
+	v = (v + 0x7f7f7f7f7f7f7f7fu) >> 7 & 0x0101010101010101u;
+	x[0] = (uint8_t)v;
+	x[1] = (uint8_t)(v >> 8);
+	x[2] = (uint8_t)(v >> 16);
+	x[3] = (uint8_t)(v >> 24);
+	x[4] = (uint8_t)(v >> 32);
+	x[5] = (uint8_t)(v >> 40);
+	x[6] = (uint8_t)(v >> 48);
+	x[7] = (uint8_t)(v >> 56);
+}
+
 static bool
 get_bitmap(struct cur *c, uint8_t *x, uint32_t n)
 {
 	const uint8_t *p = cur_bytes(c, (n + 7) / 8);
-	uint32_t i, j;
+	uint32_t i;
 
 	if (p == NULL)
 		return (false);
 	for (i = 0; i + 8 <= n; i += 8)
-		for (j = 0; j < 8; j++)
-			x[i + j] = (uint8_t)(p[i / 8] >> j & 1);
+		unpack8(p[i / 8], x + i);
 	for (; i < n; i++)
 		x[i] = (p[i / 8] >> (i % 8)) & 1;
 	return (true);
@@ -116,89 +133,112 @@ double_of(uint64_t u)
 	return (x);
 }
 
+/* What stands before the integers of a part. The exceptions are passed: how
+ * many cells there are is told behind them. */
 static bool
-decode_decimals(struct cur *c, double *x, uint32_t m, int64_t *ints)
+get_kind(struct cur *c, uint8_t *kind, struct cur *rare)
 {
-	uint8_t places = cur_u8(c);
-	uint64_t n = cur_varint(c), at, i;
-	struct cur rare = *c;
+	uint64_t n, i;
 
-	if (c->bad || places > DECIMALS_MAX || n > m)
+	*kind = cur_u8(c);
+	if (c->bad || *kind > KIND_RAW)
 		return (false);
-	for (i = 0; i < n; i++) {
-		if (cur_varint(c) >= m)
-			return (false);
+	*rare = *c;
+	if (*kind > DECIMALS_MAX)
+		return (true);
+	n = cur_varint(c);
+	for (i = 0; i < n && !c->bad; i++) {
+		(void)cur_varint(c);
 		(void)cur_u64le(c);
 	}
-	if (c->bad || !rows_ints_decode(c, ints, m))
+	return (!c->bad);
+}
+
+static bool
+put_exceptions(struct cur *rare, double *x, uint32_t m)
+{
+	uint64_t n = cur_varint(rare), at;
+
+	if (n > m)
 		return (false);
-	for (i = 0; i < m; i++)
-		x[i] = rows_decimal(ints[i], places);
-	for (i = 0; i < n; i++) {
-		at = cur_varint(&rare);
-		x[at] = double_of(cur_u64le(&rare));
+	for (; n > 0; n--) {
+		if ((at = cur_varint(rare)) >= m)
+			return (false);
+		if (x != NULL)
+			x[at] = double_of(cur_u64le(rare));
+		else
+			(void)cur_u64le(rare);
 	}
 	return (true);
 }
 
-static bool
-decode_floats(struct cur *c, double *x, uint32_t m)
+static void
+doubles_of(const int64_t *ints, uint32_t m, uint8_t kind, double *x)
 {
-	const uint8_t *p = cur_bytes(c, (size_t)m * 4);
 	uint32_t i, u;
 	float f;
 
-	if (p == NULL)
-		return (false);
-	for (i = 0; i < m; i++) {
-		u = p[i] | (uint32_t)p[(size_t)m + i] << 8 |
-		    (uint32_t)p[(size_t)m * 2 + i] << 16 |
-		    (uint32_t)p[(size_t)m * 3 + i] << 24;
-		memcpy(&f, &u, sizeof(f));
-		x[i] = f;
+	switch (kind) {
+	case KIND_RAW:
+		for (i = 0; i < m; i++)
+			x[i] = double_of((uint64_t)ints[i]);
+		break;
+	case KIND_FLOAT:
+		for (i = 0; i < m; i++) {
+			u = (uint32_t)ints[i];
+			memcpy(&f, &u, sizeof(f));
+			x[i] = f;
+		}
+		break;
+	default:
+		for (i = 0; i < m; i++)
+			x[i] = rows_decimal(ints[i], kind);
+		break;
 	}
-	return (true);
 }
 
 static bool
-decode_raw(struct cur *c, double *x, uint32_t m)
+find_doubles(struct cur *c, uint32_t m, struct rows_planes *f)
 {
-	const uint8_t *p = cur_bytes(c, (size_t)m * 8);
-	uint64_t u;
-	uint32_t i;
-	unsigned j;
+	struct cur rare;
+	uint32_t at, n;
+	uint8_t kind;
 
-	if (p == NULL)
-		return (false);
-	for (i = 0; i < m; i++) {
-		for (u = 0, j = 0; j < 8; j++)
-			u |= (uint64_t)p[(size_t)m * j + i] << (8 * j);
-		x[i] = double_of(u);
-	}
-	return (true);
+	for (at = 0; at < m; at += n)
+		if (!get_kind(c, &kind, &rare) ||
+		    !rows_part_measure(c, m - at, f, &n) ||
+		    (kind <= DECIMALS_MAX && !put_exceptions(&rare, NULL, n)))
+			return (false);
+	return (rows_planes_find(c, f));
 }
 
 static bool
 decode_doubles(struct cur *c, double *x, uint32_t m, int64_t *ints)
 {
+	struct rows_planes f = { .base = 0 };
+	uint8_t form = cur_u8(c), kind;
+	struct cur parts = *c, rare;
+	uint32_t i, n;
 	double same;
-	uint32_t i;
 
-	switch (cur_u8(c)) {
-	case DOUBLES_SAME:
-		same = double_of(cur_u64le(c));
-		for (i = 0; i < m; i++)
-			x[i] = same;
-		return (!c->bad);
-	case DOUBLES_RAW:
-		return (decode_raw(c, x, m));
-	case DOUBLES_FLOAT:
-		return (decode_floats(c, x, m));
-	case DOUBLES_DECIMAL:
-		return (decode_decimals(c, x, m, ints));
-	default:
-		return (false);
+	if (form == DOUBLES_PARTS) {
+		if (!find_doubles(c, m, &f))
+			return (false);
+		for (i = 0; i < m; i += n) {
+			(void)get_kind(&parts, &kind, &rare);
+			rows_part_decode(&parts, &f, ints, &n);
+			doubles_of(ints, n, kind, x + i);
+			if (kind <= DECIMALS_MAX)
+				(void)put_exceptions(&rare, x + i, n);
+		}
+		return (true);
 	}
+	same = double_of(cur_u64le(c));
+	if (c->bad || form != DOUBLES_SAME)
+		return (false);
+	for (i = 0; i < m; i++)
+		x[i] = same;
+	return (true);
 }
 
 /* --- integers and text --------------------------------------------------- */
@@ -353,38 +393,15 @@ pass_bools(struct cur *c, uint32_t m)
 }
 
 static bool
-pass_decimals(struct cur *c, uint32_t m)
-{
-	uint8_t places = cur_u8(c);
-	uint64_t n = cur_varint(c), i;
-
-	if (c->bad || places > DECIMALS_MAX || n > m)
-		return (false);
-	for (i = 0; i < n; i++) {
-		if (cur_varint(c) >= m)
-			return (false);
-		(void)cur_u64le(c);
-	}
-	return (!c->bad && rows_ints_pass(c, m));
-}
-
-static bool
 pass_doubles(struct cur *c, uint32_t m)
 {
+	struct rows_planes f = { .base = 0 };
+	uint8_t form = cur_u8(c);
 
-	switch (cur_u8(c)) {
-	case DOUBLES_SAME:
-		(void)cur_u64le(c);
-		return (!c->bad);
-	case DOUBLES_RAW:
-		return (cur_bytes(c, (size_t)m * 8) != NULL);
-	case DOUBLES_FLOAT:
-		return (cur_bytes(c, (size_t)m * 4) != NULL);
-	case DOUBLES_DECIMAL:
-		return (pass_decimals(c, m));
-	default:
-		return (false);
-	}
+	if (form == DOUBLES_PARTS)
+		return (find_doubles(c, m, &f));
+	(void)cur_u64le(c);
+	return (!c->bad && form == DOUBLES_SAME);
 }
 
 /* Of the types not here each cell can be wrong. */

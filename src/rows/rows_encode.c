@@ -1,15 +1,14 @@
 /*
  * Batches to bytes, column by column. Cells that are null are taken out
  * first, so that each form sees a plain array; a column of one value costs
- * a few bytes, whatever its type. The forms are chosen by looking at all
- * values (integers) or at a sample (doubles): the same rows always give the
- * same bytes. Running out of the buffer's ceiling is its sticky error.
+ * a few bytes, whatever its type. Numbers are encoded part by part, in arrays
+ * that stay in the nearest cache; parts end where the rows' stream does.
+ * The same rows always give the same bytes. Running out of the buffer's
+ * ceiling is its sticky error.
  */
 
 #include "config.h"
 
-#include <float.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,53 +16,33 @@
 #include "base/must.h"
 #include "rows/rows_int.h"
 
-/* How many doubles are looked at before a form is tried on all. */
-#define SAMPLE 256
-/* Exceptions from a decimal form are worth it up to one cell in so many. */
-#define EXCEPTION_SHARE 16
-/* Mantissas above this do not convert exactly. */
-#define MANTISSA_MAX 4503599627370496.0
+/* A text column that changes more often says nothing of the others. */
+#define RUN_MIN 16
 
-/* Arrays for n cells, made once a batch. */
-struct scratch {
-	void *dense;		/* a column without its nulls */
-	int64_t *ints;
-	uint64_t *tmp;
-	uint32_t *rare;		/* indexes of exceptions */
+/* Eight validity bytes. */
+#define ALL_VALID 0x0101010101010101u
+
+/* What one batch needs. */
+struct encoder {
+	const struct rows *rows;
+	struct rows_coder *coder;
+	uint32_t *cuts;		/* rows where parts end; the last one too */
+	void *dense;		/* a column without its nulls, when needed */
+	struct buf *b;
 };
-
-static void
-scratch_init(struct scratch *s, size_t n)
-{
-
-	s->dense = must_calloc(n, 8);
-	s->ints = must_calloc(n, sizeof(s->ints[0]));
-	s->tmp = must_calloc(n, sizeof(s->tmp[0]));
-	s->rare = must_calloc(n, sizeof(s->rare[0]));
-}
-
-static void
-scratch_fini(struct scratch *s)
-{
-
-	free(s->dense);
-	free(s->ints);
-	free(s->tmp);
-	free(s->rare);
-}
 
 /* --- nulls and bools ----------------------------------------------------- */
 
 /* Eight bytes of 0 or 1 become eight bits: the multiplication moves byte i's
- * bit to 56 + i, and no two meet. */
-static uint8_t
+ * bit to 56 + i, and no two meet. Written out, the bytes are one load. */
+static inline uint8_t
 pack8(const uint8_t *p)
 {
-	uint64_t v = 0;
-	unsigned i;
+	uint64_t v = (uint64_t)p[0] | (uint64_t)p[1] << 8 |
+	    (uint64_t)p[2] << 16 | (uint64_t)p[3] << 24 |
+	    (uint64_t)p[4] << 32 | (uint64_t)p[5] << 40 |
+	    (uint64_t)p[6] << 48 | (uint64_t)p[7] << 56;
 
-	for (i = 0; i < 8; i++)
-		v |= (uint64_t)p[i] << (8 * i);
 	return ((uint8_t)(v * 0x0102040810204080u >> 56));
 }
 
@@ -84,24 +63,39 @@ put_bitmap(struct buf *b, const uint8_t *x, uint32_t n)
 	b->len += (n + 7) / 8;
 }
 
+/* Eight rows at a time: mostly all or none of them are null. */
 #define PACK(type) do {							\
-	const type *from = v->data;					\
+	const type *from = (const type *)v->data + at;			\
 	type *to = dense;						\
 									\
-	for (i = 0; i < n; i++) {					\
-		to[m] = from[i];					\
-		m += v->valid[i];					\
+	for (i = 0; i + 8 <= n; i += 8) {				\
+		memcpy(&eight, valid + i, 8);				\
+		if (eight == ALL_VALID) {				\
+			memcpy(to + m, from + i, 8 * sizeof(*to));	\
+			m += 8;						\
+		} else if (eight != 0) {				\
+			for (k = i; k < i + 8; k++) {			\
+				to[m] = from[k];			\
+				m += valid[k];				\
+			}						\
+		}							\
 	}								\
+	for (; i < n; i++)						\
+		if (valid[i])						\
+			to[m++] = from[i];				\
 } while (0)
 
-/* The valid cells side by side; m of them. There is room for one more. */
+/* The valid cells of rows [at, at + n) side by side; m of them. There is
+ * room for n, or for one more than there are. */
 static uint32_t
-pack_valid(const struct rows_vec *v, enum rows_type t, uint32_t n,
+pack_valid(const struct rows_vec *v, size_t width, uint32_t at, uint32_t n,
     void *dense)
 {
-	uint32_t i, m = 0;
+	const uint8_t *valid = v->valid + at;
+	uint32_t i, k, m = 0;
+	uint64_t eight;
 
-	switch (rows_width(t)) {
+	switch (width) {
 	case 1:
 		PACK(uint8_t);
 		break;
@@ -127,293 +121,276 @@ encode_bools(const uint8_t *x, uint32_t m, struct buf *b)
 	put_bitmap(b, x, m);
 }
 
-/* --- doubles ------------------------------------------------------------- */
+/* --- text ---------------------------------------------------------------- */
 
-static uint64_t
-bits_of(double x)
-{
-	uint64_t u;
-
-	memcpy(&u, &x, sizeof(u));
-	return (u);
-}
-
-/* x is i / 10^places to the last bit; -0.0 and what is not finite are not. */
-static bool
-is_decimal(double x, unsigned places, double power, int64_t *i)
-{
-	double scaled = x * power;
-
-	if (!(fabs(scaled) < MANTISSA_MAX))
-		return (false);
-	*i = (int64_t)(scaled < 0 ? scaled - 0.5 : scaled + 0.5);
-	return (bits_of(rows_decimal(*i, places)) == bits_of(x));
-}
-
-static bool
-is_float(double x)
-{
-
-	return ((!isfinite(x) || fabs(x) <= FLT_MAX) &&
-	    bits_of((double)(float)x) == bits_of(x));
-}
-
-/* The fewest places that suit nearly all of a sample, or -1. */
-static int
-choose_places(const double *x, uint32_t m)
-{
-	uint32_t i, step = m / SAMPLE + 1, tried, bad;
-	double power = 1;
-	int64_t unused;
-	int k;
-
-	for (k = 0; k <= DECIMALS_MAX; k++, power *= 10) {
-		for (bad = tried = i = 0; i < m; i += step, tried++)
-			bad += !is_decimal(x[i], (unsigned)k, power, &unused);
-		if (bad * EXCEPTION_SHARE <= tried)
-			return (k);
-	}
-	return (-1);
-}
-
-static bool
-encode_decimals(const double *x, uint32_t m, unsigned places,
-    struct scratch *s, struct buf *b)
-{
-	uint32_t i, n = 0, most = m / EXCEPTION_SHARE + 1;
-	double power = 1;
-	int64_t last = 0;
-	unsigned k;
-
-	for (k = 0; k < places; k++)
-		power *= 10;
-	for (i = 0; i < m; i++) {
-		if (is_decimal(x[i], places, power, &s->ints[i])) {
-			last = s->ints[i];
-			continue;
-		}
-		s->ints[i] = last;
-		s->rare[n++] = i;
-		if (n > most)
-			return (false);
-	}
-	buf_u8(b, DOUBLES_DECIMAL);
-	buf_u8(b, (uint8_t)places);
-	buf_varint(b, n);
-	for (i = 0; i < n; i++) {
-		buf_varint(b, s->rare[i]);
-		buf_u64le(b, bits_of(x[s->rare[i]]));
-	}
-	rows_ints_encode(s->ints, m, s->tmp, b);
-	return (true);
-}
-
-static bool
-encode_floats(const double *x, uint32_t m, struct buf *b)
-{
-	uint32_t i, u;
-	uint8_t *p;
-	float f;
-
-	for (i = 0; i < m; i++)
-		if (!is_float(x[i]))
-			return (false);
-	buf_u8(b, DOUBLES_FLOAT);
-	if ((p = buf_reserve(b, (size_t)m * 4)) == NULL)
-		return (true);
-	for (i = 0; i < m; i++) {
-		f = (float)x[i];
-		memcpy(&u, &f, sizeof(u));
-		p[i] = (uint8_t)u;
-		p[(size_t)m + i] = (uint8_t)(u >> 8);
-		p[(size_t)m * 2 + i] = (uint8_t)(u >> 16);
-		p[(size_t)m * 3 + i] = (uint8_t)(u >> 24);
-	}
-	b->len += (size_t)m * 4;
-	return (true);
-}
-
+/* Lengths, then the bytes of the n texts whose codes are given. */
 static void
-encode_raw(const double *x, uint32_t m, struct buf *b)
-{
-	uint8_t *p;
-	uint32_t i;
-	unsigned j;
-
-	buf_u8(b, DOUBLES_RAW);
-	if ((p = buf_reserve(b, (size_t)m * 8)) == NULL)
-		return;
-	for (j = 0; j < 8; j++)
-		for (i = 0; i < m; i++)
-			*p++ = (uint8_t)(bits_of(x[i]) >> (8 * j));
-	b->len += (size_t)m * 8;
-}
-
-/* Decimals of few digits are shortest, then singles, then long decimals. */
-static void
-encode_doubles(const double *x, uint32_t m, struct scratch *s, struct buf *b)
-{
-	uint64_t first = bits_of(x[0]);
-	uint32_t i;
-	int places;
-
-	for (i = 1; i < m && bits_of(x[i]) == first; i++)
-		continue;
-	if (i == m) {
-		buf_u8(b, DOUBLES_SAME);
-		buf_u64le(b, first);
-		return;
-	}
-	places = choose_places(x, m);
-	if (places >= 0 && places <= 6 &&
-	    encode_decimals(x, m, (unsigned)places, s, b))
-		return;
-	if (encode_floats(x, m, b))
-		return;
-	if (places > 6 && encode_decimals(x, m, (unsigned)places, s, b))
-		return;
-	encode_raw(x, m, b);
-}
-
-/* --- integers and text --------------------------------------------------- */
-
-static void
-encode_int32s(const int32_t *x, uint32_t m, struct scratch *s,
-    struct buf *b)
-{
-	uint32_t i;
-
-	for (i = 0; i < m; i++)
-		s->ints[i] = x[i];
-	rows_ints_encode(s->ints, m, s->tmp, b);
-}
-
-/* Lengths, then the bytes of the n texts whose codes stand in s->rare. */
-static void
-put_entries(const struct rows_dict *d, uint32_t n, struct scratch *s,
-    struct buf *b)
+put_entries(const struct rows_dict *d, const uint32_t *codes, uint32_t n,
+    int64_t *ints, struct encoder *e)
 {
 	const char *text;
 	size_t len;
 	uint32_t i;
 
 	for (i = 0; i < n; i++) {
-		(void)rows_dict_str(d, s->rare[i], &len);
-		s->ints[i] = (int64_t)len;
+		(void)rows_dict_str(d, codes[i], &len);
+		ints[i] = (int64_t)len;
 	}
-	rows_ints_encode(s->ints, n, s->tmp, b);
+	rows_ints_encode(e->coder, ints, n, e->b);
 	for (i = 0; i < n; i++) {
-		text = rows_dict_str(d, s->rare[i], &len);
-		buf_put(b, text, len);
+		text = rows_dict_str(d, codes[i], &len);
+		buf_put(e->b, text, len);
 	}
 }
 
+/* entry[code] is counted from 1. */
 static void
 put_runs(const uint32_t *code, const uint32_t *entry, uint32_t m,
-    uint32_t runs, struct scratch *s, struct buf *b)
+    uint32_t runs, int64_t *ints, struct encoder *e)
 {
-	uint32_t i, from = 0, n = 0;
+	uint32_t i, k, n;
 
-	buf_varint(b, runs);
-	for (i = 0; i < m; i++)
-		if (i == 0 || code[i] != code[i - 1])
-			s->ints[n++] = entry[code[i]];
-	rows_ints_encode(s->ints, n, s->tmp, b);
-	for (i = 1, n = 0; i <= m; i++) {
-		if (i < m && code[i] == code[i - 1])
-			continue;
-		s->ints[n++] = i - from;
-		from = i;
+	buf_varint(e->b, runs);
+	for (i = k = 0; i < m; i += n) {
+		n = e->coder->kernel->run(code + i, m - i);
+		ints[k] = entry[code[i]] - 1;
+		ints[runs + k++] = n;
 	}
-	rows_ints_encode(s->ints, n, s->tmp, b);
+	rows_ints_encode(e->coder, ints, runs, e->b);
+	rows_ints_encode(e->coder, ints + runs, runs, e->b);
+}
+
+static void
+put_codes(const uint32_t *code, const uint32_t *entry, uint32_t m,
+    struct encoder *e)
+{
+	struct rows_coder *c = e->coder;
+	uint32_t i, k, n;
+
+	rows_coder_begin(c);
+	for (i = 0; i < m; i += n) {
+		n = m - i < ROWS_PART_MAX ? m - i : ROWS_PART_MAX;
+		for (k = 0; k < n; k++)
+			c->ints[k] = entry[code[i + k]] - 1;
+		rows_coder_add(c, c->ints, n);
+	}
+	rows_ints_end(c, e->b);
 }
 
 static void
 encode_texts(const struct rows_dict *d, const uint32_t *code, uint32_t m,
-    struct scratch *s, struct buf *b)
+    struct encoder *e)
 {
-	uint32_t *entry, i, n = 0, runs = 0;
+	uint32_t *entry, *codes, i, k, n = 0, runs = 0;
+	int64_t *ints;
 
 	entry = must_calloc(d->n, sizeof(entry[0]));
-	memset(entry, 0xff, d->n * sizeof(entry[0]));
-	for (i = 0; i < m; i++) {
-		if (i > 0 && code[i] == code[i - 1])
-			continue;
+	codes = must_calloc(d->n, sizeof(codes[0]));
+	for (i = 0; i < m; i += k) {
+		k = e->coder->kernel->run(code + i, m - i);
 		runs++;
-		if (entry[code[i]] == UINT32_MAX) {
-			s->rare[n] = code[i];
-			entry[code[i]] = n++;
+		if (entry[code[i]] == 0) {
+			codes[n] = code[i];
+			entry[code[i]] = ++n;
 		}
 	}
-	buf_varint(b, n);
-	put_entries(d, n, s, b);
+	ints = must_calloc(2 * (size_t)runs, sizeof(ints[0]));
+	buf_varint(e->b, n);
+	put_entries(d, codes, n, ints, e);
 	if (runs == 1) {
-		buf_u8(b, TEXTS_SAME);
+		buf_u8(e->b, TEXTS_SAME);
 	} else if (runs <= m / 2) {
-		buf_u8(b, TEXTS_RUNS);
-		put_runs(code, entry, m, runs, s, b);
+		buf_u8(e->b, TEXTS_RUNS);
+		put_runs(code, entry, m, runs, ints, e);
 	} else {
-		buf_u8(b, TEXTS_EACH);
-		for (i = 0; i < m; i++)
-			s->ints[i] = entry[code[i]];
-		rows_ints_encode(s->ints, m, s->tmp, b);
+		buf_u8(e->b, TEXTS_EACH);
+		put_codes(code, entry, m, e);
 	}
 	free(entry);
+	free(codes);
+	free(ints);
+}
+
+/* --- numbers ------------------------------------------------------------- */
+
+/* Where a column is, part by part. */
+struct walk {
+	const struct rows_vec *v;
+	size_t width;
+	uint32_t at;
+	const uint32_t *cut;
+	bool nulls;
+};
+
+/* The cells of the next part, m > 0 of them, or NULL at the end. Where there
+ * are nulls it goes on over a cut until it is long enough. */
+static const void *
+next_part(struct walk *w, const struct encoder *e, uint32_t *m)
+{
+	uint32_t n, left, from = w->at;
+
+	for (*m = 0; w->at < e->rows->n && *m < ROWS_PART_MIN;) {
+		left = *w->cut - w->at;
+		n = (left + ROWS_PART_MAX - 1) / ROWS_PART_MAX;
+		n = (left + n - 1) / n;		/* all about as long */
+		if (n > ROWS_PART_MAX - *m)
+			n = ROWS_PART_MAX - *m;
+		*m += w->nulls ? pack_valid(w->v, w->width, w->at, n,
+		    (uint8_t *)e->coder->cells + *m * w->width) : n;
+		w->at += n;
+		if (w->at == *w->cut)
+			w->cut++;
+	}
+	if (*m == 0)
+		return (NULL);
+	return (w->nulls ? (const void *)e->coder->cells :
+	    (const uint8_t *)w->v->data + from * w->width);
+}
+
+static void
+encode_ints(struct walk *w, struct encoder *e)
+{
+	struct rows_coder *c = e->coder;
+	const int32_t *narrow;
+	const void *x;
+	uint32_t i, m;
+
+	rows_coder_begin(c);
+	while ((x = next_part(w, e, &m)) != NULL) {
+		if (w->width == 4) {
+			for (i = 0, narrow = x; i < m; i++)
+				c->ints[i] = narrow[i];
+			x = c->ints;
+		}
+		rows_coder_add(c, x, m);
+	}
+	rows_ints_end(c, e->b);
+}
+
+static void
+encode_doubles(struct walk *w, struct encoder *e)
+{
+	struct rows_doubles_coder d;
+	const void *x;
+	uint32_t m;
+
+	rows_doubles_begin(&d, e->coder);
+	while ((x = next_part(w, e, &m)) != NULL)
+		rows_doubles_add(&d, e->coder, x, m);
+	rows_doubles_end(&d, e->coder, e->b);
 }
 
 /* --- batches ------------------------------------------------------------- */
 
-static void
-encode_column(const struct rows_vec *v, enum rows_type t, uint32_t n,
-    struct scratch *s, struct buf *b)
+/* Bools and text want all cells at once. */
+static const void *
+all_cells(const struct rows_vec *v, enum rows_type t, bool nulls,
+    struct encoder *e, uint32_t *m)
 {
-	const void *x = v->data;
-	uint32_t m = n;
+	size_t width = rows_width(t);
+
+	*m = e->rows->n;
+	if (!nulls)
+		return (v->data);
+	if (e->dense == NULL)
+		e->dense = malloc((size_t)*m * sizeof(uint32_t));
+	MUST_MEMORY(e->dense != NULL);
+	*m = pack_valid(v, width, 0, *m, e->dense);
+	return (e->dense);
+}
+
+static void
+encode_column(const struct rows_vec *v, enum rows_type t, struct encoder *e)
+{
+	struct walk w = { .v = v, .width = rows_width(t), .cut = e->cuts };
+	uint32_t n = e->rows->n, m;
+	const void *x;
 
 	if (memchr(v->valid, 1, n) == NULL) {
-		buf_u8(b, NULLS_ALL);
+		buf_u8(e->b, NULLS_ALL);
 		return;
 	}
-	if (memchr(v->valid, 0, n) == NULL) {
-		buf_u8(b, NULLS_NONE);
-	} else {
-		buf_u8(b, NULLS_BITMAP);
-		put_bitmap(b, v->valid, n);
-		m = pack_valid(v, t, n, s->dense);
-		x = s->dense;
-	}
+	w.nulls = memchr(v->valid, 0, n) != NULL;
+	buf_u8(e->b, w.nulls ? NULLS_BITMAP : NULLS_NONE);
+	if (w.nulls)
+		put_bitmap(e->b, v->valid, n);
 	switch (t) {
 	case ROWS_BOOL:
-		encode_bools(x, m, b);
+		x = all_cells(v, t, w.nulls, e, &m);
+		encode_bools(x, m, e->b);
 		break;
 	case ROWS_INT32:
-		encode_int32s(x, m, s, b);
-		break;
 	case ROWS_INT64:
 	case ROWS_TICKS:
-		rows_ints_encode(x, m, s->tmp, b);
+		encode_ints(&w, e);
 		break;
 	case ROWS_DOUBLE:
-		encode_doubles(x, m, s, b);
+		encode_doubles(&w, e);
 		break;
 	case ROWS_STRING:
 	case ROWS_LIST:
-		encode_texts(&v->dict, x, m, s, b);
+		x = all_cells(v, t, w.nulls, e, &m);
+		encode_texts(&v->dict, x, m, e);
 		break;
 	}
 }
 
-void
-rows_encode(const struct rows *r, struct buf *b)
+/* Cuts where the codes change, if that is seldom; no piece is short. */
+static uint32_t
+cut_runs(const uint32_t *code, const struct encoder *e)
 {
-	struct scratch s;
+	uint32_t n = e->rows->n, i, run, runs = 0, ncuts = 0, last = 0;
+
+	for (i = 0; i < n; i += run) {
+		if (i - last >= ROWS_PART_MIN && n - i >= ROWS_PART_MIN)
+			e->cuts[ncuts++] = last = i;
+		run = e->coder->kernel->run(code + i, n - i);
+		if (++runs > n / RUN_MIN + 1)
+			return (0);
+	}
+	return (ncuts);
+}
+
+/* The first text that all rows have is the stream's name, if there are
+ * streams: where it changes the numbers do too. */
+static void
+find_cuts(struct encoder *e)
+{
+	const struct rows *r = e->rows;
+	uint32_t c, ncuts = 0;
+
+	e->cuts = must_calloc(r->n / ROWS_PART_MIN + 1, sizeof(e->cuts[0]));
+	for (c = 0; c < r->schema->ncols; c++)
+		if (rows_is_text(r->schema->cols[c].type) &&
+		    memchr(r->v[c].valid, 0, r->n) == NULL) {
+			ncuts = cut_runs(r->v[c].code, e);
+			break;
+		}
+	e->cuts[ncuts] = r->n;
+}
+
+void
+rows_encode_with(const struct rows *r, const struct rows_kernel *kernel,
+    struct buf *planes, struct buf *b)
+{
+	struct encoder e = { .rows = r, .b = b };
 	uint32_t c;
 
 	buf_varint(b, r->n);
 	if (r->n == 0)
 		return;
-	scratch_init(&s, (size_t)r->n + 1);
+	e.coder = rows_coder_new(kernel, planes);
+	find_cuts(&e);
 	for (c = 0; c < r->schema->ncols; c++)
-		encode_column(&r->v[c], r->schema->cols[c].type, r->n, &s, b);
-	scratch_fini(&s);
+		encode_column(&r->v[c], r->schema->cols[c].type, &e);
+	rows_coder_free(e.coder);
+	free(e.cuts);
+	free(e.dense);
+}
+
+void
+rows_encode(const struct rows *r, struct buf *scratch, struct buf *b)
+{
+
+	rows_encode_with(r, rows_kernel_best(), scratch, b);
 }

@@ -1,7 +1,9 @@
 #ifndef ROWS_ROWS_INT_H
 #define ROWS_ROWS_INT_H
 
+#include "base/buf.h"
 #include "rows/rows.h"
+#include "rows/rows_kernel.h"
 
 void rows_dict_init(struct rows_dict *);
 void rows_dict_fini(struct rows_dict *);
@@ -16,11 +18,16 @@ size_t rows_dict_bytes(const struct rows_dict *);
  */
 enum rows_nulls { NULLS_NONE, NULLS_ALL, NULLS_BITMAP };
 enum rows_bools { BOOLS_FALSE, BOOLS_TRUE, BOOLS_BITMAP };
+enum rows_ints { INTS_SAME, INTS_PARTS };
 enum rows_doubles {
 	DOUBLES_SAME,		/* 8 bytes */
-	DOUBLES_RAW,		/* 8 planes of m bytes */
-	DOUBLES_FLOAT,		/* 4 planes: singles, exactly */
-	DOUBLES_DECIMAL,	/* integers / 10^places, and exceptions */
+	DOUBLES_PARTS,
+};
+/* What the integers of a part of doubles are; below: decimals of so many
+ * places, with exceptions. */
+enum rows_kinds {
+	KIND_FLOAT = 13,	/* singles, exactly */
+	KIND_RAW,		/* their bits */
 };
 enum rows_texts { TEXTS_SAME, TEXTS_RUNS, TEXTS_EACH };
 
@@ -38,9 +45,88 @@ rows_decimal(int64_t i, unsigned places)
 	return ((double)i / power10[places]);
 }
 
-/* A stream of m > 0 integers; tmp has room for m. */
-void rows_ints_encode(const int64_t *, uint32_t m, uint64_t *tmp,
+/* rows_encode() by these loops. */
+void rows_encode_with(const struct rows *, const struct rows_kernel *,
+    struct buf *scratch, struct buf *);
+
+/* --- streams of integers, see rows_ints.c ------------------------------- */
+
+#define ROWS_PLANES 8
+#define ROWS_ORDER_MAX 2
+/* Ticks come as whole seconds, milliseconds or microseconds. */
+static const uint64_t rows_units[] = { 1, 10, 10000, 10000000 };
+
+struct rows_part {
+	uint32_t n;
+	uint8_t unit, order, width;
+	uint64_t base, slope;
+};
+
+/* Reading: measure all parts, find the planes behind them, then decode the
+ * parts from the place where the first began. */
+struct rows_planes {
+	const uint8_t *p[ROWS_PLANES];
+	size_t bytes[ROWS_PLANES];
+	uint64_t base;			/* of the part before */
+};
+bool rows_part_measure(struct cur *, uint32_t left, struct rows_planes *,
+    uint32_t *n);
+bool rows_planes_find(struct cur *, struct rows_planes *);
+void rows_part_decode(struct cur *, struct rows_planes *, int64_t *,
+    uint32_t *n);
+
+/* A part is not longer, and if there is more of the stream not shorter. */
+#define ROWS_PART_MAX 1024u
+#define ROWS_PART_MIN 128u
+
+/*
+ * Writing, with room for the numbers of a part: begin, add each part, end.
+ * What tells a part's kind is put to `head` before it is added. Fails by the
+ * error of the buffers.
+ */
+struct rows_coder {
+	const struct rows_kernel *kernel;
+	struct buf head;		/* what tells the parts */
+	struct buf *planes;		/* borrowed; of each part together */
+	struct {
+		uint32_t n;
+		uint8_t width;
+	} *parts;
+	uint32_t nparts, cap;
+	uint64_t base;			/* of the part before */
+	bool same;			/* all are what the first was */
+	int64_t first;
+	int64_t cells[ROWS_PART_MAX];	/* for who adds */
+	int64_t ints[ROWS_PART_MAX];	/* likewise */
+	int64_t scaled[ROWS_PART_MAX];
+	uint64_t zigzag[ROWS_PART_MAX];
+};
+struct rows_coder *rows_coder_new(const struct rows_kernel *,
+    struct buf *planes);
+void rows_coder_free(struct rows_coder *);
+void rows_coder_begin(struct rows_coder *);
+void rows_coder_add(struct rows_coder *, const int64_t *, uint32_t n);
+/* The head and the planes. */
+void rows_coder_end(struct rows_coder *, struct buf *);
+/* A stream of m > 0 integers by itself. */
+void rows_ints_encode(struct rows_coder *, const int64_t *, uint32_t m,
     struct buf *);
+/* Begun, some parts added: the stream is put with its form. */
+void rows_ints_end(struct rows_coder *, struct buf *);
+
+/* A column of doubles, the same way. */
+struct rows_doubles_coder {
+	uint8_t kind;
+	bool same;
+	double first;
+};
+void rows_doubles_begin(struct rows_doubles_coder *, struct rows_coder *);
+void rows_doubles_add(struct rows_doubles_coder *, struct rows_coder *,
+    const double *, uint32_t n);
+void rows_doubles_end(struct rows_doubles_coder *, struct rows_coder *,
+    struct buf *);
+
+/* A stream of m > 0 integers. */
 bool rows_ints_decode(struct cur *, int64_t *, uint32_t m);
 /* The same without the integers. */
 bool rows_ints_pass(struct cur *, uint32_t m);

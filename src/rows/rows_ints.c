@@ -1,41 +1,32 @@
 /*
- * A stream of integers, made small before zstd sees it: offsets from the
- * first value, divided by the time unit they all share, as they are or as
- * first or second differences, whichever is shortest; then cut into planes,
- * all lowest bytes first. Planes beat varints: there is no branch a value,
- * and zstd sees bytes of one kind side by side.
+ * Reading a stream of integers. It is cut into parts, so that each has the
+ * scale of what stands in it, a sensor's values or times:
  *
  *	u8 0	zigzag: the value of all
- *	u8 1	zigzag first; u8 unit; u8 order; u8 width; width planes of
- *		m bytes of zigzag numbers
+ *	u8 1	parts, until all numbers are told of, then their planes
+ *	part	varint n; u8 unit, order, width; zigzag base, less that of
+ *		the part before; with an order a zigzag slope
+ *
+ * A part of order 0 is its offsets from the base, in units; of order 1 the
+ * differences between neighbours, less the slope; of order 2 the differences
+ * between those, the first of which is the slope. Zigzag makes them small
+ * unsigned numbers of `width` bytes. Plane j holds byte j of all parts that
+ * are so wide, one part after the other. Planes beat varints: there is no
+ * branch a value, and zstd sees bytes of one kind side by side.
  *
  * All arithmetic wraps modulo 2^64, so any values round-trip. Decoding
  * refuses unknown forms and says false; it cannot fail otherwise but by a
- * stream that is too short.
+ * stream that is too short. Parts are read twice, to find the planes and to
+ * decode, so that nothing has to be kept.
  */
 
 #include "config.h"
 
-#include <string.h>
-
 #include "base/buf.h"
 #include "rows/rows_int.h"
 
-enum { INTS_SAME, INTS_PLANES };
-
-/* Ticks come as whole seconds, milliseconds or microseconds. */
-static const int64_t unit_of[] = { 1, 10, 10000, 10000000 };
-
-#define NUNITS (sizeof(unit_of) / sizeof(unit_of[0]))
-#define ORDER_MAX 2
+/* Numbers that stay in the nearest cache over all passes. */
 #define TILE 1024u
-
-static inline uint64_t
-zigzag(uint64_t x)
-{
-
-	return (x << 1 ^ (0 - (x >> 63)));
-}
 
 static inline uint64_t
 unzigzag(uint64_t x)
@@ -44,190 +35,128 @@ unzigzag(uint64_t x)
 	return (x >> 1 ^ (0 - (x & 1)));
 }
 
-static inline unsigned
-bits(uint64_t x)
+/* base is that of the part before, then of this one. */
+static bool
+get_part(struct cur *c, uint64_t *base, struct rows_part *p)
 {
+	uint64_t n = cur_varint(c);
+	uint8_t how = cur_u8(c);
 
-	return (64 - (unsigned)__builtin_clzll(x | 1));
+	p->n = (uint32_t)n;
+	p->unit = how & 3;
+	p->order = how >> 2 & 3;
+	p->width = how >> 4;
+	p->base = *base += (uint64_t)cur_zigzag(c);
+	p->slope = p->order > 0 ? (uint64_t)cur_zigzag(c) : 0;
+	return (!c->bad && n > 0 && n <= UINT32_MAX &&
+	    p->order <= ROWS_ORDER_MAX && p->width <= ROWS_PLANES);
 }
 
-/* Called with constants, so that no division is left. */
-static inline bool
-divide_by(const int64_t *x, uint32_t m, int64_t unit, uint64_t *z)
+bool
+rows_part_measure(struct cur *c, uint32_t left, struct rows_planes *f,
+    uint32_t *n)
 {
-	int64_t d;
-	uint32_t i;
+	struct rows_part p;
+	unsigned j;
 
-	for (i = 0; i < m; i++) {
-		d = (int64_t)((uint64_t)x[i] - (uint64_t)x[0]);
-		if (d % unit != 0)
-			return (false);
-		z[i] = (uint64_t)(d / unit);
-	}
+	if (!get_part(c, &f->base, &p) || p.n > left)
+		return (false);
+	for (j = 0; j < p.width; j++)
+		f->bytes[j] += p.n;
+	*n = p.n;
 	return (true);
 }
 
-static uint8_t
-divide(const int64_t *x, uint32_t m, uint64_t *z)
+bool
+rows_planes_find(struct cur *c, struct rows_planes *f)
 {
-
-	if (divide_by(x, m, 10000000, z))
-		return (3);
-	if (divide_by(x, m, 10000, z))
-		return (2);
-	if (divide_by(x, m, 10, z))
-		return (1);
-	(void)divide_by(x, m, 1, z);
-	return (0);
-}
-
-/* The order with the fewest bits in all. */
-static uint8_t
-choose_order(const uint64_t *z, uint32_t m)
-{
-	uint64_t sum[ORDER_MAX + 1] = { 0 }, last = 0, lastd = 0, d;
-	uint8_t order;
-	uint32_t i;
-
-	for (i = 0; i < m; i++) {
-		d = z[i] - last;
-		sum[0] += bits(zigzag(z[i]));
-		sum[1] += bits(zigzag(d));
-		sum[2] += bits(zigzag(d - lastd));
-		last = z[i];
-		lastd = d;
-	}
-	order = sum[1] < sum[0] ? 1 : 0;
-	return (sum[2] < sum[order] ? 2 : order);
-}
-
-/* In place; from the end, where what is needed is not yet overwritten. */
-static void
-difference(uint64_t *z, uint32_t m)
-{
-	uint32_t i;
-
-	for (i = m - 1; i > 0; i--)
-		z[i] -= z[i - 1];
-}
-
-static void
-put_planes(struct buf *b, const uint64_t *z, uint32_t m, unsigned width)
-{
-	uint8_t *p = buf_reserve(b, (size_t)width * m);
-	uint32_t i;
 	unsigned j;
 
-	if (p == NULL)
-		return;
-	for (j = 0; j < width; j++, p += m)
-		for (i = 0; i < m; i++)
-			p[i] = (uint8_t)(z[i] >> (8 * j));
-	b->len += (size_t)width * m;
+	f->base = 0;
+	for (j = 0; j < ROWS_PLANES; j++)
+		if ((f->p[j] = cur_bytes(c, f->bytes[j])) == NULL)
+			return (false);
+	return (true);
 }
 
-void
-rows_ints_encode(const int64_t *x, uint32_t m, uint64_t *z, struct buf *b)
-{
-	uint8_t unit, order, k;
-	uint64_t all = 0;
-	unsigned width;
-	uint32_t i;
-
-	for (i = 1; i < m && x[i] == x[0]; i++)
-		continue;
-	if (i == m) {
-		buf_u8(b, INTS_SAME);
-		buf_zigzag(b, x[0]);
-		return;
-	}
-	unit = divide(x, m, z);
-	order = choose_order(z, m);
-	for (k = 0; k < order; k++)
-		difference(z, m);
-	for (i = 0; i < m; i++)
-		all |= z[i] = zigzag(z[i]);
-	width = (bits(all) + 7) / 8;
-	buf_u8(b, INTS_PLANES);
-	buf_zigzag(b, x[0]);
-	buf_u8(b, unit);
-	buf_u8(b, order);
-	buf_u8(b, (uint8_t)width);
-	put_planes(b, z, m, width);
-}
-
-struct planes {
-	uint64_t first;
-	uint8_t unit, order, width;
-	const uint8_t *p;		/* [width][m] */
-};
-
-static bool
-find_planes(struct cur *c, uint32_t m, struct planes *f)
-{
-
-	f->first = (uint64_t)cur_zigzag(c);
-	f->unit = cur_u8(c);
-	f->order = cur_u8(c);
-	f->width = cur_u8(c);
-	return (!c->bad && f->unit < NUNITS && f->order <= ORDER_MAX &&
-	    f->width >= 1 && f->width <= 8 &&
-	    (f->p = cur_bytes(c, (size_t)f->width * m)) != NULL);
-}
-
-/* n of the integers, from number `at` on; sum[] goes on where it was. */
+/* n of the part's numbers, from number `at` on; sum[] goes on where it was. */
 static void
-get_tile(const struct planes *f, int64_t *x, uint32_t m, uint32_t at,
-    uint32_t n, uint64_t *sum)
+get_tile(const struct rows_planes *f, const struct rows_part *part,
+    int64_t *x, uint32_t at, uint32_t n, uint64_t *sum)
 {
-	uint64_t unit = (uint64_t)unit_of[f->unit], z;
-	const uint8_t *p = f->p + at;
+	uint64_t unit = rows_units[part->unit], z, step;
+	const uint8_t *p;
 	uint32_t i;
 	uint8_t k;
 
 	for (i = 0; i < n; i++)
-		x[i] = p[i];
-	for (k = 1, p += m; k < f->width; k++, p += m)
-		for (i = 0; i < n; i++)
+		x[i] = 0;
+	for (k = 0; k < part->width; k++)
+		for (i = 0, p = f->p[k] + at; i < n; i++)
 			x[i] = (int64_t)((uint64_t)x[i] |
 			    (uint64_t)p[i] << (8 * k));
+	step = part->order == 1 ? part->slope : 0;
 	for (i = 0; i < n; i++)
-		x[i] = (int64_t)unzigzag((uint64_t)x[i]);
-	for (k = 0; k < f->order; k++) {
+		x[i] = (int64_t)(unzigzag((uint64_t)x[i]) + step);
+	for (k = 0; k < part->order; k++) {
 		for (i = 0, z = sum[k]; i < n; i++)
 			x[i] = (int64_t)(z += (uint64_t)x[i]);
 		sum[k] = z;
 	}
 	for (i = 0; i < n; i++)
-		x[i] = (int64_t)(f->first + unit * (uint64_t)x[i]);
+		x[i] = (int64_t)(part->base + unit * (uint64_t)x[i]);
 }
 
-/* In tiles that stay in the nearest cache over all these passes. */
-static bool
-get_planes(struct cur *c, int64_t *x, uint32_t m)
+void
+rows_part_decode(struct cur *c, struct rows_planes *f, int64_t *x,
+    uint32_t *m)
 {
-	uint64_t sum[ORDER_MAX] = { 0 };
-	struct planes f;
+	uint64_t sum[ROWS_ORDER_MAX];
+	struct rows_part p;
+	uint32_t at, n;
+	unsigned j;
+
+	(void)get_part(c, &f->base, &p);
+	/* So that the first of all is 0, and the first difference the slope. */
+	sum[0] = p.order == 1 ? 0 - p.slope : p.slope;
+	sum[1] = 0 - p.slope;
+	for (at = 0; at < p.n; at += n) {
+		n = p.n - at < TILE ? p.n - at : TILE;
+		get_tile(f, &p, x + at, at, n, sum);
+	}
+	for (j = 0; j < p.width; j++)
+		f->p[j] += p.n;
+	*m = p.n;
+}
+
+/* All parts of m integers, then the planes. */
+static bool
+find_parts(struct cur *c, uint32_t m, struct rows_planes *f)
+{
 	uint32_t at, n;
 
-	if (!find_planes(c, m, &f))
-		return (false);
-	for (at = 0; at < m; at += n) {
-		n = m - at < TILE ? m - at : TILE;
-		get_tile(&f, x + at, m, at, n, sum);
-	}
-	return (true);
+	for (at = 0; at < m; at += n)
+		if (!rows_part_measure(c, m - at, f, &n))
+			return (false);
+	return (rows_planes_find(c, f));
 }
 
 bool
 rows_ints_decode(struct cur *c, int64_t *x, uint32_t m)
 {
+	struct rows_planes f = { .base = 0 };
 	uint8_t form = cur_u8(c);
+	struct cur parts = *c;
+	uint32_t i, n;
 	int64_t same;
-	uint32_t i;
 
-	if (form == INTS_PLANES)
-		return (get_planes(c, x, m));
+	if (form == INTS_PARTS) {
+		if (!find_parts(c, m, &f))
+			return (false);
+		for (i = 0; i < m; i += n)
+			rows_part_decode(&parts, &f, x + i, &n);
+		return (true);
+	}
 	same = cur_zigzag(c);
 	if (c->bad || form != INTS_SAME)
 		return (false);
@@ -239,11 +168,11 @@ rows_ints_decode(struct cur *c, int64_t *x, uint32_t m)
 bool
 rows_ints_pass(struct cur *c, uint32_t m)
 {
+	struct rows_planes f = { .base = 0 };
 	uint8_t form = cur_u8(c);
-	struct planes f;
 
-	if (form == INTS_PLANES)
-		return (find_planes(c, m, &f));
+	if (form == INTS_PARTS)
+		return (find_parts(c, m, &f));
 	(void)cur_zigzag(c);
 	return (!c->bad && form == INTS_SAME);
 }

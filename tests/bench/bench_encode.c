@@ -99,7 +99,7 @@ run_block(struct bench *b, const struct rows *r)
 	struct cur c;
 
 	buf_clear(&b->raw);
-	rows_encode(r, &b->raw);
+	rows_encode(r, &b->packed, &b->raw);
 	encoded = cpu_s();
 	buf_clear(&b->packed);
 	must_do(b, zip_compress(b->zip, b->raw.data, b->raw.len, &b->packed,

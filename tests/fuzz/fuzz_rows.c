@@ -42,6 +42,7 @@ fuzz_seed(unsigned i, struct buf *b)
 {
 	static const uint32_t ROWS[] = { 0, 1, 3, 70 };
 	struct rows_schema *s;
+	struct buf scratch;
 	struct rows *r;
 
 	if (i >= sizeof(ROWS) / sizeof(ROWS[0]))
@@ -51,7 +52,9 @@ fuzz_seed(unsigned i, struct buf *b)
 	for (uint32_t k = 0; k < ROWS[i]; k++)
 		fill(r, rows_add(r), i);
 	rows_schema_encode(s, b);
-	rows_encode(r, b);
+	buf_init(&scratch, 1u << 20);
+	rows_encode(r, &scratch, b);
+	buf_fini(&scratch);
 	rows_free(r);
 	rows_schema_free(s);
 	return (true);
@@ -71,20 +74,22 @@ again(const struct rows *r)
 {
 	struct rows *other = rows_new(r->schema);
 	struct err e = ERR_INIT;
-	struct buf once, twice;
+	struct buf once, twice, scratch;
 	struct cur c;
 
 	buf_init(&once, 1u << 28);
 	buf_init(&twice, 1u << 28);
-	rows_encode(r, &once);
+	buf_init(&scratch, 1u << 28);
+	rows_encode(r, &scratch, &once);
 	cur_init(&c, once.data, once.len);
 	MUST(rows_decode(other, &c, &e) == 0);
 	MUST(other->n == r->n);
-	rows_encode(other, &twice);
+	rows_encode(other, &scratch, &twice);
 	MUST(once.len == twice.len &&
 	    memcmp(once.data, twice.data, once.len) == 0);
 	buf_fini(&once);
 	buf_fini(&twice);
+	buf_fini(&scratch);
 	rows_free(other);
 }
 

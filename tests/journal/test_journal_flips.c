@@ -133,18 +133,20 @@ check_rows(const struct flips *f, struct journal_reader *r,
 {
 	struct rows *want = rows_of(f, (uint32_t)b->group);
 	struct rows *got = rows_new(s);
-	struct buf x, y;
+	struct buf x, y, scratch;
 
 	assert_true(rows_schema_equal(s, want->schema));
 	assert_int_equal(journal_reader_rows(r, got, NULL), 0);
 	buf_init(&x, 1 << 20);
 	buf_init(&y, 1 << 20);
-	rows_encode(want, &x);
-	rows_encode(got, &y);
+	buf_init(&scratch, 1 << 20);
+	rows_encode(want, &scratch, &x);
+	rows_encode(got, &scratch, &y);
 	assert_int_equal(x.len, y.len);
 	assert_memory_equal(x.data, y.data, x.len);
 	buf_fini(&x);
 	buf_fini(&y);
+	buf_fini(&scratch);
 	rows_free(want);
 	rows_free(got);
 }

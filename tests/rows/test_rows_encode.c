@@ -22,10 +22,28 @@
 #include "base/err.h"
 #include "base/hash.h"
 #include "rows/rows.h"
+#include "rows/rows_int.h"
 
 #define MAX_BYTES (64u << 20)
 #define SEEDS 600
 #define MUTATIONS 40000
+
+/* By the loops for any machine too, which must give the same bytes. */
+static void
+encode(const struct rows *r, struct buf *b)
+{
+	struct buf scratch, plain;
+	size_t at = b->len;
+
+	buf_init(&scratch, MAX_BYTES);
+	buf_init(&plain, MAX_BYTES);
+	rows_encode(r, &scratch, b);
+	rows_encode_with(r, rows_kernel_plain(), &scratch, &plain);
+	assert_int_equal(b->len - at, plain.len);
+	assert_memory_equal(b->data + at, plain.data, plain.len);
+	buf_fini(&scratch);
+	buf_fini(&plain);
+}
 
 /* --- random batches ------------------------------------------------------ */
 
@@ -159,11 +177,11 @@ random_column(struct rng *g, struct rows *r, uint32_t c)
 static struct rows *
 random_rows(struct rng *g, const struct rows_schema *s)
 {
-	static const uint32_t most[] = { 1, 3, 9, 100, 1000 };
+	static const uint32_t most[] = { 1, 3, 9, 100, 1000, 4000 };
 	struct rows *r = rows_new(s);
 	uint32_t c, n;
 
-	for (n = 1 + (uint32_t)rng_below(g, most[rng_below(g, 5)]); n > 0;
+	for (n = 1 + (uint32_t)rng_below(g, most[rng_below(g, 6)]); n > 0;
 	    n--)
 		rows_add(r);
 	for (c = 0; c < s->ncols; c++) {
@@ -234,7 +252,7 @@ test_rows_encode_random(void **state)
 		r = random_rows(&g, s);
 		back = rows_new(s);
 		buf_clear(&b);
-		rows_encode(r, &b);
+		encode(r, &b);
 		assert_int_equal(b.error, 0);
 		cur_init(&c, b.data, b.len);
 		if (rows_decode(back, &c, NULL) != 0)
@@ -244,7 +262,7 @@ test_rows_encode_random(void **state)
 		check_same(r, back, seed);
 		/* What was decoded encodes to the same bytes. */
 		buf_clear(&again);
-		rows_encode(back, &again);
+		encode(back, &again);
 		assert_int_equal(again.len, b.len);
 		assert_memory_equal(again.data, b.data, b.len);
 		rows_free(r);
@@ -266,7 +284,7 @@ test_rows_encode_empty(void **state)
 
 	(void)state;
 	buf_init(&b, 64);
-	rows_encode(r, &b);
+	encode(r, &b);
 	assert_int_equal(b.len, 1);
 	cur_init(&c, b.data, b.len);
 	assert_int_equal(rows_decode(r, &c, NULL), 0);
@@ -300,7 +318,7 @@ test_rows_encode_one_value(void **state)
 	buf_init(&b, MAX_BYTES);
 	for (k = 0; k < 100000; k++)
 		rows_add(r);
-	rows_encode(r, &b);
+	encode(r, &b);
 	assert_int_equal(b.len, 3 + 6);
 	for (i = 0; i < r->n; i++) {
 		rows_set_bool(r, 0, i, true);
@@ -311,7 +329,7 @@ test_rows_encode_one_value(void **state)
 		rows_set_str(r, 5, i, "degC", 4);
 	}
 	buf_clear(&b);
-	rows_encode(r, &b);
+	encode(r, &b);
 	assert_true(b.len < 64);
 	buf_fini(&b);
 	rows_free(r);
@@ -324,13 +342,13 @@ static const uint8_t pinned[] = {
 	0, 2, 0x05,				/* b: 1 0 1 0 */
 	2, 0x0b, 0, 0x0e,			/* i: 7 7 null 7 */
 	1,					/* j: all null */
-	0, 3, 1, 0,				/* d: decimals of 1 place */
-	1, 20, 0, 1, 1, 0, 2, 0, 1,		/* 10 11 11 10, order 1 */
-	0, 1, 0x80, 0xda, 0xc4, 0x09,		/* t: from 1 s, */
-	3, 2, 1, 0, 2, 0, 0,			/* in seconds, order 2 */
-	2, 0x0d, 2, 1, 2, 0, 0, 1, 0, 2,	/* s: lengths 1 2 */
+	0, 1, 1, 0,				/* d: decimals of 1 place */
+	4, 0x14, 20, 0, 0, 2, 0, 1,		/* 10 11 11 10, order 1 */
+	0, 1, 4, 0x07, 0x80, 0xda, 0xc4, 0x09,	/* t: from 1 s, in seconds, */
+	2,					/* order 1, one by one */
+	2, 0x0d, 2, 1, 2, 0x10, 2, 0, 2,	/* s: lengths 1 2 */
 	'x', 'y', 'z',
-	2, 1, 0, 0, 1, 1, 0, 2, 0,		/* each: 0 1 1 */
+	2, 1, 3, 0x14, 0, 2, 0, 0, 1,		/* each: 0 1 1, order 1 */
 };
 
 static void
@@ -355,7 +373,7 @@ test_rows_encode_pinned(void **state)
 			    i == 0 ? 1 : 2);
 	}
 	buf_init(&b, 4096);
-	rows_encode(r, &b);
+	encode(r, &b);
 	assert_int_equal(b.len, sizeof(pinned));
 	assert_memory_equal(b.data, pinned, sizeof(pinned));
 	cur_init(&c, pinned, sizeof(pinned));
@@ -379,12 +397,15 @@ test_rows_encode_pinned_forms(void **state)
 	};
 	static const uint8_t bytes[] = {
 		2,
-		0, 3, 1, 1, 1,			/* a: [1] is an exception */
+		0, 1, 1, 0, 1, 0, 10,		/* a: 0.5, then in a part */
+		1, 1, 0,			/* of its own an exception */
 		0, 0, 0, 0, 0, 0, 0, 0x80,	/* -0.0 */
-		0, 10,				/* 0.5 for all others */
-		0, 2, 0, 0, 0, 0, 0x80, 0, 0x3f, 0x40,	/* b: singles 1 2 */
-		0, 1,				/* c: 1 2, whole */
-		0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xf0, 0, 0x3f, 0x40,
+		1, 0, 0,
+		0, 1, 13, 2, 0x40,		/* b: singles 1 2 */
+		0x80, 0x80, 0x80, 0xf8, 0x07, 0, 0, 0, 0, 0, 0, 0, 1,
+		0, 1, 14, 2, 0x80,		/* c: 1 2, their bits */
+		0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0xf0, 0x7f,
+		0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x20, 0, 0,
 		0, 1, 0, 4, 'o', 'k',		/* d: one text, length 2 */
 		1, 1, 0, 0, 0, 4,		/* one run of entry 0, 2 long */
 	};
@@ -424,7 +445,7 @@ test_rows_encode_required(void **state)
 	rows_set_bool(r, 0, rows_add(r), true);
 	rows_add(r);
 	buf_init(&b, 64);
-	rows_encode(r, &b);
+	encode(r, &b);
 	cur_init(&c, b.data, b.len);
 	assert_int_equal(rows_decode(back, &c, NULL), ERR_CORRUPT);
 	assert_int_equal(back->n, 0);
@@ -503,7 +524,7 @@ test_rows_encode_truncated(void **state)
 		r = random_rows(&g, s);
 		back = rows_new(s);
 		buf_clear(&b);
-		rows_encode(r, &b);
+		encode(r, &b);
 		for (n = 0; n < b.len; n += 1 + b.len / 500)
 			assert_int_equal(decode(back, b.data, n),
 			    ERR_CORRUPT);
@@ -562,7 +583,7 @@ test_rows_encode_fuzz(void **state)
 			do {
 				r = random_rows(&g, s);
 				buf_clear(&b);
-				rows_encode(r, &b);
+				encode(r, &b);
 				rows_free(r);
 			} while (b.len > 20000);
 			back = rows_new(s);

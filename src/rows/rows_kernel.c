@@ -1,0 +1,208 @@
+/*
+ * The loops of rows_kernel.h. They have no branch a number and no call, so
+ * that compilers make vectors of them; the bodies are inlined into one set
+ * of functions for any machine and one for AVX2. FMA is not asked for: it
+ * rounds once where two steps round twice, and would give other bits.
+ */
+
+#include "config.h"
+
+#include <math.h>
+#include <stdbool.h>
+#include <string.h>
+
+#include "rows/rows_kernel.h"
+
+#define BODY static inline __attribute__((always_inline))
+
+/* Adding it rounds what is smaller than 2^51 to a whole number, which then
+ * stands in the low bits. */
+#define ROUNDER 6755399441055744.0	/* 1.5 * 2^52 */
+#define WHOLE_MAX 2251799813685248.0	/* 2^51 */
+
+#define STRIDE 32	/* compared at once */
+
+BODY uint64_t
+zigzag(uint64_t x)
+{
+
+	return (x << 1 ^ (0 - (x >> 63)));
+}
+
+BODY uint64_t
+offsets_body(const int64_t *restrict x, uint32_t n, uint64_t base,
+    uint64_t *restrict z)
+{
+	uint64_t all = 0;
+	uint32_t i;
+
+	for (i = 0; i < n; i++)
+		all |= z[i] = zigzag((uint64_t)x[i] - base);
+	return (all);
+}
+
+BODY uint64_t
+steps_body(const int64_t *restrict x, uint32_t n, uint64_t slope,
+    uint64_t *restrict z)
+{
+	uint64_t all = 0;
+	uint32_t i;
+
+	z[0] = 0;
+	for (i = 1; i < n; i++)
+		all |= z[i] = zigzag((uint64_t)x[i] - (uint64_t)x[i - 1] -
+		    slope);
+	return (all);
+}
+
+BODY uint64_t
+bends_body(const int64_t *restrict x, uint32_t n, uint64_t *restrict z)
+{
+	uint64_t all = 0;
+	uint32_t i;
+
+	z[0] = 0;
+	if (n > 1)
+		z[1] = 0;
+	for (i = 2; i < n; i++)
+		all |= z[i] = zigzag((uint64_t)x[i] -
+		    2 * (uint64_t)x[i - 1] + (uint64_t)x[i - 2]);
+	return (all);
+}
+
+BODY void
+planes_body(const uint64_t *restrict z, uint32_t n, unsigned width,
+    uint8_t *restrict p)
+{
+	uint32_t i;
+	unsigned j;
+
+	for (j = 0; j < width; j++, p += n)
+		for (i = 0; i < n; i++)
+			p[i] = (uint8_t)(z[i] >> (8 * j));
+}
+
+BODY uint64_t
+bits_of(double x)
+{
+	uint64_t u;
+
+	memcpy(&u, &x, sizeof(u));
+	return (u);
+}
+
+BODY uint64_t
+decimals_body(const double *restrict x, uint32_t n, double power,
+    int64_t *restrict to)
+{
+	const uint64_t zero = bits_of(ROUNDER);
+	uint64_t bad = 0;
+	double scaled, moved;
+	uint32_t i;
+
+	for (i = 0; i < n; i++) {
+		scaled = x[i] * power;
+		moved = scaled + ROUNDER;
+		to[i] = (int64_t)(bits_of(moved) - zero);
+		bad += (bits_of((moved - ROUNDER) / power) != bits_of(x[i])) |
+		    !(fabs(scaled) < WHOLE_MAX);
+	}
+	return (bad);
+}
+
+BODY uint32_t
+run_body(const uint32_t *x, uint32_t n)
+{
+	uint32_t i, k, other;
+
+	for (i = 0; i + STRIDE <= n; i += STRIDE) {
+		for (k = 0, other = 0; k < STRIDE; k++)
+			other |= x[i + k] ^ x[0];
+		if (other != 0)
+			break;
+	}
+	while (i < n && x[i] == x[0])
+		i++;
+	return (i);
+}
+
+/* name: what ends the functions' names; attribute: what they are for. */
+#define KERNEL(name, attribute)						\
+attribute static uint64_t						\
+offsets_##name(const int64_t *x, uint32_t n, uint64_t base, uint64_t *z) \
+{									\
+									\
+	return (offsets_body(x, n, base, z));				\
+}									\
+									\
+attribute static uint64_t						\
+steps_##name(const int64_t *x, uint32_t n, uint64_t slope, uint64_t *z)	\
+{									\
+									\
+	return (steps_body(x, n, slope, z));				\
+}									\
+									\
+attribute static uint64_t						\
+bends_##name(const int64_t *x, uint32_t n, uint64_t *z)			\
+{									\
+									\
+	return (bends_body(x, n, z));					\
+}									\
+									\
+attribute static void							\
+planes_##name(const uint64_t *z, uint32_t n, unsigned width, uint8_t *p) \
+{									\
+									\
+	planes_body(z, n, width, p);					\
+}									\
+									\
+attribute static uint64_t						\
+decimals_##name(const double *x, uint32_t n, double power, int64_t *to)	\
+{									\
+									\
+	return (decimals_body(x, n, power, to));			\
+}									\
+									\
+attribute static uint32_t						\
+run_##name(const uint32_t *x, uint32_t n)				\
+{									\
+									\
+	return (run_body(x, n));					\
+}									\
+									\
+static const struct rows_kernel kernel_##name = {			\
+	.offsets = offsets_##name,					\
+	.steps = steps_##name,						\
+	.bends = bends_##name,						\
+	.planes = planes_##name,					\
+	.decimals = decimals_##name,					\
+	.run = run_##name,						\
+}
+
+KERNEL(plain, );
+
+const struct rows_kernel *
+rows_kernel_plain(void)
+{
+
+	return (&kernel_plain);
+}
+
+#if defined(__x86_64__) && defined(__GNUC__)
+KERNEL(avx2, __attribute__((target("avx2"))));
+
+const struct rows_kernel *
+rows_kernel_best(void)
+{
+
+	return (__builtin_cpu_supports("avx2") ? &kernel_avx2 :
+	    &kernel_plain);
+}
+#else
+const struct rows_kernel *
+rows_kernel_best(void)
+{
+
+	return (&kernel_plain);
+}
+#endif
