@@ -124,13 +124,8 @@ static void
 find_columns(const struct source_table *t, const struct rows_schema *s,
     struct columns *c)
 {
-	uint32_t k;
 
-	c->key = -1;
-	for (k = 0; k < t->nkey; k++)
-		if ((int)t->key[k] != t->cursor)
-			c->key = rows_schema_find(s,
-			    t->schema->cols[t->key[k]].name);
+	c->key = rows_schema_find(s, t->schema->cols[t->key[0]].name);
 	c->cursor = rows_schema_find(s, t->schema->cols[t->cursor].name);
 }
 

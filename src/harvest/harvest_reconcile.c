@@ -202,15 +202,10 @@ find_columns(const struct rec *r, const struct rows_schema *s,
     struct columns *c, struct err *e)
 {
 	const struct source_table *t = r->table;
-	uint32_t k;
 
 	c->schema = s;
 	c->older = !rows_schema_equal(s, t->schema);
-	c->key = -1;
-	for (k = 0; k < t->nkey; k++)
-		if ((int)t->key[k] != t->cursor)
-			c->key = rows_schema_find(s,
-			    t->schema->cols[t->key[k]].name);
+	c->key = rows_schema_find(s, t->schema->cols[t->key[0]].name);
 	c->cursor = rows_schema_find(s, t->schema->cols[t->cursor].name);
 	c->ordinal = t->ordinal < 0 ? -1 : rows_schema_find(s,
 	    t->schema->cols[t->ordinal].name);

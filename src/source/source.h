@@ -39,7 +39,8 @@ struct source_table {
 	enum source_ingestion ingestion;
 	const struct rows_schema *schema;	/* of the journal */
 	uint32_t nkey;
-	const uint32_t *key;		/* column indices */
+	const uint32_t *key;		/* column indices; of a series the
+					 * first is that of the stream */
 	int cursor;			/* column index of the time, or -1 */
 	int ordinal;			/* series: column of $ordinal, or -1 */
 	int open_end;			/* frames: column that is null while

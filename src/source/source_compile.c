@@ -183,6 +183,9 @@ source_compile(struct source_reader *r, const struct yaml_node *table,
 	if (r->rc == 0 && p->columns[t->cursor].from[0].origin != FROM_ITEM)
 		r->rc = yaml_error(r->doc, columns->values[t->cursor], r->err,
 		    "the cursor must be a field of the items");
+	if (r->rc == 0 && p->columns[t->key[0]].from[0].origin != FROM_STREAM)
+		r->rc = yaml_error(r->doc, yaml_get(table, "key"), r->err,
+		    "the `key` of a series begins with its `$stream`");
 	field_get(p, arena, SOURCE_ERRORS, strlen(SOURCE_ERRORS),
 	    origins)->errors = true;
 }

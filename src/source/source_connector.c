@@ -286,8 +286,7 @@ read_cursor(struct source_reader *r, const struct yaml_node *map,
 
 	t->cursor = source_reader_column(r, t, map, "cursor",
 	    t->kind != SOURCE_WALK);
-	if (t->cursor >= 0 && t->kind != SOURCE_WALK &&
-	    t->schema->cols[t->cursor].type != ROWS_TICKS)
+	if (t->cursor >= 0 && t->schema->cols[t->cursor].type != ROWS_TICKS)
 		r->rc = yaml_error(r->doc, yaml_get(map, "cursor"), r->err,
 		    "`cursor` must be a column of type timestamp");
 }
