@@ -6,6 +6,8 @@
  *
  *	source_scan.c		lists, and what is around them
  *	source_scan_item.c	one item, into its row
+ *	source_scan_value.c	one value, into its cells
+ *	source_scan_skip.c	behind a value
  *	source_batch.c		answers that came together
  *
  * The text ends with a NUL, which no token holds: nothing looks beyond it
@@ -57,6 +59,16 @@ source_space(const char *p)
 	return (p);
 }
 
+/* Characters of a string that stand for themselves, all of ASCII. */
+static inline const char *
+source_plain(const char *p)
+{
+
+	while (*p >= 0x20 && *p < 0x7f && *p != '"' && *p != '\\')
+		p++;
+	return (p);
+}
+
 /* Is the key the one at `step` of the path? */
 static inline bool
 source_is_step(const struct source_path *path, uint32_t step,
@@ -67,6 +79,10 @@ source_is_step(const struct source_path *path, uint32_t step,
 	    memcmp(path->step[step], key, len) == 0);
 }
 
+/* The value at s->p, of this field (NULL: not wanted), into its cells; false:
+ * it is not a usual one. */
+bool source_scan_value(struct source_scan *, struct source_run *,
+    const struct source_field *);
 /* The item at s->p, from brace to brace; false: it is not a usual one. */
 bool source_scan_item(struct source_scan *, struct source_run *);
 
