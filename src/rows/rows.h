@@ -18,6 +18,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "base/must.h"
 
@@ -168,6 +169,32 @@ rows_set_code(struct rows *r, uint32_t c, uint32_t i, uint32_t code)
 {
 	r->v[c].code[i] = code;
 	r->v[c].valid[i] = 1;
+}
+
+/* One cell for all rows of [from, to). */
+static inline void
+rows_fill_bool(struct rows *r, uint32_t c, uint32_t from, uint32_t to, bool x)
+{
+	memset(r->v[c].b + from, x, to - from);
+	memset(r->v[c].valid + from, 1, to - from);
+}
+
+static inline void
+rows_fill_i32(struct rows *r, uint32_t c, uint32_t from, uint32_t to,
+    int32_t x)
+{
+	for (uint32_t i = from; i < to; i++)
+		r->v[c].i32[i] = x;
+	memset(r->v[c].valid + from, 1, to - from);
+}
+
+static inline void
+rows_fill_code(struct rows *r, uint32_t c, uint32_t from, uint32_t to,
+    uint32_t code)
+{
+	for (uint32_t i = from; i < to; i++)
+		r->v[c].code[i] = code;
+	memset(r->v[c].valid + from, 1, to - from);
 }
 
 /* The code of a string in column c's dictionary, added when new. Asking for

@@ -43,6 +43,7 @@ scan_items(struct source_scan *s)
 
 	memset(&s->page, 0, sizeof(s->page));
 	s->page.row_from = r->n;
+	s->item_end = NULL;
 	s->p = source_space(s->p + 1);
 	if (*s->p == ']') {
 		s->p++;
@@ -54,6 +55,8 @@ scan_items(struct source_scan *s)
 		if (!source_scan_item(s, &u) ||
 		    source_item_end(s->w, &u, &s->page) != 0)
 			return (false);
+		source_scan_run(s, &u);
+		s->item_end = s->p;
 		s->p = source_space(s->p);
 		if (*s->p != ',')
 			break;

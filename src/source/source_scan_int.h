@@ -6,6 +6,7 @@
  *
  *	source_scan.c		lists, and what is around them
  *	source_scan_item.c	one item, into its row
+ *	source_scan_run.c	items written like the one before
  *	source_scan_value.c	one value, into its cells
  *	source_scan_skip.c	behind a value
  *	source_batch.c		answers that came together
@@ -38,6 +39,18 @@ struct source_tail {
 	} cells[SOURCE_TAIL_CELLS];
 };
 
+/*
+ * How the item read last was written: what stood before its time, from the
+ * end of the item before it, and between time and value. Nearly always the
+ * next one is written the same, and source_scan_run() reads it.
+ */
+struct source_shape {
+	const char *head, *middle;
+	size_t head_len, middle_len;	/* 0: not known */
+	const struct source_field *value;
+	uint32_t time;			/* column */
+};
+
 struct source_scan {
 	struct source_answer *w;
 	const char *p;
@@ -48,6 +61,8 @@ struct source_scan {
 	char minute[SOURCE_MINUTE];
 	int64_t minute_ticks;
 	struct source_tail tail;
+	struct source_shape shape;
+	const char *item_end;		/* of the last item of the list, or NULL */
 };
 
 static inline const char *
@@ -85,5 +100,17 @@ bool source_scan_value(struct source_scan *, struct source_run *,
     const struct source_field *);
 /* The item at s->p, from brace to brace; false: it is not a usual one. */
 bool source_scan_item(struct source_scan *, struct source_run *);
+/*
+ * The items from s->p on, behind an item that was read and counted, as long
+ * as they are written like it, ascend in time, are in the window and there
+ * are rows for them: into their rows, and counted. What ends the run is left
+ * to source_scan_item().
+ */
+void source_scan_run(struct source_scan *, struct source_run *);
+
+/* Behind the time that begins here, at its closing quote; NULL: not usual. */
+const char *source_scan_time(struct source_scan *, const char *, int64_t *);
+/* Behind a number; NULL: none, or one with rules of its own. */
+const char *source_scan_number(const char *, double *);
 
 #endif

@@ -88,19 +88,53 @@ is_value(const struct source_field *f)
 	return (f != NULL && f->nops == 1 && f->ops[0].kind == OP_VALUE);
 }
 
+static inline bool
+is_time(const struct source_field *f)
+{
+
+	return (f != NULL && f->nops == 1 && f->ops[0].kind == OP_TIME &&
+	    f->ops[0].rest.n == 0);
+}
+
+/* Key i was read, with its value at `value`. */
+static inline void
+note_shape(struct source_scan *s, size_t i, const struct source_field *f,
+    const char *value)
+{
+	struct source_shape *h = &s->shape;
+
+	if (i == 0 && is_time(f) && s->item_end != NULL) {
+		h->head = s->item_end;
+		h->head_len = (size_t)(value + 1 - s->item_end);
+		h->middle = s->p - 1;
+		h->time = (uint32_t)f->ops[0].col;
+	} else if (i == 1 && h->head_len > 0 && is_value(f) &&
+	    f->ops[0].col >= 0) {
+		h->middle_len = (size_t)(value - h->middle);
+		h->value = f;
+	} else if (i < 2) {
+		h->head_len = 0;
+	}
+}
+
 bool
 source_scan_item(struct source_scan *s, struct source_run *u)
 {
 	const struct source_field *f;
+	const char *value;
 
 	if (*s->p != '{')
 		return (false);
 	u->has_time = false;
 	s->tail.plain = false;
+	s->shape.head_len = s->shape.middle_len = 0;
 	for (size_t i = 0;; i++) {
-		if ((s->p = item_key(s, s->p + 1, i, &f)) == NULL ||
-		    !source_scan_value(s, u, f))
+		if ((s->p = item_key(s, s->p + 1, i, &f)) == NULL)
 			return (false);
+		value = s->p;
+		if (!source_scan_value(s, u, f))
+			return (false);
+		note_shape(s, i, f, value);
 		if (*s->p != ',' && *s->p != '}')
 			s->p = source_space(s->p);
 		if (*s->p == '}')
