@@ -132,6 +132,18 @@ rows_drop(struct rows *r, uint32_t from, uint32_t n)
 	r->n -= n;
 }
 
+void
+rows_copy_cell(struct rows *r, uint32_t c, uint32_t from, uint32_t to)
+{
+	struct rows_vec *v = &r->v[c];
+	size_t w = rows_width(r->schema->cols[c].type);
+
+	if (!v->valid[from])
+		return;
+	memcpy(v->b + to * w, v->b + from * w, w);
+	v->valid[to] = 1;
+}
+
 uint32_t
 rows_intern(struct rows *r, uint32_t c, const char *s, size_t len)
 {

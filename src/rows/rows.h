@@ -171,6 +171,9 @@ rows_set_code(struct rows *r, uint32_t c, uint32_t i, uint32_t code)
 	r->v[c].valid[i] = 1;
 }
 
+/* Cell `from` of a column once more, into row `to`, which has none yet. */
+void rows_copy_cell(struct rows *, uint32_t c, uint32_t from, uint32_t to);
+
 /* One cell for all rows of [from, to). */
 static inline void
 rows_fill_bool(struct rows *r, uint32_t c, uint32_t from, uint32_t to, bool x)

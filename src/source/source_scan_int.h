@@ -51,6 +51,14 @@ struct source_shape {
 	uint32_t time;			/* column */
 };
 
+/* A value of a run that is no number, and the row that has its cells: states
+ * and texts are mostly those of the value before. */
+struct source_same {
+	const char *text;
+	size_t len;			/* 0: none */
+	uint32_t row;
+};
+
 struct source_scan {
 	struct source_answer *w;
 	const char *p;
@@ -62,6 +70,7 @@ struct source_scan {
 	int64_t minute_ticks;
 	struct source_tail tail;
 	struct source_shape shape;
+	struct source_same same;
 	const char *item_end;		/* of the last item of the list, or NULL */
 };
 

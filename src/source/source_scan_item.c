@@ -85,7 +85,8 @@ static inline bool
 is_value(const struct source_field *f)
 {
 
-	return (f != NULL && f->nops == 1 && f->ops[0].kind == OP_VALUE);
+	return (f != NULL && !f->errors && f->nops == 1 &&
+	    f->ops[0].kind == OP_VALUE && f->ops[0].rest.n == 0);
 }
 
 static inline bool

@@ -25,21 +25,43 @@ stands(const struct source_scan *s, const char *p, const char *text,
 	    source_word(p + len - 8) == source_word(text + len - 8));
 }
 
+/* A value that is no number, into its cells; behind it, or NULL. */
+static const char *
+other_value(struct source_scan *s, struct source_run *u, const char *p)
+{
+	const struct source_op *op = &s->shape.value->ops[0];
+	const int cols[] = { op->col, op->col_text, op->col_code,
+	    op->col_system };
+	struct source_same *last = &s->same;
+
+	if (last->len > 0 && stands(s, p, last->text, last->len)) {
+		for (size_t i = 0; i < sizeof(cols) / sizeof(cols[0]); i++)
+			if (cols[i] >= 0)
+				rows_copy_cell(s->w->rows, (uint32_t)cols[i],
+				    last->row, u->row);
+		return (p + last->len);
+	}
+	s->p = p;
+	if (!source_scan_value(s, u, s->shape.value))
+		return (NULL);
+	last->text = p;
+	last->len = (size_t)(s->p - p);
+	last->row = u->row;
+	return (s->p);
+}
+
 /* Behind the value at p, which is in its cells now; or NULL. */
 static inline const char *
 run_value(struct source_scan *s, struct source_run *u, const char *p)
 {
-	const struct source_field *f = s->shape.value;
 	double x;
 
-	if (*p == '-' || (*p >= '0' && *p <= '9')) {
-		if ((p = source_scan_number(p, &x)) != NULL)
-			rows_set_f64(s->w->rows, (uint32_t)f->ops[0].col,
-			    u->row, x);
-		return (p);
-	}
-	s->p = p;
-	return (source_scan_value(s, u, f) ? s->p : NULL);
+	if (*p != '-' && (*p < '0' || *p > '9'))
+		return (other_value(s, u, p));
+	if ((p = source_scan_number(p, &x)) != NULL)
+		rows_set_f64(s->w->rows,
+		    (uint32_t)s->shape.value->ops[0].col, u->row, x);
+	return (p);
 }
 
 /* Into rows [from, to): what all items of the run have. */

@@ -11,9 +11,12 @@
 #include <endian.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "base/ticks.h"
 #include "source/source_scan_int.h"
 
+/* Powers of ten up to this one are doubles. */
+#define POWER_MAX 22
 /* Larger integers are not all doubles. */
 #define EXACT_MAX (1ull << 53)
 
@@ -87,14 +90,14 @@ digits8(uint64_t x)
 	return (other == 0 ? 8 : (unsigned)__builtin_ctzll(other) / 8);
 }
 
-/* The number that the first n of them are, 1 to 8: halves of a number are
+/* The number that the first n of them are, 0 to 8: halves of a number are
  * joined by a multiplication, all at once (D. Lemire, Quickly parsing eight
  * digits, 2018). */
 static inline uint64_t
 number8(uint64_t x, unsigned n)
 {
 
-	x = x << (64 - 8 * n) & 0x0f0f0f0f0f0f0f0fu;
+	x = x << 8 << (56 - 8 * n) & 0x0f0f0f0f0f0f0f0fu;
 	x = (x * (1 + (10u << 8))) >> 8 & 0x00ff00ff00ff00ffu;
 	x = (x * (1 + (100u << 16))) >> 16 & 0x0000ffff0000ffffu;
 	return ((x * (1 + (10000ull << 32))) >> 32);
@@ -108,22 +111,22 @@ parse_seconds(const char *p, int64_t *ticks)
 {
 	static const int64_t unit[] = { 10000000, 1000000, 100000, 10000,
 	    1000, 100, 10, 1 };
-	unsigned tens = (unsigned)(uint8_t)p[1] - '0', ones, n;
+	unsigned tens = (unsigned)(uint8_t)p[1] - '0', ones, point, n;
 	uint64_t x;
 
 	ones = tens > 5 ? 10 : (unsigned)(uint8_t)p[2] - '0';
 	if (p[0] != ':' || ones > 9)
 		return (NULL);
-	*ticks = (tens * 10 + ones) * TICKS_PER_S;
 	p += 3;
-	if (*p == '.') {
-		x = load8(p + 1);
-		n = digits8(x);
-		if (n == 0 || n == 8)
-			return (NULL);
-		*ticks += (int64_t)number8(x, n) * unit[n];
-		p += 1 + n;
-	}
+	/* whether there is one cannot be predicted: no branch */
+	point = *p == '.';
+	x = load8(p + point);
+	n = digits8(x);
+	if (n == 8 || (n != 0) != point)
+		return (NULL);
+	*ticks = (tens * 10 + ones) * TICKS_PER_S +
+	    (int64_t)number8(x, n) * unit[n];
+	p += point + n;
 	return (p[0] == 'Z' && p[1] == '"' ? p + 1 : NULL);
 }
 
@@ -170,7 +173,7 @@ time_value(struct source_scan *s, struct source_run *u,
 
 static const double power10[] = {
 	1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11,
-	1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18,
+	1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22,
 };
 
 /*
@@ -228,15 +231,37 @@ parse_real(const char *p, double *out)
 	return (end);
 }
 
-/* As parse_plain() for up to seven digits on either side of the point. */
+/* Behind the exponent at p ("e-12"), which is added; or NULL. */
+static inline const char *
+parse_exponent(const char *p, int *out)
+{
+	bool minus = *++p == '-';
+	unsigned n;
+	uint64_t x;
+	int e;
+
+	p += minus || *p == '+';
+	x = load8(p);
+	n = digits8(x);
+	if (n == 0 || n > 3)
+		return (NULL);
+	e = (int)number8(x, n);
+	*out += minus ? -e : e;
+	return (p + n);
+}
+
+/* As parse_plain(), up to seven digits on either side of the point, and with
+ * an exponent. */
 static inline const char *
 parse_short(const char *p, double *out)
 {
 	static const uint64_t tens[] = { 1, 10, 100, 1000, 10000, 100000,
 	    1000000, 10000000 };
+	static const double sign[] = { 1, -1 };
 	bool minus = *p == '-';
-	unsigned n, fraction = 0;
+	unsigned n, point;
 	uint64_t x, m;
+	int e;
 
 	p += minus;
 	x = load8(p);
@@ -245,19 +270,21 @@ parse_short(const char *p, double *out)
 		return (NULL);
 	m = number8(x, n);
 	p += n;
-	if (*p == '.') {
-		x = load8(p + 1);
-		fraction = digits8(x);
-		if (fraction == 0 || fraction == 8)
-			return (NULL);
-		m = m * tens[fraction] + number8(x, fraction);
-		p += 1 + fraction;
-	}
-	if ((*p | 0x20) == 'e' || (minus && fraction == 0 && m == 0))
+	/* neither this nor the sign can be predicted: no branches */
+	point = *p == '.';
+	x = load8(p + point);
+	n = digits8(x);
+	if (n == 8 || (n != 0) != point || (minus && m == 0 && !point))
 		return (NULL);
-	*out = (double)m / power10[fraction];
-	if (minus)
-		*out = -*out;
+	m = m * tens[n] + number8(x, n);
+	e = -(int)n;
+	p += point + n;
+	if ((*p | 0x20) == 'e' && (p = parse_exponent(p, &e)) == NULL)
+		return (NULL);
+	if (e < -POWER_MAX || e > POWER_MAX)
+		return (NULL);
+	*out = (e > 0 ? (double)m * power10[e] : (double)m / power10[-e]) *
+	    sign[minus];
 	return (p);
 }
 
@@ -288,14 +315,28 @@ number_value(struct source_scan *s, struct source_run *u,
 	return (true);
 }
 
+/* The quote that ends a text without escapes; NULL: the parser will see. */
+static const char *
+text_end(const char *from)
+{
+	const char *p = source_plain(from);
+
+	if (*p == '"')
+		return (p);
+	while ((uint8_t)*p >= 0x80)
+		p = source_plain(p + 1);
+	return (*p == '"' && text_utf8_valid(from, (size_t)(p - from)) ? p :
+	    NULL);
+}
+
 static bool
 text_value(struct source_scan *s, struct source_run *u,
     const struct source_field *f)
 {
 	const struct source_op *op = &f->ops[0];
-	const char *from = s->p + 1, *p = source_plain(from);
+	const char *from = s->p + 1, *p = text_end(from);
 
-	if (*p != '"')
+	if (p == NULL)
 		return (parsed_value(s, u, f));
 	s->p = p + 1;
 	return (op->col_text < 0 || source_cell_text(s->w->rows,
@@ -344,7 +385,8 @@ parse_state(const char *p, struct state *t)
 	if ((p = behind(p, "{\"Name\":\"")) == NULL)
 		return (NULL);
 	t->name = p;
-	p = source_plain(p);
+	if ((p = text_end(p)) == NULL)
+		return (NULL);
 	t->len = (size_t)(p - t->name);
 	if ((p = behind(p, "\",\"Value\":")) == NULL ||
 	    (p = parse_code(p, &t->code)) == NULL)
@@ -416,7 +458,7 @@ string_value(struct source_scan *s, struct source_run *u,
 	uint32_t col = (uint32_t)f->ops[0].col;
 	const char *from = s->p + 1, *p;
 
-	if (*s->p != '"' || *(p = source_plain(from)) != '"')
+	if (*s->p != '"' || (p = text_end(from)) == NULL)
 		return (parsed_value(s, u, f));
 	s->p = p + 1;
 	if (source_cell_text(s->w->rows, col, u->row, from,

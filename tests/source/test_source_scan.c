@@ -107,6 +107,10 @@ put_value(struct gen *g)
 		"9223372036854775808", "123456789012345678901234567890",
 		"0.000000000000000000000001", "1x", "truex", "'a\tb'", "[[[1]]]",
 		"{'a':{'b':[{}]}}", "12345678901234567.5", "", "-1", "1e",
+		"'gr\xc3 n'", "'\xed\xa0\x80'", "'\xc0\xaf'", "'\x7f'", "7E+09",
+		"1e22", "1e23", "-1.5e-22", "0e0", "-0e5", "1E-007", "1e+",
+		"1e1000", "0.0000000e5", "12345678.5", "1234567.1234567",
+		"1234567.12345678", "9999999e22", "1e-23", "1.5e+0022", "00.5",
 		"'a\\'b'", "[1,]", BOM "1.5", BOM "'a'", "{'Name':'x','Name':'y','Value':'3'}",
 	};
 
@@ -162,6 +166,7 @@ static void
 put_item(struct gen *g)
 {
 	static const char *const BOOLS[] = { "true", "false" };
+	static const char *const UNITS[] = { "'m3/h'", "''", "'\xc2\xb0" "C'" };
 	static const char *const FLAGS[] = {
 		"Good", "Questionable", "Substituted", "Annotated",
 	};
@@ -182,8 +187,7 @@ put_item(struct gen *g)
 	}
 	tail = g->b.len;
 	put_key(g, "UnitsAbbreviation", false);
-	odd(g) ? put_value(g) : buf_puts(&g->b, rng_below(&g->rng, 2) == 0 ?
-	    "'m3/h'" : "''");
+	odd(g) ? put_value(g) : buf_puts(&g->b, ANY(UNITS));
 	for (size_t i = 0; i < 4 && !odd(g); i++) {
 		put_key(g, FLAGS[i], false);
 		odd(g) ? put_value(g) : buf_puts(&g->b, ANY(BOOLS));
