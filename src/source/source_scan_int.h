@@ -15,6 +15,7 @@
  * but for loads of up to 16 bytes, which the padding of bodies allows.
  */
 
+#include "source/source_digits.h"
 #include "source/source_series_int.h"
 
 #define SOURCE_MINUTE 16	/* YYYY-MM-DDTHH:MM */
@@ -23,9 +24,10 @@
 struct source_frame;
 
 /*
- * What followed the value of the item read last, from the comma to the
- * brace, and the cells that it made. Nearly always the next item ends in the
- * same text: then it has the same cells, and nothing needs to be read.
+ * What followed the value of an item, from the comma to the brace, and the
+ * cells that it made. Nearly always the next item ends in the same text:
+ * then it has the same cells, and nothing needs to be read. The last two are
+ * kept, for items of doubtful quality among good ones.
  */
 struct source_tail {
 	const char *text;
@@ -68,7 +70,8 @@ struct source_scan {
 	/* The last time was in this minute; none at first. */
 	char minute[SOURCE_MINUTE];
 	int64_t minute_ticks;
-	struct source_tail tail;
+	struct source_tail tail[2];
+	unsigned now;			/* the one of the last item */
 	struct source_shape shape;
 	struct source_same same;
 	const char *item_end;		/* of the last item of the list, or NULL */
@@ -107,6 +110,29 @@ source_is_step(const struct source_path *path, uint32_t step,
  * it is not a usual one. */
 bool source_scan_value(struct source_scan *, struct source_run *,
     const struct source_field *);
+/* Does `text` stand at p? */
+static inline bool
+source_stands(const struct source_scan *s, const char *p, const char *text,
+    size_t len)
+{
+
+	if ((size_t)(s->end - p) < len)
+		return (false);
+	if (len < 8 || len > 16)
+		return (memcmp(p, text, len) == 0);
+	return (source_word(p) == source_word(text) &&
+	    source_word(p + len - 8) == source_word(text + len - 8));
+}
+
+/* Has the item whose value ended at p a tail that is known? */
+static inline bool
+source_tail_stands(const struct source_scan *s, const char *p, unsigned i)
+{
+	const struct source_tail *t = &s->tail[i];
+
+	return (t->len > 0 && source_stands(s, p, t->text, t->len));
+}
+
 /* The item at s->p, from brace to brace; false: it is not a usual one. */
 bool source_scan_item(struct source_scan *, struct source_run *);
 /*
@@ -117,9 +143,32 @@ bool source_scan_item(struct source_scan *, struct source_run *);
  */
 void source_scan_run(struct source_scan *, struct source_run *);
 
+/* Any time: its minute is that of the next ones. */
+const char *source_scan_new_time(struct source_scan *, const char *,
+    int64_t *);
+/* Any number that is no integer of many digits. */
+const char *source_scan_long_number(const char *, double *);
+
 /* Behind the time that begins here, at its closing quote; NULL: not usual. */
-const char *source_scan_time(struct source_scan *, const char *, int64_t *);
+static inline const char *
+source_scan_time(struct source_scan *s, const char *p, int64_t *t)
+{
+	const char *end;
+
+	if (memcmp(p, s->minute, SOURCE_MINUTE) != 0 ||
+	    (end = source_seconds(p + SOURCE_MINUTE, t)) == NULL)
+		return (source_scan_new_time(s, p, t));
+	*t += s->minute_ticks;
+	return (end);
+}
+
 /* Behind a number; NULL: none, or one with rules of its own. */
-const char *source_scan_number(const char *, double *);
+static inline const char *
+source_scan_number(const char *p, double *out)
+{
+	const char *end = source_short_number(p, out);
+
+	return (end != NULL ? end : source_scan_long_number(p, out));
+}
 
 #endif

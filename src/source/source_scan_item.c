@@ -13,33 +13,38 @@
 static void
 tail_begin(struct source_scan *s)
 {
+	struct source_tail *t = &s->tail[s->now ^= 1];
 
-	s->tail.text = s->p;
-	s->tail.len = 0;
-	s->tail.plain = true;
-	s->tail.ncells = 0;
+	t->text = s->p;
+	t->len = 0;
+	t->plain = true;
+	t->ncells = 0;
 }
 
 static void
 tail_end(struct source_scan *s)
 {
+	struct source_tail *t = &s->tail[s->now];
 
-	if (s->tail.plain)
-		s->tail.len = (size_t)(s->p - s->tail.text);
-	s->tail.plain = false;
+	if (t->plain)
+		t->len = (size_t)(s->p - t->text);
+	t->plain = false;
 }
 
-/* It is that of the last item: its cells once more, and behind it. */
+/* It is one of those known: its cells once more, and behind it. */
 static inline bool
 tail_again(struct source_scan *s, uint32_t row)
 {
-	const struct source_tail *t = &s->tail;
+	const struct source_tail *t;
 	const struct source_tail_cell *c;
 	struct rows *r = s->w->rows;
 
-	if (t->len == 0 || (size_t)(s->end - s->p) < t->len ||
-	    memcmp(s->p, t->text, t->len) != 0)
-		return (false);
+	if (!source_tail_stands(s, s->p, s->now)) {
+		if (!source_tail_stands(s, s->p, s->now ^ 1))
+			return (false);
+		s->now ^= 1;
+	}
+	t = &s->tail[s->now];
 	for (c = t->cells; c < t->cells + t->ncells; c++) {
 		if (c->text)
 			rows_set_code(r, c->col, row, c->x);
@@ -127,7 +132,7 @@ source_scan_item(struct source_scan *s, struct source_run *u)
 	if (*s->p != '{')
 		return (false);
 	u->has_time = false;
-	s->tail.plain = false;
+	s->tail[s->now].plain = false;
 	s->shape.head_len = s->shape.middle_len = 0;
 	for (size_t i = 0;; i++) {
 		if ((s->p = item_key(s, s->p + 1, i, &f)) == NULL)

@@ -11,20 +11,6 @@
 
 #include "source/source_scan_int.h"
 
-/* Does `text` stand at p? */
-static inline bool
-stands(const struct source_scan *s, const char *p, const char *text,
-    size_t len)
-{
-
-	if ((size_t)(s->end - p) < len)
-		return (false);
-	if (len < 8 || len > 16)
-		return (memcmp(p, text, len) == 0);
-	return (source_word(p) == source_word(text) &&
-	    source_word(p + len - 8) == source_word(text + len - 8));
-}
-
 /* A value that is no number, into its cells; behind it, or NULL. */
 static const char *
 other_value(struct source_scan *s, struct source_run *u, const char *p)
@@ -34,7 +20,7 @@ other_value(struct source_scan *s, struct source_run *u, const char *p)
 	    op->col_system };
 	struct source_same *last = &s->same;
 
-	if (last->len > 0 && stands(s, p, last->text, last->len)) {
+	if (last->len > 0 && source_stands(s, p, last->text, last->len)) {
 		for (size_t i = 0; i < sizeof(cols) / sizeof(cols[0]); i++)
 			if (cols[i] >= 0)
 				rows_copy_cell(s->w->rows, (uint32_t)cols[i],
@@ -50,28 +36,16 @@ other_value(struct source_scan *s, struct source_run *u, const char *p)
 	return (s->p);
 }
 
-/* Behind the value at p, which is in its cells now; or NULL. */
-static inline const char *
-run_value(struct source_scan *s, struct source_run *u, const char *p)
-{
-	double x;
-
-	if (*p != '-' && (*p < '0' || *p > '9'))
-		return (other_value(s, u, p));
-	if ((p = source_scan_number(p, &x)) != NULL)
-		rows_set_f64(s->w->rows,
-		    (uint32_t)s->shape.value->ops[0].col, u->row, x);
-	return (p);
-}
-
 /* Into rows [from, to): what all items of the run have. */
 static void
 fill_run(struct source_scan *s, uint32_t from, uint32_t to)
 {
-	const struct source_tail *t = &s->tail;
+	const struct source_tail *t = &s->tail[s->now];
 	struct rows *r = s->w->rows;
 	int ordinal = s->w->table->ordinal;
 
+	if (from == to)
+		return;
 	memset(r->v[s->shape.time].valid + from, 1, to - from);
 	if (ordinal >= 0)
 		rows_fill_i32(r, (uint32_t)ordinal, from, to, 0);
@@ -85,33 +59,57 @@ fill_run(struct source_scan *s, uint32_t from, uint32_t to)
 	}
 }
 
+/* The tail of the item in `row` is not that of the rows before: is it the
+ * other one? Those are complete then, and it begins the next ones. */
+static bool
+other_tail(struct source_scan *s, const char *p, uint32_t *from, uint32_t row)
+{
+
+	if (!source_tail_stands(s, p, s->now ^ 1))
+		return (false);
+	fill_run(s, *from, row);
+	*from = row;
+	s->now ^= 1;
+	return (true);
+}
+
 void
 source_scan_run(struct source_scan *s, struct source_run *u)
 {
 	const struct source_shape *h = &s->shape;
-	const struct source_tail *t = &s->tail;
 	const struct source_answer *w = s->w;
-	const char *from = s->p, *p;
-	uint32_t first = u->row;
-	int64_t *times = w->rows->v[h->time].i64, at;
+	const struct rows_vec *time = &w->rows->v[h->time], *number;
+	uint32_t first = u->row, from = first, row = first, n = w->rows->n;
+	const char *p, *end = s->p;
+	int64_t at, prev = u->prev;
 
-	if (h->middle_len == 0 || t->len == 0)
+	if (h->middle_len == 0 || s->tail[s->now].len == 0)
 		return;
-	while (u->row < w->rows->n && stands(s, from, h->head, h->head_len)) {
-		p = source_scan_time(s, from + h->head_len, &at);
-		if (p == NULL || !stands(s, p, h->middle, h->middle_len) ||
-		    at <= u->prev || at < w->a || at >= w->b ||
-		    (p = run_value(s, u, p + h->middle_len)) == NULL ||
-		    !stands(s, p, t->text, t->len))
+	number = &w->rows->v[h->value->ops[0].col];
+	while (row < n && source_stands(s, end, h->head, h->head_len)) {
+		p = source_scan_time(s, end + h->head_len, &at);
+		if (p == NULL || at <= prev || at < w->a || at >= w->b ||
+		    !source_stands(s, p, h->middle, h->middle_len))
 			break;
-		times[u->row++] = u->prev = at;
-		from = p + t->len;
+		p += h->middle_len;
+		if (*p == '-' || (*p >= '0' && *p <= '9')) {
+			p = source_scan_number(p, &number->f64[row]);
+			number->valid[row] = p != NULL;
+		} else {
+			u->row = row;
+			p = other_value(s, u, p);
+		}
+		if (p == NULL || (!source_tail_stands(s, p, s->now) &&
+		    !other_tail(s, p, &from, row)))
+			break;
+		time->i64[row++] = prev = at;
+		end = p + s->tail[s->now].len;
 	}
-	s->p = from;
-	if (u->row == first)
-		return;
-	u->ordinal = 0;
-	s->page.n += u->row - first;
-	s->page.last = u->prev;
-	fill_run(s, first, u->row);
+	s->p = end;
+	fill_run(s, from, row);
+	if (prev != u->prev)
+		u->ordinal = 0;
+	s->page.n += row - first;
+	s->page.last = u->prev = prev;
+	u->row = row;
 }

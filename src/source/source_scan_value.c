@@ -8,15 +8,12 @@
 
 #include "config.h"
 
-#include <endian.h>
 #include <string.h>
 
 #include "base/text.h"
 #include "base/ticks.h"
 #include "source/source_scan_int.h"
 
-/* Powers of ten up to this one are doubles. */
-#define POWER_MAX 22
 /* Larger integers are not all doubles. */
 #define EXACT_MAX (1ull << 53)
 
@@ -60,7 +57,7 @@ parsed_value(struct source_scan *s, struct source_run *u,
 	    json_parse(s->p, (size_t)(end - s->p), &doc, &e) != 0)
 		return (false);
 	if (f != NULL) {
-		s->tail.plain = false;
+		s->tail[s->now].plain = false;
 		rc = source_item_field(s->w, u, f, yyjson_doc_get_root(doc));
 	}
 	yyjson_doc_free(doc);
@@ -68,85 +65,18 @@ parsed_value(struct source_scan *s, struct source_run *u,
 	return (rc == 0);
 }
 
-/* --- digits, eight at once ------------------------------------------------ */
-
-static inline uint64_t
-load8(const char *p)
-{
-	uint64_t x;
-
-	memcpy(&x, p, sizeof(x));
-	return (le64toh(x));
-}
-
-/* How many of the eight bytes are digits before another byte; 8: all. */
-static inline unsigned
-digits8(uint64_t x)
-{
-	uint64_t other;
-
-	x ^= 0x3030303030303030u;
-	other = ((x + 0x7676767676767676u) | x) & 0x8080808080808080u;
-	return (other == 0 ? 8 : (unsigned)__builtin_ctzll(other) / 8);
-}
-
-/* The number that the first n of them are, 0 to 8: halves of a number are
- * joined by a multiplication, all at once (D. Lemire, Quickly parsing eight
- * digits, 2018). */
-static inline uint64_t
-number8(uint64_t x, unsigned n)
-{
-
-	x = x << 8 << (56 - 8 * n) & 0x0f0f0f0f0f0f0f0fu;
-	x = (x * (1 + (10u << 8))) >> 8 & 0x00ff00ff00ff00ffu;
-	x = (x * (1 + (100u << 16))) >> 16 & 0x0000ffff0000ffffu;
-	return ((x * (1 + (10000ull << 32))) >> 32);
-}
-
 /* --- times ----------------------------------------------------------------- */
 
-/* Seconds and their fraction, to the closing quote: ":SS.fffffffZ". */
-static inline const char *
-parse_seconds(const char *p, int64_t *ticks)
-{
-	static const int64_t unit[] = { 10000000, 1000000, 100000, 10000,
-	    1000, 100, 10, 1 };
-	unsigned tens = (unsigned)(uint8_t)p[1] - '0', ones, point, n;
-	uint64_t x;
-
-	ones = tens > 5 ? 10 : (unsigned)(uint8_t)p[2] - '0';
-	if (p[0] != ':' || ones > 9)
-		return (NULL);
-	p += 3;
-	/* whether there is one cannot be predicted: no branch */
-	point = *p == '.';
-	x = load8(p + point);
-	n = digits8(x);
-	if (n == 8 || (n != 0) != point)
-		return (NULL);
-	*ticks = (tens * 10 + ones) * TICKS_PER_S +
-	    (int64_t)number8(x, n) * unit[n];
-	p += point + n;
-	return (p[0] == 'Z' && p[1] == '"' ? p + 1 : NULL);
-}
-
 const char *
-source_scan_time(struct source_scan *s, const char *p, int64_t *t)
+source_scan_new_time(struct source_scan *s, const char *p, int64_t *t)
 {
-	const char *end;
+	const char *end = p + strcspn(p, "\"");
 	int64_t seconds;
 
-	if (s->minute[0] != '\0' &&
-	    memcmp(p, s->minute, SOURCE_MINUTE) == 0 &&
-	    (end = parse_seconds(p + SOURCE_MINUTE, &seconds)) != NULL) {
-		*t = s->minute_ticks + seconds;
-		return (end);
-	}
-	end = p + strcspn(p, "\"");
 	if (*end != '"' || ticks_parse(p, (size_t)(end - p), t) != 0)
 		return (NULL);
 	if (end > p + SOURCE_MINUTE &&
-	    parse_seconds(p + SOURCE_MINUTE, &seconds) == end) {
+	    source_seconds(p + SOURCE_MINUTE, &seconds) == end) {
 		memcpy(s->minute, p, SOURCE_MINUTE);
 		s->minute_ticks = *t - seconds;
 	}
@@ -164,23 +94,14 @@ time_value(struct source_scan *s, struct source_run *u,
 		return (false);
 	rows_set_i64(s->w->rows, (uint32_t)op->col, u->row, u->t);
 	u->has_time = true;
-	s->tail.plain = false;
+	s->tail[s->now].plain = false;
 	s->p = end + 1;
 	return (true);
 }
 
 /* --- numbers --------------------------------------------------------------- */
 
-static const double power10[] = {
-	1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11,
-	1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22,
-};
-
-/*
- * A number whose digits and power of ten are both exact doubles, so that one
- * division rounds it right (W. D. Clinger, How to Read Floating Point
- * Numbers Accurately, PLDI 1990); NULL for all others.
- */
+/* As source_short_number(), of up to 18 digits and without an exponent. */
 static const char *
 parse_plain(const char *p, double *out)
 {
@@ -208,7 +129,7 @@ parse_plain(const char *p, double *out)
 	if (p - from > 18 || m > EXACT_MAX || (*p | 0x20) == 'e' ||
 	    (minus && point == NULL && m == 0))
 		return (NULL);
-	*out = (double)m / power10[fraction];
+	*out = (double)m / source_power10[fraction];
 	if (minus)
 		*out = -*out;
 	return (p);
@@ -231,70 +152,12 @@ parse_real(const char *p, double *out)
 	return (end);
 }
 
-/* Behind the exponent at p ("e-12"), which is added; or NULL. */
-static inline const char *
-parse_exponent(const char *p, int *out)
-{
-	bool minus = *++p == '-';
-	unsigned n;
-	uint64_t x;
-	int e;
-
-	p += minus || *p == '+';
-	x = load8(p);
-	n = digits8(x);
-	if (n == 0 || n > 3)
-		return (NULL);
-	e = (int)number8(x, n);
-	*out += minus ? -e : e;
-	return (p + n);
-}
-
-/* As parse_plain(), up to seven digits on either side of the point, and with
- * an exponent. */
-static inline const char *
-parse_short(const char *p, double *out)
-{
-	static const uint64_t tens[] = { 1, 10, 100, 1000, 10000, 100000,
-	    1000000, 10000000 };
-	static const double sign[] = { 1, -1 };
-	bool minus = *p == '-';
-	unsigned n, point;
-	uint64_t x, m;
-	int e;
-
-	p += minus;
-	x = load8(p);
-	n = digits8(x);
-	if (n == 0 || n == 8 || (*p == '0' && n > 1))
-		return (NULL);
-	m = number8(x, n);
-	p += n;
-	/* neither this nor the sign can be predicted: no branches */
-	point = *p == '.';
-	x = load8(p + point);
-	n = digits8(x);
-	if (n == 8 || (n != 0) != point || (minus && m == 0 && !point))
-		return (NULL);
-	m = m * tens[n] + number8(x, n);
-	e = -(int)n;
-	p += point + n;
-	if ((*p | 0x20) == 'e' && (p = parse_exponent(p, &e)) == NULL)
-		return (NULL);
-	if (e < -POWER_MAX || e > POWER_MAX)
-		return (NULL);
-	*out = (e > 0 ? (double)m * power10[e] : (double)m / power10[-e]) *
-	    sign[minus];
-	return (p);
-}
-
 const char *
-source_scan_number(const char *p, double *out)
+source_scan_long_number(const char *p, double *out)
 {
 	const char *end;
 
-	if ((end = parse_short(p, out)) == NULL &&
-	    (end = parse_plain(p, out)) == NULL)
+	if ((end = parse_plain(p, out)) == NULL)
 		end = parse_real(p, out);
 	return (end);
 }
@@ -428,7 +291,7 @@ pi_value(struct source_scan *s, struct source_run *u,
     const struct source_field *f)
 {
 
-	s->tail.plain = false;
+	s->tail[s->now].plain = false;
 	if (*s->p == '"')
 		return (text_value(s, u, f));
 	if (*s->p == '{')
@@ -446,7 +309,7 @@ bool_value(struct source_scan *s, struct source_run *u,
 	if (!yes && !STARTS(s->p, "false"))
 		return (parsed_value(s, u, f));
 	rows_set_bool(s->w->rows, col, u->row, yes);
-	tail_cell(&s->tail, col, false, yes);
+	tail_cell(&s->tail[s->now], col, false, yes);
 	s->p += yes ? 4 : 5;
 	return (true);
 }
@@ -464,7 +327,7 @@ string_value(struct source_scan *s, struct source_run *u,
 	if (source_cell_text(s->w->rows, col, u->row, from,
 	    (size_t)(p - from)) != 0)
 		return (false);
-	tail_cell(&s->tail, col, true, s->w->rows->v[col].code[u->row]);
+	tail_cell(&s->tail[s->now], col, true, s->w->rows->v[col].code[u->row]);
 	return (true);
 }
 
