@@ -44,7 +44,7 @@ scan_items(struct source_scan *s)
 	memset(&s->page, 0, sizeof(s->page));
 	s->page.row_from = r->n;
 	s->item_end = NULL;
-	s->same.len = 0;
+	memset(s->same, 0, sizeof(s->same));
 	s->p = source_space(s->p + 1);
 	if (*s->p == ']') {
 		s->p++;

@@ -20,6 +20,7 @@
 
 #define SOURCE_MINUTE 16	/* YYYY-MM-DDTHH:MM */
 #define SOURCE_TAIL_CELLS 8
+#define SOURCE_SAMES 4
 
 struct source_frame;
 
@@ -54,7 +55,7 @@ struct source_shape {
 };
 
 /* A value of a run that is no number, and the row that has its cells: states
- * and texts are mostly those of the value before. */
+ * and texts are mostly one of the last few. */
 struct source_same {
 	const char *text;
 	size_t len;			/* 0: none */
@@ -73,7 +74,8 @@ struct source_scan {
 	struct source_tail tail[2];
 	unsigned now;			/* the one of the last item */
 	struct source_shape shape;
-	struct source_same same;
+	struct source_same same[SOURCE_SAMES];
+	unsigned oldest;		/* of these */
 	const char *item_end;		/* of the last item of the list, or NULL */
 };
 

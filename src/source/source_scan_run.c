@@ -11,28 +11,39 @@
 
 #include "source/source_scan_int.h"
 
+/* The cells of the value that is in row `from`, once more. */
+static void
+copy_value(struct rows *r, const struct source_op *op, uint32_t from,
+    uint32_t to)
+{
+	const int cols[] = { op->col, op->col_text, op->col_code,
+	    op->col_system };
+
+	for (size_t i = 0; i < sizeof(cols) / sizeof(cols[0]); i++)
+		if (cols[i] >= 0)
+			rows_copy_cell(r, (uint32_t)cols[i], from, to);
+}
+
 /* A value that is no number, into its cells; behind it, or NULL. */
 static const char *
 other_value(struct source_scan *s, struct source_run *u, const char *p)
 {
-	const struct source_op *op = &s->shape.value->ops[0];
-	const int cols[] = { op->col, op->col_text, op->col_code,
-	    op->col_system };
-	struct source_same *last = &s->same;
+	struct source_same *v;
 
-	if (last->len > 0 && source_stands(s, p, last->text, last->len)) {
-		for (size_t i = 0; i < sizeof(cols) / sizeof(cols[0]); i++)
-			if (cols[i] >= 0)
-				rows_copy_cell(s->w->rows, (uint32_t)cols[i],
-				    last->row, u->row);
-		return (p + last->len);
+	for (v = s->same; v < s->same + SOURCE_SAMES; v++) {
+		if (v->len == 0 || !source_stands(s, p, v->text, v->len))
+			continue;
+		copy_value(s->w->rows, &s->shape.value->ops[0], v->row,
+		    u->row);
+		return (p + v->len);
 	}
 	s->p = p;
 	if (!source_scan_value(s, u, s->shape.value))
 		return (NULL);
-	last->text = p;
-	last->len = (size_t)(s->p - p);
-	last->row = u->row;
+	v = &s->same[s->oldest++ % SOURCE_SAMES];
+	v->text = p;
+	v->len = (size_t)(s->p - p);
+	v->row = u->row;
 	return (s->p);
 }
 

@@ -97,9 +97,11 @@ fill_code(struct rows *r, uint32_t col, bool whole, uint32_t from,
 {
 	struct rows_vec *v = &r->v[col];
 
-	for (uint32_t i = from; i < r->n; i++)
-		v->code[i] = whole || !v->valid[i] ? code : v->code[i];
-	memset(v->valid + from, 1, r->n - from);
+	for (uint32_t i = from; !whole && i < r->n; i++)
+		if (!v->valid[i])
+			rows_set_code(r, col, i, code);
+	if (whole)
+		rows_fill_code(r, col, from, r->n, code);
 }
 
 static int
