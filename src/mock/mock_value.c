@@ -2,7 +2,8 @@
  * Timed values as JSON, by integer arithmetic and copies.
  *
  * Each part of an object begins with a comma; the first of them is turned
- * into the brace. Numbers have at most seven digits, or are integers: no
+ * into the brace. Copies have a fixed size, though what counts of them may
+ * be less: room for a whole value is asked for at first. Numbers have at most seven digits, or are integers: no
  * floating point is printed here, so the text is the truth.
  */
 
@@ -31,6 +32,10 @@ static const char PAIRS[] =
     "34353637383940414243444546474849505152535455565758596061626364656667"
     "6869707172737475767778798081828384858687888990919293949596979899";
 
+#define MINUTE (60 * TICKS_PER_S)
+/* Of mock_values.head. */
+#define HEAD_LEN 31
+
 static const int64_t POW10[] = { 1, 10, 100, 1000, 10000, 100000, 1000000,
 	10000000 };
 
@@ -41,13 +46,20 @@ put2(char *p, int64_t v)
 	return (p + 2);
 }
 
-/* Exactly n digits. */
+/* .n digits, without the zeros at the end; v is not 0 and has no more. */
 static char *
-putn(char *p, int64_t v, int n)
+put_fraction(char *p, int64_t v, int n)
 {
-	for (int i = n - 1; i >= 0; i--, v /= 10)
-		p[i] = (char)('0' + v % 10);
-	return (p + n);
+	*p = '.';
+	for (int i = n; i > 0; i -= 2, v /= 100) {
+		if (i == 1)
+			p[1] = (char)('0' + v);
+		else
+			put2(p + i - 1, v % 100);
+	}
+	for (p += n; *p == '0'; p--)
+		continue;
+	return (p + 1);
 }
 
 static char *
@@ -86,34 +98,23 @@ put_decimal(char *p, int64_t v, int digits)
 	}
 	p = put_int(p, v / POW10[digits]);
 	frac = v % POW10[digits];
-	*p++ = '.';
-	if (frac == 0) {
-		*p++ = '0';
-		return (p);
-	}
-	for (; frac % 10 == 0; digits--)
-		frac /= 10;
-	return (putn(p, frac, digits));
+	if (frac != 0)
+		return (put_fraction(p, frac, digits));
+	memcpy(p, ".0", 2);
+	return (p + 2);
 }
 
 /* 1.5E+20, 1E-05: no point before a bare digit, two digits of exponent. */
 static char *
 put_exponent(char *p, int64_t v, int exponent)
 {
-	int digits = 4;
-
 	if (v < 0) {
 		*p++ = '-';
 		v = -v;
 	}
 	p = put_int(p, v / 10000);
-	v %= 10000;
-	if (v != 0) {
-		for (; v % 10 == 0; digits--)
-			v /= 10;
-		*p++ = '.';
-		p = putn(p, v, digits);
-	}
+	if (v % 10000 != 0)
+		p = put_fraction(p, v % 10000, 4);
 	*p++ = 'E';
 	*p++ = exponent < 0 ? '-' : '+';
 	return (put2(p, exponent < 0 ? -exponent : exponent));
@@ -139,7 +140,7 @@ mock_values_init(struct mock_values *v, const struct mock_sel *sel)
 	memset(v, 0, sizeof(*v));
 	v->mask = mock_sel_mask(sel, FIELDS, sizeof(FIELDS) /
 	    sizeof(FIELDS[0]));
-	v->day = -1;
+	v->minute = -1;
 	for (unsigned flags = 0; flags < 32; flags++) {
 		char *p = v->tail[flags], *end = p + sizeof(v->tail[0]);
 
@@ -170,33 +171,33 @@ static char *
 put_time(struct mock_values *v, char *p, int64_t t)
 {
 	char text[TICKS_TEXT_MAX];
-	int64_t day = t / TICKS_PER_DAY, rest = t % TICKS_PER_DAY, s, frac;
-	int digits = 7;
+	int64_t minute = t / MINUTE, rest = t % MINUTE;
 
-	if (day != v->day) {
-		ticks_text7(day * TICKS_PER_DAY, text);
-		memcpy(v->date, text, 11);
-		v->day = day;
+	if (minute != v->minute) {
+		ticks_text7(minute * MINUTE, text);
+		memcpy(v->head, ",\"Timestamp\":\"", 14);
+		memcpy(v->head + 14, text, HEAD_LEN - 14);
+		v->minute = minute;
 	}
-	memcpy(p, ",\"Timestamp\":\"", 14);
-	memcpy(p + 14, v->date, 11);
-	p += 25;
-	s = rest / TICKS_PER_S;
-	frac = rest % TICKS_PER_S;
-	p = put2(p, s / 3600);
-	*p++ = ':';
-	p = put2(p, s / 60 % 60);
-	*p++ = ':';
-	p = put2(p, s % 60);
-	if (frac != 0) {
-		for (; frac % 10 == 0; digits--)
-			frac /= 10;
-		*p++ = '.';
-		p = putn(p, frac, digits);
-	}
-	*p++ = 'Z';
-	*p++ = '"';
-	return (p);
+	memcpy(p, v->head, sizeof(v->head));
+	p = put2(p + HEAD_LEN, rest / TICKS_PER_S);
+	if (rest % TICKS_PER_S != 0)
+		p = put_fraction(p, rest % TICKS_PER_S, 7);
+	memcpy(p, "Z\"", 2);
+	return (p + 2);
+}
+
+static void
+put_state(const struct mock_event *ev, struct buf *out)
+{
+	char text[MOCK_NUMBER_MAX];
+
+	buf_puts(out, "{\"Name\":");
+	json_put_str(out, ev->text, strlen(ev->text));
+	buf_puts(out, ",\"Value\":");
+	buf_put(out, text, (size_t)(put_int(text, ev->number) - text));
+	buf_puts(out, ev->is_system ? ",\"IsSystem\":true}" :
+	    ",\"IsSystem\":false}");
 }
 
 /* The rare ones, through the slow writer. */
@@ -212,10 +213,7 @@ put_odd(const struct mock_event *ev, struct buf *out)
 		buf_puts(out, ev->number != 0 ? "true" : "false");
 		break;
 	case MOCK_STATE:
-		buf_puts(out, "{\"Name\":");
-		json_put_str(out, ev->text, strlen(ev->text));
-		buf_printf(out, ",\"Value\":%d,\"IsSystem\":%s}",
-		    (int)ev->number, ev->is_system ? "true" : "false");
+		put_state(ev, out);
 		break;
 	case MOCK_ERRORS:
 		buf_puts(out, "{\"Errors\":[");
@@ -255,9 +253,10 @@ mock_values_put(struct mock_values *v, const struct mock_event *ev,
 		if (p == NULL)
 			return;
 	}
-	memcpy(p, v->units, v->units_len);
+	if (v->units_len > 0)
+		memcpy(p, v->units, sizeof(v->units));
 	p += v->units_len;
-	memcpy(p, v->tail[flags], v->tail_len[flags]);
+	memcpy(p, v->tail[flags], sizeof(v->tail[flags]));
 	p += v->tail_len[flags];
 	out->len += (size_t)(p - start);
 	if (out->data[at + 1] == '}')	/* nothing selected */
