@@ -32,6 +32,7 @@
 #include "mock/mock_line.h"
 #include "mock/mock_log.h"
 #include "mock/mock_options.h"
+#include "mock/mock_piece.h"
 #include "mock/mock_server_int.h"
 #include "mock/mock_stats.h"
 #include "mock/mock_tls.h"
@@ -143,19 +144,32 @@ conn_put(struct mock_conn *c, const struct buf *b)
 		MUST(bufferevent_write(c->bev, b->data, b->len) == 0);
 }
 
+/* Around n bytes of the body. */
 static void
-put_piece(struct mock_conn *c, const void *data, size_t n)
+chunk_begin(struct mock_conn *c, struct evbuffer *out, size_t n)
+{
+	c->sent += n;
+	if (c->chunked)
+		evbuffer_add_printf(out, "%zx\r\n", n);
+}
+
+static void
+chunk_end(struct mock_conn *c, struct evbuffer *out)
+{
+	if (c->chunked)
+		evbuffer_add(out, "\r\n", 2);
+}
+
+static void
+put_body(struct mock_conn *c, const void *data, size_t n)
 {
 	struct evbuffer *out = bufferevent_get_output(c->bev);
 
 	if (n == 0)
 		return;
-	if (c->chunked)
-		evbuffer_add_printf(out, "%zx\r\n", n);
+	chunk_begin(c, out, n);
 	evbuffer_add(out, data, n);
-	if (c->chunked)
-		evbuffer_add(out, "\r\n", 2);
-	c->sent += n;
+	chunk_end(c, out);
 }
 
 /* A body that stays where it is until the server ends. */
@@ -167,13 +181,30 @@ put_kept(struct mock_conn *c, const struct buf *body)
 
 	for (size_t at = 0; at < body->len; at += n) {
 		n = body->len - at < MOCK_PIECE ? body->len - at : MOCK_PIECE;
-		if (c->chunked)
-			evbuffer_add_printf(out, "%zx\r\n", n);
+		chunk_begin(c, out, n);
 		evbuffer_add_reference(out, body->data + at, n, NULL, NULL);
-		if (c->chunked)
-			evbuffer_add(out, "\r\n", 2);
+		chunk_end(c, out);
 	}
-	c->sent += body->len;
+}
+
+/* false: it cannot be made. */
+static bool
+put_next(struct mock_conn *c, struct evbuffer *out)
+{
+	struct mock_piece *p = mock_piece_get(c->server->pieces);
+	bool made;
+
+	if (!c->resp.more(&c->resp, &p->buf))
+		c->resp.more = NULL;
+	if (p->buf.error != 0 || p->buf.len == 0) {
+		made = p->buf.error == 0;
+		mock_piece_put(p);
+		return (made);
+	}
+	chunk_begin(c, out, p->buf.len);
+	mock_piece_send(p, out);
+	chunk_end(c, out);
+	return (true);
 }
 
 static void
@@ -191,18 +222,12 @@ static bool
 conn_pump(struct mock_conn *c)
 {
 	struct evbuffer *out = bufferevent_get_output(c->bev);
-	struct buf *piece = &c->server->piece;
 
-	while (c->resp.more != NULL && evbuffer_get_length(out) < OUT_HIGH) {
-		buf_clear(piece);
-		if (!c->resp.more(&c->resp, piece))
-			c->resp.more = NULL;
-		if (piece->error != 0) {	/* cannot end it well */
+	while (c->resp.more != NULL && evbuffer_get_length(out) < OUT_HIGH)
+		if (!put_next(c, out)) {	/* cannot end it well */
 			c->resp.cut = true;
 			return (true);
 		}
-		put_piece(c, piece->data, piece->len);
-	}
 	if (c->resp.more != NULL)
 		return (false);
 	if (c->chunked)
@@ -260,7 +285,7 @@ conn_played(struct mock_conn *c)
 static void
 send_body(struct mock_conn *c)
 {
-	struct buf *head = &c->server->piece, zipped;
+	struct buf *head = &c->server->head, zipped;
 	struct mock_resp *r = &c->resp;
 	const struct buf *body = r->kept != NULL ? r->kept : &r->body;
 	bool gzip = c->head.gzip && !c->server->opt->no_gzip, whole;
@@ -278,11 +303,11 @@ send_body(struct mock_conn *c)
 	    gzip ? zipped.len : body->len, gzip);
 	conn_put(c, head);
 	if (gzip)
-		put_piece(c, zipped.data, zipped.len);
+		put_body(c, zipped.data, zipped.len);
 	else if (r->kept != NULL)
 		put_kept(c, body);
 	else
-		put_piece(c, body->data, body->len);
+		put_body(c, body->data, body->len);
 	buf_fini(&zipped);
 	buf_fini(&r->body);
 	buf_init(&r->body, 0);

@@ -22,6 +22,7 @@
 #include "mock/mock_line.h"
 #include "mock/mock_log.h"
 #include "mock/mock_options.h"
+#include "mock/mock_piece.h"
 #include "mock/mock_server.h"
 #include "mock/mock_server_int.h"
 #include "mock/mock_stats.h"
@@ -124,7 +125,8 @@ mock_server_new(struct loop *loop, const struct mock_options *opt,
 
 	s->loop = loop;
 	s->opt = opt;
-	buf_init(&s->piece, 64u << 20);
+	buf_init(&s->head, 1u << 20);
+	s->pieces = mock_pieces_new();
 	s->faults = mock_faults_new(opt, e);
 	if (s->faults == NULL || mock_tls_new(opt, &s->tls, e) != 0 ||
 	    listen_on(s, e) != 0)
@@ -166,7 +168,8 @@ mock_server_free(struct mock_server *s)
 	mock_log_close(s->log);
 	loop_timer_free(s->idle);
 	mock_world_free(s->world);
-	buf_fini(&s->piece);
+	buf_fini(&s->head);
+	mock_pieces_free(s->pieces);
 	mock_tls_free(s->tls);
 	mock_gate_free(s->gate);
 	mock_stats_free(s->stats);

@@ -18,6 +18,7 @@ struct mock_gate;
 struct mock_line;
 struct mock_log;
 struct mock_options;
+struct mock_pieces;
 struct mock_stats;
 struct mock_tls;
 struct mock_world;
@@ -38,7 +39,8 @@ struct mock_server {
 	struct mock_stats *stats;
 	struct mock_log *log;
 	struct loop_timer *idle;
-	struct buf piece;		/* scratch of the turn */
+	struct buf head;		/* scratch of the turn */
+	struct mock_pieces *pieces;
 	int64_t up_since;
 	uint16_t port;
 	char url[128];
