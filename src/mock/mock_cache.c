@@ -116,6 +116,17 @@ overhead(const struct mock_req *req)
 	    strlen(req->target) + 1);
 }
 
+/* The memory is taken over, and what is too much of it given back. */
+static void
+take(struct buf *to, struct buf *from)
+{
+	size_t n;
+	uint8_t *data = buf_steal(from, &n);
+
+	*to = (struct buf){ .data = must_realloc(data, n, 1), .len = n,
+		.cap = n, .max = n };
+}
+
 void
 mock_cache_offer(struct mock_cache *c, const struct mock_req *req,
     struct mock_resp *r, int64_t cost_ms)
@@ -142,12 +153,10 @@ mock_cache_offer(struct mock_cache *c, const struct mock_req *req,
 	c->left -= own + r->body.len;
 	c->used += own + r->body.len;
 	k->target = must_strdup(req->target);
-	buf_init(&k->body, r->body.len);
-	buf_put(&k->body, r->body.data, r->body.len);
+	take(&k->body, &r->body);
 	k->items = r->items;
 	k->settled = r->settled;
 	k->cost_ms = cost_ms;
-	buf_clear(&r->body);
 	r->kept = &k->body;
 }
 
