@@ -42,7 +42,8 @@ struct harvest_before {
 	uint32_t ncells;
 	struct slot *slots;		/* [streams * ncells] */
 	uint32_t *by_key;		/* streams, sorted */
-	uint32_t batch;
+	uint32_t batch;			/* counts them */
+	uint8_t batch_id[JOURNAL_BATCH_ID];	/* or zeros: none yet */
 	uint32_t group;			/* whose journal is read */
 };
 
@@ -227,18 +228,30 @@ take_covers(struct harvest_series *s, struct journal_reader *r,
 
 	if ((rc = journal_reader_cover(r, &batch, &c, &n, e)) != 0)
 		return (rc);
-	if (batch.blocks == 0)
-		s->before->batch++;
 	for (i = 0; i < n && !batch.walk; i++)
 		take_cover(s, &c[i]);
 	return (0);
+}
+
+/* What is behind a hole is counted anew: some of its rows may be lost. */
+static void
+count_batch(struct harvest_before *f, const struct journal_block *b)
+{
+
+	if (!b->hole && memcmp(f->batch_id, b->batch_id,
+	    sizeof(f->batch_id)) == 0)
+		return;
+	f->batch++;
+	memset(f->batch_id, 0, sizeof(f->batch_id));
+	if (!b->hole)
+		memcpy(f->batch_id, b->batch_id, sizeof(f->batch_id));
 }
 
 static int
 read_blocks(struct harvest_series *s, struct journal_reader *r,
     struct err *e)
 {
-	const struct harvest_before *f = s->before;
+	struct harvest_before *f = s->before;
 	const struct rows_schema *schema;
 	struct journal_block b;
 	struct rows *rows;
@@ -246,8 +259,7 @@ read_blocks(struct harvest_series *s, struct journal_reader *r,
 
 	journal_reader_show_covers(r);
 	while ((rc = journal_reader_next(r, &b, &schema, e)) == 1) {
-		if (!b.cover)
-			s->before->batch++;
+		count_batch(f, &b);
 		if (b.hole || b.last_tick < f->from || b.first_tick >= f->to)
 			continue;
 		if (b.cover) {
