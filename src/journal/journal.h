@@ -30,7 +30,7 @@
  * good sync is written again to a new segment. If that cannot be made or
  * written the error returns, what was appended is kept, and a later sync
  * tries again. If it was written but not synced the writer is dead: every
- * later call gives the same error.
+ * later call gives the same error, until it is revived.
  *
  * Blocking: callers run append and sync on a worker.
  */
@@ -138,6 +138,9 @@ int journal_writer_cover(struct journal_writer *, struct journal_block *,
 /* Make everything appended durable; *pos is the place after it. */
 int journal_writer_sync(struct journal_writer *, struct journal_pos *pos,
     struct err *);
+/* A writer that is dead: the journal is cut back to the last good sync, and
+ * what was appended since, which is kept, can be synced again. */
+int journal_writer_revive(struct journal_writer *, struct err *);
 /* Begin a new segment when the last has so many bytes, instead of 256 MiB. */
 void journal_writer_segment_bytes(struct journal_writer *, uint64_t);
 /* Bytes written since open, of blocks. */

@@ -470,6 +470,25 @@ write_pending(struct journal_writer *w, struct err *e)
 }
 
 int
+journal_writer_revive(struct journal_writer *w, struct err *e)
+{
+	uint64_t cut = 0;
+	int rc;
+
+	if (w->dead.code == 0)
+		return (0);
+	if (w->fd >= 0)
+		(void)w->sys->close(w->sys->cookie, w->fd);
+	w->fd = -1;
+	rc = journal_cut(w->sys, w->dir, &w->pos, &w->fd, &cut, e);
+	if (rc != 0)
+		return (rc);
+	w->sealed = false;
+	w->dead.code = 0;
+	return (0);
+}
+
+int
 journal_writer_sync(struct journal_writer *w, struct journal_pos *pos,
     struct err *e)
 {

@@ -287,6 +287,47 @@ test_journal_fails_for_good(void **state)
 		fail_for_good(t, &f, i);
 }
 
+/* The same, but the writer is revived: what was appended is not lost. */
+static void
+fail_and_revive(struct journal_test *t, struct fault *f, unsigned i)
+{
+	struct journal_pos pos = zero;
+	struct journal_writer *w;
+	struct err e = ERR_INIT;
+	uint32_t good = 0;
+
+	fail_calls(f, 0, 0);
+	w = open_at(t, &f->sys, &zero);
+	fail_calls(f, i, UINT32_MAX);
+	assert_int_equal(write_until(t, w, NBLOCKS, &good, &pos, &e),
+	    ERR_NOSPACE);
+	assert_int_equal(journal_writer_revive(w, NULL), ERR_NOSPACE);
+	assert_int_equal(journal_writer_sync(w, &pos, NULL), ERR_NOSPACE);
+	fail_calls(f, 0, 0);
+	assert_int_equal(journal_writer_revive(w, NULL), 0);
+	expect_blocks(t, good, &pos);
+	assert_int_equal(journal_writer_sync(w, &pos, NULL), 0);
+	good += good + 2 <= NBLOCKS ? 2 : 1;
+	expect_blocks(t, good, &pos);
+	assert_int_equal(journal_writer_revive(w, NULL), 0);
+	assert_int_equal(write_until(t, w, NBLOCKS, &good, &pos, &e), 0);
+	journal_writer_close(w);
+	expect_blocks(t, NBLOCKS, &pos);
+	journal_test_wipe(t);
+}
+
+static void
+test_journal_revives(void **state)
+{
+	struct journal_test *t = *state;
+	struct fault f;
+	unsigned i;
+
+	fault_init(&f, ENOSPC, SYNCS);
+	for (i = 0; i < 8; i++)
+		fail_and_revive(t, &f, i);
+}
+
 /* No room, or no descriptor, from call i on: nothing is lost, and the next
  * sync after that makes it all durable. How many segments there were. */
 static uint32_t
@@ -604,6 +645,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_journal_fails_once),
 		cmocka_unit_test(test_journal_fails_for_good),
+		cmocka_unit_test(test_journal_revives),
 		cmocka_unit_test(test_journal_fails_again),
 		cmocka_unit_test(test_journal_waits_for_room),
 		cmocka_unit_test(test_journal_seals),
