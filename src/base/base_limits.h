@@ -18,6 +18,8 @@
 #define LIMIT_BLOCK_RAW_MAX (256u << 20)
 /* Rows of one block; also of one batch handed to a worker. */
 #define LIMIT_BLOCK_ROWS (1u << 20)
+/* Blocks of rows of a batch: who judges it holds all of them. */
+#define LIMIT_BATCH_BLOCKS 64
 /* A text cell: PI strings are below 1 KB, AF descriptions below 64 KB. */
 #define LIMIT_CELL_MAX BOUND_TEXT
 /* A journal segment is closed when it grows beyond this. */

@@ -96,7 +96,7 @@ static const struct conf_option options[] = {
 	    "characters", "longest request line" },
 	{ "harvest.window_max", CONF_DURATION, "30d", 1000, 3650 * DAY, NULL,
 	    "", "longest window of one request" },
-	{ "harvest.commit_rows", CONF_INT, "20000", 1, 500000, NULL, "rows",
+	{ "harvest.commit_rows", CONF_INT, "100000", 1, 500000, NULL, "rows",
 	    "rows of a commit" },
 	{ "harvest.commit_every", CONF_DURATION, "200ms", 10, 60000, NULL,
 	    "", "oldest an uncommitted row gets" },

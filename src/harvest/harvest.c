@@ -173,20 +173,34 @@ harvest_get_stats(const struct harvest *h, struct harvest_stats *out)
 
 /* --- driving ------------------------------------------------------------- */
 
+static bool
+memory_left(const struct harvest *h)
+{
+
+	return (harvest_batch_bytes(h) + h->answer_bytes < h->opt.memory);
+}
+
+static bool
+nothing_asked(const struct harvest *h)
+{
+	struct fetch_stats f;
+
+	fetch_stats(h->fetch, &f);
+	return (f.in_flight + f.queued == 0);
+}
+
 bool
 harvest_may_start(const struct harvest *h)
 {
-	struct fetch_stats f;
 
 	if (h->stopping || h->fatal.code != 0 || h->full)
 		return (false);
 	if (fetch_room(h->fetch) == 0)
 		return (false);
-	fetch_stats(h->fetch, &f);
 	/* With nothing in flight and nothing to commit one request may go:
 	 * a budget that is too small slows down, it does not stop. */
-	return (harvest_batch_bytes(h) + h->answer_bytes < h->opt.memory ||
-	    (f.in_flight + f.queued == 0 && harvest_batches_idle(h)));
+	return (memory_left(h) ||
+	    (nothing_asked(h) && harvest_batches_idle(h)));
 }
 
 static bool
@@ -219,8 +233,10 @@ harvest_poke(struct harvest *h)
 		continue;
 	if (!work_left(h))
 		h->draining = true;
-	if (h->draining || harvest_open_bytes(h) > h->opt.memory / 2)
+	if (h->draining || nothing_asked(h))
 		harvest_flush(h, 0);
+	else
+		harvest_relieve(h);
 	if (h->draining && (h->fatal.code != 0 || harvest_batches_idle(h)) &&
 	    loop_work_pending(h->loop) == 0)
 		loop_stop(h->loop);

@@ -90,6 +90,7 @@ struct harvest_options {
 	unsigned forms;			/* HARVEST_MAY_*: of asking; 0: any */
 	int64_t window_max;		/* ticks */
 	uint32_t commit_rows;
+	uint32_t block_rows;		/* 0: chosen */
 	int64_t commit_every_us;
 	size_t memory;
 	unsigned tries;			/* of an answer that cannot be used */

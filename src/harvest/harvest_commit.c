@@ -7,8 +7,14 @@
  * journal is cut back to the ledger's position when it is next opened, so
  * nothing half-done survives.
  *
- * A snapshot's batch is its whole walk, in one ledger transaction; `run`
- * marks where it begins.
+ * A sync costs as much for few rows as for many, rows that wait for it cost
+ * memory. So the rows of a batch go to the journal in blocks, which it keeps
+ * in memory, encoded and small. What a batch proves is held until it has
+ * rows enough, or is old enough, to be sealed: with its last block comes all
+ * the rest.
+ *
+ * A snapshot's batch is its whole walk, in one block and one ledger
+ * transaction; `run` marks where it begins.
  */
 
 #include "config.h"
@@ -26,19 +32,23 @@
 
 /* Batches kept for reuse: those that may be in flight at once, about. */
 #define POOL_MAX 3
+/* Rows of a block: more is hardly packed better, and costs memory. */
+#define BLOCK_ROWS 16384u
+/* Of a batch; who reads it may hold all of them. */
+#define BLOCKS_MAX (LIMIT_BATCH_BLOCKS / 2)
 
 struct commit_task {
 	struct harvest_writer *w;
 	struct harvest_batch *batch;
-	uint8_t batch_id[JOURNAL_BATCH_ID];
 	struct journal_pos before;
 	struct journal_pos after;
-	uint64_t bytes;			/* written to the journal */
-	bool again;			/* the journal is to be opened anew */
+	bool seal;			/* what comes after the rows is done */
+	bool again;			/* there was no room: from where it was */
+	bool appended;			/* how far it is */
+	bool covered;
+	bool synced;
 	struct err err;
 };
-
-static void commit_start(struct harvest_writer *);
 
 /* --- batches ------------------------------------------------------------- */
 
@@ -62,6 +72,43 @@ batch_free(struct harvest_batch *b)
 	harvest_covers_clear(b);
 	free(b->covers);
 	free(b);
+}
+
+/* What the first blocks of a batch prove is held without rows. */
+static struct harvest_batch *
+batch_hold(struct harvest_batch *b)
+{
+	struct harvest_batch *held = must_calloc(1, sizeof(*held));
+
+	*held = *b;
+	held->rows = NULL;
+	b->covers = NULL;
+	b->ncovers = b->covers_cap = 0;
+	return (held);
+}
+
+/* The batch goes on with these rows: one more of its blocks. */
+static void
+batch_join(struct harvest_batch *b, struct harvest_batch *held)
+{
+	struct harvest_batch all = *held;
+
+	if (b->ncovers > 0) {
+		if (all.covers_cap < all.ncovers + b->ncovers) {
+			all.covers_cap = 2 * (all.ncovers + b->ncovers);
+			all.covers = must_realloc(all.covers, all.covers_cap,
+			    sizeof(all.covers[0]));
+		}
+		memcpy(all.covers + all.ncovers, b->covers,
+		    b->ncovers * sizeof(all.covers[0]));
+		all.ncovers += b->ncovers;
+	}
+	free(b->covers);
+	all.rows = b->rows;
+	all.requests += b->requests;
+	all.again = all.again || b->again;
+	*b = all;
+	free(held);
 }
 
 /* From the pool, when it has one for this table. */
@@ -94,11 +141,8 @@ batch_give_back(struct harvest *h, struct harvest_batch *b)
 	}
 	rows_clear(b->rows);
 	harvest_covers_clear(b);
-	b->opened_us = 0;
-	b->ingested = 0;
-	b->requests = 0;
-	b->again = false;
-	b->next = h->pool;
+	*b = (struct harvest_batch){ .next = h->pool, .rows = b->rows,
+	    .covers = b->covers, .covers_cap = b->covers_cap };
 	h->pool = b;
 }
 
@@ -108,7 +152,8 @@ batch_bytes(const struct harvest_batch *b)
 
 	if (b == NULL)
 		return (0);
-	return (rows_bytes(b->rows) + b->covers_cap * sizeof(b->covers[0]));
+	return ((b->rows == NULL ? 0 : rows_bytes(b->rows)) +
+	    b->covers_cap * sizeof(b->covers[0]));
 }
 
 static bool
@@ -235,6 +280,7 @@ harvest_writers_close(struct harvest *h)
 		MUST(!w->busy);
 		journal_writer_close(w->journal);
 		batch_free(w->open);
+		batch_free(w->held);
 		free(w);
 	}
 	while ((b = h->pool) != NULL) {
@@ -243,8 +289,8 @@ harvest_writers_close(struct harvest *h)
 	}
 }
 
-size_t
-harvest_open_bytes(const struct harvest *h)
+static size_t
+open_bytes(const struct harvest *h)
 {
 	const struct harvest_writer *w;
 	size_t n = 0;
@@ -254,15 +300,27 @@ harvest_open_bytes(const struct harvest *h)
 	return (n);
 }
 
+/* And what their journals hold of them. */
+static size_t
+held_bytes(const struct harvest_writer *w)
+{
+
+	return (w->held == NULL ? 0 : batch_bytes(w->held) +
+	    (size_t)w->held->bytes);
+}
+
 size_t
 harvest_batch_bytes(const struct harvest *h)
 {
 	const struct harvest_writer *w;
 	const struct harvest_batch *b;
-	size_t n = harvest_open_bytes(h);
+	size_t n = open_bytes(h);
 
-	for (w = h->writers; w != NULL; w = w->next)
-		n += batch_bytes(w->flight);
+	for (w = h->writers; w != NULL; w = w->next) {
+		n += batch_bytes(w->flight) + held_bytes(w);
+		if (w->flight != NULL)
+			n += (size_t)w->flight->bytes;
+	}
 	for (b = h->pool; b != NULL; b = b->next)
 		n += batch_bytes(b);
 	return (n);
@@ -282,7 +340,8 @@ harvest_batches_idle(const struct harvest *h)
 	const struct harvest_writer *w;
 
 	for (w = h->writers; w != NULL; w = w->next)
-		if (w->busy || (!batch_empty(w->open) && writer_ready(w)))
+		if (w->busy || w->held != NULL ||
+		    (!batch_empty(w->open) && writer_ready(w)))
 			return (false);
 	return (true);
 }
@@ -345,11 +404,30 @@ commit_ledger(struct ledger_txn *txn, void *cookie, struct err *e)
 	if (w->snapshot)
 		g.run = task->before;
 	g.batches++;
-	g.rows += b->rows->n;
-	g.bytes += task->bytes;
+	g.rows += b->nrows;
+	g.bytes += b->bytes;
 	g.requests += b->requests;
 	g.committed = b->ingested;
 	return (ledger_group_put(txn, w->table->name, w->group, &g, e));
+}
+
+static int
+append_rows(struct commit_task *task, struct journal_block *block)
+{
+	struct harvest_writer *w = task->w;
+	struct harvest_batch *b = task->batch;
+	int rc;
+
+	if (task->appended || b->rows->n == 0)
+		return (0);
+	harvest_cover_hull(b->rows, w->table->cursor, block);
+	rc = journal_writer_append(w->journal, b->rows, block, &task->err);
+	if (rc != 0)
+		return (rc);
+	b->blocks++;
+	b->nrows += b->rows->n;
+	task->appended = true;
+	return (0);
 }
 
 static int
@@ -359,36 +437,23 @@ commit_journal(struct commit_task *task)
 	struct harvest_batch *b = task->batch;
 	struct journal_block block;
 	uint64_t bytes = journal_writer_bytes(w->journal);
-	int rc = 0;
-
-	task->before = task->after = w->pos;
-	memset(&block, 0, sizeof(block));
-	block.group = (int32_t)w->group;
-	memcpy(block.batch_id, task->batch_id, sizeof(block.batch_id));
-	block.ingested = b->ingested;
-	if (b->rows->n > 0) {
-		harvest_cover_hull(b->rows, w->table->cursor, &block);
-		rc = journal_writer_append(w->journal, b->rows, &block,
-		    &task->err);
-	}
-	if (rc == 0)
-		rc = harvest_cover_write(w, b, &block, &task->err);
-	if (rc == 0)
-		rc = journal_writer_sync(w->journal, &task->after, &task->err);
-	task->bytes = journal_writer_bytes(w->journal) - bytes;
-	return (rc);
-}
-
-/* Half of it may be in the journal: cut back to what the ledger has. */
-static int
-reopen(struct commit_task *task)
-{
-	struct harvest_writer *w = task->w;
 	int rc;
 
-	journal_writer_close(w->journal);
-	if ((rc = writer_open(w, &task->err)) != 0)
-		w->journal = NULL;
+	memset(&block, 0, sizeof(block));
+	block.group = (int32_t)w->group;
+	memcpy(block.batch_id, b->id, sizeof(block.batch_id));
+	block.ingested = b->ingested;
+	rc = append_rows(task, &block);
+	if (rc == 0 && task->seal && !task->covered) {
+		rc = harvest_cover_write(w, b, &block, &task->err);
+		task->covered = rc == 0;
+	}
+	b->bytes += journal_writer_bytes(w->journal) - bytes;
+	if (rc != 0 || !task->seal || task->synced)
+		return (rc);
+	task->before = w->pos;
+	rc = journal_writer_sync(w->journal, &task->after, &task->err);
+	task->synced = rc == 0;
 	return (rc);
 }
 
@@ -396,16 +461,39 @@ static void
 commit_work(void *cookie)
 {
 	struct commit_task *task = cookie;
+	struct harvest_writer *w = task->w;
 
-	if (task->again && reopen(task) != 0)
+	if (task->again &&
+	    journal_writer_revive(w->journal, &task->err) != 0)
 		return;
 	if (commit_journal(task) != 0)
 		return;
-	(void)ledger_write(task->w->h->ledger, commit_ledger, task,
-	    &task->err);
+	if (task->seal)
+		(void)ledger_write(w->h->ledger, commit_ledger, task,
+		    &task->err);
 }
 
 /* --- on the loop --------------------------------------------------------- */
+
+static void commit_due(struct harvest_writer *);
+
+static void
+commit_counted(const struct commit_task *task)
+{
+	struct harvest_writer *w = task->w;
+	const struct harvest_batch *b = task->batch;
+	struct harvest *h = w->h;
+
+	if (!h->full)
+		h->full_since_us = 0;
+	w->pos = task->after;
+	h->stats.commits++;
+	h->stats.journal_bytes += b->bytes;
+	if (w->table->kind == SOURCE_SERIES)
+		h->stats.values += b->nrows;
+	else
+		h->stats.rows += b->nrows;
+}
 
 static void
 commit_done(void *cookie)
@@ -413,32 +501,25 @@ commit_done(void *cookie)
 	struct commit_task *task = cookie;
 	struct harvest_writer *w = task->w;
 	struct harvest *h = w->h;
-	struct harvest_batch *b = task->batch;
 
 	if (task->err.code == ERR_NOSPACE && h->opt.space_wait_us > 0 &&
-	    h->fatal.code == 0 && w->journal != NULL) {
+	    h->fatal.code == 0) {
 		w->stuck = task;
 		h->full = true;
 		return;
 	}
 	w->busy = false;
-	if (task->err.code != 0) {
-		harvest_fail(h, &task->err);
-	} else {
-		if (!h->full)
-			h->full_since_us = 0;
-		w->pos = task->after;
-		h->stats.commits++;
-		h->stats.journal_bytes += task->bytes;
-		if (w->table->kind == SOURCE_SERIES)
-			h->stats.values += b->rows->n;
-		else
-			h->stats.rows += b->rows->n;
-	}
 	w->flight = NULL;
-	batch_give_back(h, b);
+	if (task->err.code != 0)
+		harvest_fail(h, &task->err);
+	else if (task->seal)
+		commit_counted(task);
+	else
+		w->held = batch_hold(task->batch);
+	batch_give_back(h, task->batch);
 	free(task);
 	w->complete = false;
+	commit_due(w);
 	harvest_poke(h);
 }
 
@@ -474,28 +555,74 @@ harvest_commit_give_up(struct harvest *h)
 }
 
 static void
-commit_start(struct harvest_writer *w)
+new_id(const struct harvest *h, struct harvest_batch *b)
 {
-	struct harvest *h = w->h;
-	struct commit_task *task;
 	uint64_t r;
 	size_t i;
 
-	if (w->busy || batch_empty(w->open) || h->fatal.code != 0)
+	for (i = 0; i < sizeof(b->id); i += sizeof(r)) {
+		r = h->sys->random(h->sys->cookie);
+		memcpy(b->id + i, &r, sizeof(r));
+	}
+}
+
+static bool
+batch_full(const struct harvest_writer *w, const struct harvest_batch *b)
+{
+
+	return (w->snapshot || b->blocks + 1 >= BLOCKS_MAX ||
+	    b->nrows + b->rows->n >= w->h->opt.commit_rows ||
+	    b->ncovers >= LIMIT_BLOCK_ROWS / 2);
+}
+
+/* What is open becomes a block of the journal; with `seal`, or when its
+ * batch is full, that ends there and is made durable. */
+static void
+commit_start(struct harvest_writer *w, bool seal)
+{
+	struct harvest *h = w->h;
+	struct commit_task *task;
+	struct harvest_batch *b;
+
+	if (w->busy || h->fatal.code != 0 ||
+	    (w->held == NULL && batch_empty(w->open)))
 		return;
-	w->flight = w->open;
-	w->last_ingested = w->flight->ingested;
+	b = w->open != NULL ? w->open : batch_take(h, w->table);
 	w->open = NULL;
+	if (w->held != NULL)
+		batch_join(b, w->held);
+	else
+		new_id(h, b);
+	w->held = NULL;
+	w->flight = b;
+	w->last_ingested = b->ingested;
 	w->busy = true;
 
 	task = must_calloc(1, sizeof(*task));
 	task->w = w;
-	task->batch = w->flight;
-	for (i = 0; i < sizeof(task->batch_id); i += sizeof(r)) {
-		r = h->sys->random(h->sys->cookie);
-		memcpy(task->batch_id + i, &r, sizeof(r));
-	}
+	task->batch = b;
+	task->seal = seal || batch_full(w, b);
 	loop_work(h->loop, w->lane, commit_work, commit_done, task);
+}
+
+static uint32_t
+block_rows(const struct harvest *h)
+{
+	uint32_t n = h->opt.block_rows > 0 ? h->opt.block_rows : BLOCK_ROWS;
+
+	return (n < h->opt.commit_rows ? n : h->opt.commit_rows);
+}
+
+static void
+commit_due(struct harvest_writer *w)
+{
+	const struct harvest_batch *b = w->open;
+
+	if (w->snapshot || b == NULL)
+		return;		/* a walk's batch ends with it */
+	if (b->rows->n >= block_rows(w->h) ||
+	    b->ncovers >= LIMIT_BLOCK_ROWS / 2)
+		commit_start(w, false);
 }
 
 static struct harvest_batch *
@@ -551,22 +678,62 @@ harvest_batch_touch(struct harvest_writer *w)
 	b->requests++;
 	if (b->opened_us == 0)
 		b->opened_us = now_us;
-	if (w->snapshot)
-		return;		/* committed by the end of its walk */
-	if (b->rows->n >= h->opt.commit_rows ||
-	    b->rows->n >= LIMIT_BLOCK_ROWS / 2 ||
-	    b->ncovers >= LIMIT_BLOCK_ROWS / 2)
-		commit_start(w);
+	commit_due(w);
 }
 
 void
 harvest_flush(struct harvest *h, int64_t older_us)
 {
 	int64_t before = loop_now_us(h->loop) - older_us;
+	const struct harvest_batch *b;
 	struct harvest_writer *w;
 
+	for (w = h->writers; w != NULL; w = w->next) {
+		b = w->held != NULL ? w->held : w->open;
+		if (writer_ready(w) && b != NULL && b->opened_us <= before)
+			commit_start(w, true);
+	}
+}
+
+/* Whose open batch has most rows, of those that can go. */
+static struct harvest_writer *
+fullest(const struct harvest *h)
+{
+	struct harvest_writer *w, *most = NULL;
+
 	for (w = h->writers; w != NULL; w = w->next)
-		if (writer_ready(w) && w->open != NULL &&
-		    w->open->opened_us <= before)
-			commit_start(w);
+		if (!w->busy && writer_ready(w) && !batch_empty(w->open) &&
+		    (most == NULL || w->open->rows->n > most->open->rows->n))
+			most = w;
+	return (most);
+}
+
+static size_t
+all_held(const struct harvest *h, struct harvest_writer **most)
+{
+	struct harvest_writer *w;
+	size_t n, sum = 0, top = 0;
+
+	*most = NULL;
+	for (w = h->writers; w != NULL; w = w->next) {
+		sum += n = held_bytes(w);
+		if (n > top && !w->busy) {
+			top = n;
+			*most = w;
+		}
+	}
+	return (sum);
+}
+
+void
+harvest_relieve(struct harvest *h)
+{
+	struct harvest_writer *w;
+
+	if (h->fatal.code != 0)
+		return;
+	while (all_held(h, &w) > h->opt.memory / 8 && w != NULL)
+		commit_start(w, true);
+	while (open_bytes(h) > h->opt.memory / 2 && (w = fullest(h)) != NULL)
+		commit_start(w, false);
 }

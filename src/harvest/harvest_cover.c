@@ -108,12 +108,12 @@ harvest_cover_write(struct harvest_writer *w, struct harvest_batch *b,
 	int rc = 0;
 
 	memset(&batch, 0, sizeof(batch));
-	batch.blocks = b->rows->n > 0;
+	batch.blocks = b->blocks;
 	batch.requests = (uint32_t)b->requests;
 	batch.walk = w->snapshot;
 	if (w->snapshot) {
 		records = must_calloc(1, sizeof(records[0]));
-		records->rows = b->rows->n;
+		records->rows = (uint32_t)b->nrows;
 		records->a = records->b = records->since = TICKS_NONE;
 		n = 1;
 	} else {

@@ -87,7 +87,7 @@ struct harvest_cover {
  * a small pool: memory follows the budget, not the number of groups. */
 struct harvest_batch {
 	struct harvest_batch *next;	/* in the pool */
-	struct rows *rows;
+	struct rows *rows;	/* not yet in the journal; NULL: held */
 	struct harvest_cover *covers;
 	size_t ncovers;
 	size_t covers_cap;
@@ -95,6 +95,10 @@ struct harvest_batch {
 	int64_t ingested;	/* ticks: when its last answer came */
 	uint64_t requests;
 	bool again;		/* what it covers may have been covered */
+	uint8_t id[JOURNAL_BATCH_ID];
+	uint32_t blocks;	/* of rows, in the journal */
+	uint64_t nrows;		/* in them */
+	uint64_t bytes;		/* of them, and of the cover block */
 };
 
 /* A table and group being written: its journal and its open batch.
@@ -113,6 +117,8 @@ struct harvest_writer {
 	bool complete;			/* snapshot: the open batch is one */
 	struct harvest_batch *open;	/* NULL until something is put in */
 	struct harvest_batch *flight;	/* while busy */
+	struct harvest_batch *held;	/* of which blocks were appended, to
+					 * be sealed; NULL while busy */
 	struct commit_task *stuck;	/* busy, but waits for room */
 };
 
@@ -146,8 +152,9 @@ void harvest_cover_hull(const struct rows *, int col, struct journal_block *);
 void harvest_batch_touch(struct harvest_writer *);
 /* Commit the open batches that were begun so long ago (0: all of them). */
 void harvest_flush(struct harvest *, int64_t older_us);
-/* Bytes held by open batches; by all, in flight and in the pool too. */
-size_t harvest_open_bytes(const struct harvest *);
+/* Make room when open batches, or what is held, are too much. */
+void harvest_relieve(struct harvest *);
+/* Bytes of batches: open, held, in flight and in the pool. */
 size_t harvest_batch_bytes(const struct harvest *);
 bool harvest_batches_idle(const struct harvest *);
 void harvest_writers_close(struct harvest *);

@@ -64,7 +64,8 @@ struct journal_block {
 	uint64_t schema_id;
 	int32_t group;
 	uint8_t batch_id[JOURNAL_BATCH_ID];	/* of the commit, random */
-	int64_t ingested;			/* ticks, when the answer came */
+	int64_t ingested;	/* ticks, when answers came; of all blocks
+				 * of a batch the same */
 	uint32_t nrows;
 	int64_t first_tick;	/* of the cursor column; TICKS_NONE if none */
 	int64_t last_tick;

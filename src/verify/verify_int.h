@@ -15,6 +15,7 @@
  *	verify_rebuild.c	repair: a ledger from the journals
  */
 
+#include "base/base_limits.h"
 #include "base/err.h"
 #include "base/ranges.h"
 #include "base/ticks.h"
@@ -107,7 +108,7 @@ int verify_journal(struct verify *, struct verify_group *g,
     struct err *);
 
 /* Blocks of rows that wait for their cover block. */
-#define VERIFY_HELD_MAX 64
+#define VERIFY_HELD_MAX LIMIT_BATCH_BLOCKS
 struct verify_held {
 	struct journal_block block;
 	struct rows *rows;		/* NULL: not decoded */

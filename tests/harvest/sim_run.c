@@ -125,6 +125,8 @@ make_options(struct run *r)
 	o->window_max = s->span / sim_between(g, 1, 50) + TICKS_PER_S +
 	    (s->begin - s->from) / 50;
 	o->commit_rows = (uint32_t)sim_between(g, 1, 300);
+	o->block_rows = sim_chance(g, 50) ? (uint32_t)sim_between(g, 1, 60) :
+	    0;
 	o->commit_every_us = sim_between(g, 1, 50) * SECOND / 10;
 	o->memory = (size_t)sim_between(g, 20000, 3000000);
 	o->tries = (unsigned)sim_between(g, 1, 3);
