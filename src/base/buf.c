@@ -80,6 +80,11 @@ grow(struct buf *b, size_t n)
 		cap = b->len + n;
 	if (cap > b->max)
 		cap = b->max;
+	if (b->len == 0 && b->data != NULL) {	/* nothing to be moved */
+		free(b->data);
+		b->data = NULL;
+		b->cap = 0;
+	}
 	if ((data = realloc(b->data, cap + 1)) == NULL) {
 		/* Heads, keys and lines that nobody looks back at. */
 		if (cap <= CAP_SMALL)

@@ -53,6 +53,7 @@ fetch_destroy(struct fetch *f)
 	pace_free(f->pace);
 	loop_timer_free(f->turn);
 	fetch_jobs_fini(f);
+	fetch_bodies_fini(f);
 	for (i = 0; i < f->levels_n; i++)
 		free(f->levels[i]);
 	free(f->levels);

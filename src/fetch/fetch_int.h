@@ -9,6 +9,7 @@
 #include <sys/queue.h>
 
 #include "base/base_limits.h"
+#include "base/buf.h"
 #include "base/hash.h"
 #include "fetch/fetch.h"
 
@@ -109,6 +110,22 @@ struct fetch_job_list *fetch_level_of(struct fetch *, int priority,
  * something else will wake us. */
 int64_t fetch_admit(struct fetch *);
 
+/* --- bodies (fetch_body.c) ----------------------------------------------- */
+
+#define FETCH_BODIES 16
+
+struct fetch_bodies {
+	struct buf kept[FETCH_BODIES];
+	unsigned n;
+	size_t bytes;
+};
+
+/* A buffer for a body, empty, of memory that may have been another's. */
+void fetch_body_take(struct fetch *, struct buf *);
+/* It is no longer wanted; what is left has no memory. */
+void fetch_body_give(struct fetch *, struct buf *);
+void fetch_bodies_fini(struct fetch *);
+
 /* --- the fetch (fetch.c) ------------------------------------------------- */
 
 #define FETCH_MAGIC 0x46455443u
@@ -139,6 +156,7 @@ struct fetch {
 	unsigned counts[JOB_STATES];	/* kept by fetch_job_set_state() */
 	struct fetch_job_list ready;
 	struct fetch_job_list spare;	/* freed, to be used again */
+	struct fetch_bodies bodies;
 	struct err last[PACE_CLASSES];	/* failure of a try, by class */
 	unsigned last_class;		/* of the latest */
 	const char *spent;		/* what was said to be, a literal */

@@ -129,7 +129,7 @@ fetch_job_free(struct fetch_job *j)
 	if (j->ready)
 		TAILQ_REMOVE(&f->ready, j, ready_link);
 	loop_timer_free(j->timer);
-	buf_fini(&j->t.in);
+	fetch_body_give(f, &j->t.in);
 	free(j->url);
 	j->url = NULL;
 	j->magic = 0;
@@ -174,7 +174,7 @@ transfer_init(struct fetch_job *j)
 {
 	size_t i;
 
-	buf_fini(&j->t.in);
+	fetch_body_give(j->f, &j->t.in);
 	j->t = (struct fetch_transfer){
 		.method = j->method, .url = j->url, .body = j->body,
 		.body_len = j->body_len, .content_type = j->content_type,
@@ -183,7 +183,7 @@ transfer_init(struct fetch_job *j)
 	};
 	for (i = 0; i < PACE_QUOTAS; i++)
 		j->t.quotas[i].remaining = j->t.quotas[i].reset = -1;
-	buf_init(&j->t.in, j->f->body_max + FETCH_PADDING);
+	fetch_body_take(j->f, &j->t.in);
 }
 
 /* When a quota is filled up again, as told by what the server said. */
@@ -393,7 +393,7 @@ job_tell(struct fetch_job *j, struct fetch_answer *a)
 {
 	static const char zeros[FETCH_PADDING];
 	fetch_done_fn *done = j->done;
-	size_t len;
+	struct buf body;
 
 	a->status = j->t.status;
 	a->json = j->t.json;
@@ -409,11 +409,16 @@ job_tell(struct fetch_job *j, struct fetch_answer *a)
 		a->len = 0;
 		if (a->err.code == 0)
 			err_set(&a->err, ERR_NOMEM, "out of memory");
-	} else
-		a->body = (char *)buf_steal(&j->t.in, &len);
+	}
+	body = j->t.in;
+	buf_init(&j->t.in, body.max);
+	if (body.error == 0)
+		a->body = (char *)body.data;
 	j->done = NULL;
 	done(j->cookie, a);
-	free(a->body);
+	if (a->body == NULL && body.error == 0)
+		buf_init(&body, body.max);	/* it was taken over */
+	fetch_body_give(j->f, &body);
 }
 
 /* Whether an answer is good its user knows. */

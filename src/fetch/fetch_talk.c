@@ -422,7 +422,10 @@ answered(struct conn *n, enum http1_end e, bool extra)
 {
 	int rc = 0;
 
-	n->usual = n->t->in.len < AHEAD_MAX ? n->t->in.len : AHEAD_MAX;
+	/* The next one may be a little longer. */
+	n->usual = n->t->in.len + n->t->in.len / 8;
+	if (n->usual > AHEAD_MAX)
+		n->usual = AHEAD_MAX;
 	if (e == HTTP1_BAD)
 		rc = fetch_verdict_bad(n->t, n->h.why);
 	else if (e == HTTP1_TOO_LARGE)
