@@ -152,11 +152,19 @@ fetch_get_spent(struct fetch *f, struct pace_spent *out)
 }
 
 void
-fetch_set_spent(struct fetch *f, const struct pace_spent *s)
+fetch_set_quotas(struct fetch *f, const struct pace_spent *s)
 {
 	MAGIC_CHECK(f, FETCH_MAGIC);
-	pace_set_spent(f->pace, s, loop_now_us(f->loop),
+	pace_set_quotas(f->pace, s, loop_now_us(f->loop),
 	    loop_unix_s(f->loop));
+}
+
+void
+fetch_grant(struct fetch *f, const struct pace_claims *c)
+{
+	MAGIC_CHECK(f, FETCH_MAGIC);
+	pace_grant(f->pace, c);
+	fetch_wake(f);
 }
 
 unsigned

@@ -244,9 +244,10 @@ struct fetch_hists {
 };
 const struct fetch_hists *fetch_hists(const struct fetch *);
 void fetch_pace(const struct fetch *, struct pace_state *);
-/* pace_get_spent() and pace_set_spent(), now. */
+/* pace_get_spent() and its like, now. */
 void fetch_get_spent(struct fetch *, struct pace_spent *);
-void fetch_set_spent(struct fetch *, const struct pace_spent *);
+void fetch_set_quotas(struct fetch *, const struct pace_spent *);
+void fetch_grant(struct fetch *, const struct pace_claims *);
 
 /* Overwrite our credentials in text that came from the server and is to be
  * kept: a good answer is not searched for them unless asked. */

@@ -251,7 +251,6 @@ on_tick(void *cookie)
 	harvest_space_tick(h);
 	harvest_flush(h, h->opt.commit_every_us);
 	harvest_note_tick(h);
-	harvest_budget_tick(h);
 	harvest_poke(h);
 	if (h->opt.progress != NULL) {
 		harvest_get_stats(h, &st);
@@ -356,11 +355,13 @@ ask(struct call *c, struct buf *target, fetch_done_fn *fn, struct err *e)
 	    .class = HARVEST_ASKS_SINGLE, .target = buf_str(target) };
 
 	c->job = fetch_start(c->h->fetch, &q, fn, c);
-	while (c->job != NULL && !c->h->stopping)
+	while (c->job != NULL && !c->h->stopping && c->h->fatal.code == 0)
 		loop_run(c->h->loop);
 	if (c->job != NULL) {
 		fetch_cancel(c->job);
 		(void)err_set(&c->err, ERR_CANCELLED, "stopped");
+		if (c->h->fatal.code != 0)
+			c->err = c->h->fatal;
 	}
 	if (c->err.code != 0 && e != NULL)
 		*e = c->err;

@@ -222,10 +222,17 @@ struct harvest {
 	uint64_t noted_opened;
 	struct {			/* harvest_budget.c */
 		bool kept;		/* there is something to keep */
-		bool busy;		/* being noted */
-		int64_t noted_us;
+		bool busy;		/* being claimed or noted */
+		bool last;		/* nothing is sent any more */
+		struct loop_timer *timer;
+		int64_t claimed_us;
 		char *origin;
-		struct pace_spent noted;	/* known to the ledger */
+		struct pace_budget most;
+		uint64_t ahead;		/* to be claimed, requests */
+		bool little;		/* that was not to be had */
+		struct pace_claims claims;
+		struct pace_spent noted;	/* of ours, at that time */
+		struct pace_spent sum;		/* of all, then */
 	} budget;
 	int64_t started_us;
 	struct harvest_caps {		/* the server's, to be noted; or 0 */
@@ -265,12 +272,13 @@ void harvest_wait(struct harvest *, const bool *busy);
 /* The lane of tasks that note something; those below are writers'. */
 #define HARVEST_NOTE_LANE 63u
 
-/* harvest_budget.c: loaded before the first request, noted every second in
- * which something was spent, and at the end, on a worker. */
+/* harvest_budget.c: loaded and claimed of before the first request, then by a
+ * worker; what is left of a claim is given back at the end. */
 int harvest_budget_begin(struct harvest *, const struct fetch_options *,
     struct err *);
-void harvest_budget_tick(struct harvest *);
 void harvest_budget_end(struct harvest *);
+/* By all runs, as far as it is known. */
+void harvest_budget_spent(const struct harvest *, struct pace_spent *);
 void harvest_budget_free(struct harvest *);
 
 /* harvest_ties.c: what is noted of a stream. [a, b) was read anew: what was

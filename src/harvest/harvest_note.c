@@ -79,7 +79,7 @@ put_note(const struct harvest *h, bool running, struct buf *b)
 	    (unsigned long long)p.slowed, (unsigned long long)s.connects,
 	    (unsigned long long)s.wire_bytes);
 	put_breakers(b, &p);
-	fetch_get_spent(h->fetch, &spent);
+	harvest_budget_spent(h, &spent);
 	buf_printf(b, ",\"spent\":{\"hour\":%llu,\"day\":%llu}",
 	    (unsigned long long)spent.hour.used,
 	    (unsigned long long)spent.day.used);

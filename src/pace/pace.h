@@ -97,12 +97,13 @@ void pace_remaining(struct pace *, unsigned which, uint64_t requests,
 
 /*
  * What was spent of the budgets, and what the server's quotas leave: to be
- * kept while no process runs, and added up by several that do.
+ * kept while no process runs, and shared by several that do.
  */
 struct pace_spent {
 	struct pace_span {
 		int64_t number;		/* of the Unix hour; of the day */
-		uint64_t used;
+		uint64_t used;		/* by this pace; or the sum of what
+					 * all have claimed */
 	} hour, day;
 	struct {
 		uint64_t left;
@@ -111,16 +112,42 @@ struct pace_spent {
 };
 void pace_get_spent(struct pace *, int64_t now_us, int64_t unix_s,
     struct pace_spent *);
-/* From now on so much is spent, when that hour and that day are now's;
- * quotas of which nothing is known stay as they are. */
-void pace_set_spent(struct pace *, const struct pace_spent *,
+/* What is known of quotas; the others stay as they are. */
+void pace_set_quotas(struct pace *, const struct pace_spent *,
     int64_t now_us, int64_t unix_s);
-/* Add to *sum what one pace spent from one look at it to the next. An hour
- * or a day that has begun in *sum already takes nothing of the one before. */
-void pace_add_spent(struct pace_spent *sum, const struct pace_spent *from,
+/* Put into *sum what one pace learnt of quotas from one look to the next:
+ * false when that is nothing. */
+bool pace_add_quotas(struct pace_spent *sum, const struct pace_spent *from,
     const struct pace_spent *to);
-/* Is there anything to add? */
-bool pace_same_spent(const struct pace_spent *, const struct pace_spent *);
+
+/*
+ * A budget of several processes: each claims what it is about to spend from
+ * the sum, before it does, and gives back what it did not at its end. What
+ * is claimed counts as spent: a process that dies takes its claim with it,
+ * and the budget is never exceeded.
+ */
+struct pace_budget {
+	uint64_t hour, day;		/* requests, 0: no limit */
+};
+struct pace_claims {
+	struct pace_span hour, day;	/* used: claimed by us so far */
+	bool hour_dry, day_dry;		/* and there was no more to be had */
+};
+/*
+ * Claim `ahead` requests beyond those of *own, or what there is: no more than
+ * half of what nobody has claimed; never less than was claimed already, but
+ * for `last`, after which nothing is sent. An hour or a day that has begun in
+ * *sum already takes nothing of the one before. True when *sum has changed.
+ */
+bool pace_claim(const struct pace_budget *, struct pace_spent *sum,
+    struct pace_claims *, const struct pace_spent *own, uint64_t ahead,
+    bool last);
+/* How many may still be sent by what is claimed; UINT64_MAX: there is no
+ * budget. */
+uint64_t pace_granted(const struct pace_budget *, const struct pace_claims *,
+    const struct pace_spent *own);
+/* From the first call on no more is sent than is claimed. */
+void pace_grant(struct pace *, const struct pace_claims *);
 /* What keeps every request back until *wait_us have passed: "the budget of
  * the hour" and its like; NULL when none of them does. */
 const char *pace_spent_what(struct pace *, int64_t now_us, int64_t unix_s,

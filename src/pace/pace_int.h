@@ -104,6 +104,8 @@ struct pace {
 	bool shut;			/* no requests now */
 	/* budgets */
 	struct pace_span hour, day;
+	struct pace_claims claims;
+	bool claiming;
 	struct {			/* what the server said */
 		uint64_t left;
 		int64_t until_us;	/* 0: nothing */

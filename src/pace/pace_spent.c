@@ -1,8 +1,8 @@
 /*
  * Budgets of an hour and of a day, and the server's own quotas: what is spent
  * of them, what they hold back, and how that is handed on from a process to
- * the next and between several at once: each adds what it spent itself to
- * one sum, so that none forgets the others.
+ * the next and shared by several at once: each claims from one sum what it
+ * is about to spend.
  */
 #include "config.h"
 
@@ -13,6 +13,8 @@
 #define DAY_S 86400
 /* Midnight may move, with the zone. */
 #define MIDNIGHT_US (60 * INT64_C(1000000))
+/* Asked again so often while more is being claimed. */
+#define CLAIM_US INT64_C(1000000)
 /* Times told in seconds differ by so much without meaning it. */
 #define NEAR_S 2
 
@@ -35,23 +37,49 @@ pace_budgets(struct pace *p, int64_t unix_s)
 	span_move(&p->day, local / DAY_S);
 }
 
+/* What is known of another hour than this one is that nothing is claimed. */
+static bool
+span_spent(const struct pace *p, const struct pace_span *s,
+    const struct pace_span *claimed, uint64_t budget)
+{
+	if (p->claiming && budget > 0)
+		budget = claimed->number == s->number ? claimed->used : 0;
+	else if (budget == 0)
+		return (false);
+	return (s->used >= budget);
+}
+
+/* Is that all there is of it, or is more being claimed? */
+static bool
+span_over(const struct pace *p, const struct pace_span *s,
+    const struct pace_span *claimed, bool dry)
+{
+
+	return (!p->claiming || (dry && claimed->number == s->number));
+}
+
 const char *
 pace_spent_what(struct pace *p, int64_t now_us, int64_t unix_s,
     int64_t *wait_us)
 {
+	const struct pace_claims *c = &p->claims;
 	const char *what = NULL;
 	unsigned i;
 
 	MAGIC_CHECK(p, PACE_MAGIC);
 	*wait_us = 0;
-	if (p->p.budget_hour > 0 && p->hour.used >= p->p.budget_hour) {
-		*wait_us = ((p->hour.number + 1) * HOUR_S - unix_s) * 1000000;
-		return ("the budget of the hour");
+	if (span_spent(p, &p->hour, &c->hour, p->p.budget_hour)) {
+		*wait_us = span_over(p, &p->hour, &c->hour, c->hour_dry) ?
+		    ((p->hour.number + 1) * HOUR_S - unix_s) * 1000000 :
+		    CLAIM_US;
+		what = "the budget of the hour";
+	} else if (span_spent(p, &p->day, &c->day, p->p.budget_day)) {
+		*wait_us = span_over(p, &p->day, &c->day, c->day_dry) ?
+		    MIDNIGHT_US : CLAIM_US;
+		what = "the budget of the day";
 	}
-	if (p->p.budget_day > 0 && p->day.used >= p->p.budget_day) {
-		*wait_us = MIDNIGHT_US;
-		return ("the budget of the day");
-	}
+	if (what != NULL)
+		return (what);
 	for (i = 0; i < PACE_QUOTAS; i++)
 		if (p->quotas[i].left == 0 &&
 		    p->quotas[i].until_us - now_us > *wait_us) {
@@ -97,36 +125,18 @@ pace_get_spent(struct pace *p, int64_t now_us, int64_t unix_s,
 }
 
 void
-pace_set_spent(struct pace *p, const struct pace_spent *s, int64_t now_us,
+pace_set_quotas(struct pace *p, const struct pace_spent *s, int64_t now_us,
     int64_t unix_s)
 {
 	unsigned i;
 
 	MAGIC_CHECK(p, PACE_MAGIC);
-	pace_budgets(p, unix_s);
-	if (s->hour.number == p->hour.number)
-		p->hour.used = s->hour.used;
-	if (s->day.number == p->day.number)
-		p->day.used = s->day.used;
 	for (i = 0; i < PACE_QUOTAS; i++)
 		if (s->quotas[i].until_s > unix_s) {
 			p->quotas[i].left = s->quotas[i].left;
 			p->quotas[i].until_us = now_us +
 			    (s->quotas[i].until_s - unix_s) * 1000000;
 		}
-}
-
-/* A sum of another time is a clock put right, or of an hour gone by. */
-static void
-span_add(struct pace_span *sum, const struct pace_span *from,
-    const struct pace_span *to)
-{
-
-	if (sum->number == to->number)
-		sum->used += to->used -
-		    (from->number == to->number ? from->used : 0);
-	else if (sum->number != to->number + 1)
-		*sum = *to;
 }
 
 static bool
@@ -138,28 +148,135 @@ quota_same(const struct pace_spent *a, const struct pace_spent *b, unsigned i)
 	    apart <= NEAR_S && apart >= -NEAR_S);
 }
 
-void
-pace_add_spent(struct pace_spent *sum, const struct pace_spent *from,
+bool
+pace_add_quotas(struct pace_spent *sum, const struct pace_spent *from,
     const struct pace_spent *to)
 {
+	bool any = false;
 	unsigned i;
 
-	span_add(&sum->hour, &from->hour, &to->hour);
-	span_add(&sum->day, &from->day, &to->day);
 	for (i = 0; i < PACE_QUOTAS; i++)
-		if (to->quotas[i].until_s != 0 && !quota_same(from, to, i))
+		if (to->quotas[i].until_s != 0 && !quota_same(from, to, i)) {
 			sum->quotas[i] = to->quotas[i];
+			any = true;
+		}
+	return (any);
+}
+
+/* --- shared -------------------------------------------------------------- */
+
+/* One of the two budgets, while it is claimed. */
+struct share {
+	struct pace_span *sum;
+	struct pace_span *mine;
+	uint64_t own;			/* sent by us */
+	uint64_t budget;		/* 0: none */
+	bool late;			/* the next one has begun for others */
+};
+
+static struct share
+share_init(struct pace_span *sum, struct pace_span *mine,
+    const struct pace_span *own, uint64_t budget)
+{
+	struct share s = { sum, mine, own->used, budget,
+	    sum->number == own->number + 1 };
+
+	if (s.late)
+		return (s);
+	if (mine->number != own->number)
+		*mine = (struct pace_span){ .number = own->number };
+	/* A sum of another time is a clock put right, or of one gone by. */
+	if (sum->number != own->number) {
+		*sum = (struct pace_span){ .number = own->number };
+		mine->used = 0;
+	}
+	return (s);
+}
+
+/* What may be ours beyond what we have sent. */
+static uint64_t
+share_free(const struct share *s)
+{
+	uint64_t taken = s->own;
+
+	if (s->late)
+		return (0);
+	if (s->budget == 0)
+		return (UINT64_MAX);
+	if (s->sum->used > s->mine->used)
+		taken += s->sum->used - s->mine->used;
+	return (s->budget > taken ? s->budget - taken : 0);
+}
+
+static uint64_t
+share_most(const struct share *s, uint64_t ahead)
+{
+	uint64_t all = share_free(s), half = all - all / 2;
+
+	return (ahead < half ? ahead : half);
+}
+
+static bool
+share_take(const struct share *s, uint64_t ahead, bool last)
+{
+	uint64_t to = s->own + (s->budget > 0 ? ahead : 0);
+
+	if (s->late)
+		return (false);
+	if (to < s->mine->used && !last)
+		to = s->mine->used;
+	if (to == s->mine->used)
+		return (false);
+	s->sum->used = s->sum->used > s->mine->used ?
+	    s->sum->used - s->mine->used + to : to;
+	s->mine->used = to;
+	return (true);
 }
 
 bool
-pace_same_spent(const struct pace_spent *a, const struct pace_spent *b)
+pace_claim(const struct pace_budget *b, struct pace_spent *sum,
+    struct pace_claims *mine, const struct pace_spent *own, uint64_t ahead,
+    bool last)
 {
-	unsigned i;
+	struct share hour = share_init(&sum->hour, &mine->hour, &own->hour,
+	    b->hour);
+	struct share day = share_init(&sum->day, &mine->day, &own->day,
+	    b->day);
+	bool changed;
 
-	for (i = 0; i < PACE_QUOTAS; i++)
-		if (!quota_same(a, b, i))
-			return (false);
-	return (a->hour.number == b->hour.number &&
-	    a->hour.used == b->hour.used &&
-	    a->day.number == b->day.number && a->day.used == b->day.used);
+	mine->hour_dry = !hour.late && share_free(&hour) == 0;
+	mine->day_dry = !day.late && share_free(&day) == 0;
+	ahead = last ? 0 : share_most(&hour, share_most(&day, ahead));
+	changed = share_take(&hour, ahead, last);
+	return (share_take(&day, ahead, last) || changed);
+}
+
+void
+pace_grant(struct pace *p, const struct pace_claims *c)
+{
+
+	MAGIC_CHECK(p, PACE_MAGIC);
+	p->claiming = true;
+	p->claims = *c;
+}
+
+static uint64_t
+span_granted(const struct pace_span *mine, const struct pace_span *own,
+    uint64_t budget)
+{
+
+	if (budget == 0)
+		return (UINT64_MAX);
+	return (mine->number == own->number && mine->used > own->used ?
+	    mine->used - own->used : 0);
+}
+
+uint64_t
+pace_granted(const struct pace_budget *b, const struct pace_claims *c,
+    const struct pace_spent *own)
+{
+	uint64_t hour = span_granted(&c->hour, &own->hour, b->hour);
+	uint64_t day = span_granted(&c->day, &own->day, b->day);
+
+	return (hour < day ? hour : day);
 }

@@ -230,104 +230,182 @@ spend(struct pace *p, int n, int64_t unix_s)
 	}
 }
 
-/* What a process spent the next one has no more; nor has it what the
- * server's quota left, until that is filled up. */
+/* What the server's quota left the next process does not have either, until
+ * that is filled up. */
 static void
-budgets_are_handed_on(void **state)
+quotas_are_handed_on(void **state)
 {
-	struct pace_params q = plain;
-	struct pace_spent s;
-	struct pace *p;
+	struct pace_spent a, b, sum = { .hour = { 0, 0 } };
+	struct pace *p = pace_new(&plain, T0, 3000);
 	int64_t wait;
 
 	(void)state;
-	q.budget_hour = 10;
-	q.budget_day = 25;
-	p = pace_new(&q, T0, 3000);
+	pace_get_spent(p, T0, 3000, &a);
+	assert_false(pace_add_quotas(&sum, &a, &a));
 	spend(p, 7, 3000);
 	pace_remaining(p, 1, 0, T0 + 90 * SECOND);
-	pace_get_spent(p, T0, 3000, &s);
-	assert_true(s.hour.number == 0 && s.hour.used == 7);
-	assert_true(s.quotas[1].until_s == 3090 && s.quotas[0].until_s == 0);
+	pace_get_spent(p, T0, 3000, &b);
+	assert_true(b.hour.number == 0 && b.hour.used == 7);
+	assert_true(b.quotas[1].until_s == 3090 && b.quotas[0].until_s == 0);
 	pace_free(p);
+	sum.quotas[2].left = 5;
+	sum.quotas[2].until_s = 4000;
+	assert_true(pace_add_quotas(&sum, &a, &b));
+	assert_true(sum.quotas[1].until_s == 3090 && sum.quotas[2].left == 5);
+	assert_false(pace_add_quotas(&sum, &b, &b));
 
 	/* ten seconds later, by another monotonic clock */
-	p = pace_new(&q, 0, 3010);
-	pace_set_spent(p, &s, 0, 3010);
+	p = pace_new(&plain, 0, 3010);
+	pace_set_quotas(p, &sum, 0, 3010);
 	assert_true(pace_wait(p, 0, 0, 3010) == 80 * SECOND);
 	assert_string_equal(pace_spent_what(p, 0, 3010, &wait),
 	    "the server's quota");
 	spend(p, 3, 3090);
-	assert_true(pace_wait(p, 0, T0, 3090) == 510 * SECOND);
-	assert_string_equal(pace_spent_what(p, T0, 3090, &wait),
-	    "the budget of the hour");
-	pace_get_spent(p, T0, 3600, &s);
-	assert_true(s.hour.number == 1 && s.hour.used == 0);
-	assert_true(s.day.number == 0 && s.day.used == 10);
-	pace_free(p);
-
-	/* what is kept of another day says nothing of this one */
-	p = pace_new(&q, T0, 86400);
-	pace_set_spent(p, &s, T0, 86400);
-	spend(p, 10, 86400);
 	pace_free(p);
 }
 
-static bool
-sum_is(const struct pace_spent *s, int64_t hour, uint64_t hour_used,
-    uint64_t day_used)
-{
-
-	return (s->hour.number == hour && s->hour.used == hour_used &&
-	    s->day.used == day_used);
-}
-
-/* Two processes note now and then what they spent: the sum is of both. */
+/* Half of what there is, at most what is wished for; the last one too. */
 static void
-budgets_are_added_up(void **state)
+claims_are_of_what_there_is(void **state)
 {
-	struct pace_spent sum = { .hour = { 0, 0 } }, a, a1, b, b1;
-	struct pace *one = pace_new(&plain, T0, 3000);
-	struct pace *two = pace_new(&plain, T0, 3000);
+	static const uint64_t steps[] = { 10, 15, 18, 19, 20, 20 };
+	const struct pace_budget most = { 20, 0 };
+	struct pace_claims c = { .hour = { 0, 0 } };
+	struct pace_spent sum = { .hour = { INT64_MIN, 0 } };
+	struct pace_params q = plain;
+	struct pace_spent own;
+	struct pace *p;
+	int64_t wait;
+	size_t i;
 
 	(void)state;
-	pace_get_spent(one, T0, 3000, &a);
-	pace_get_spent(two, T0, 3000, &b);
-	assert_true(pace_same_spent(&a, &b));
-	spend(one, 5, 3000);
-	spend(two, 7, 3000);
-	pace_get_spent(one, T0, 3000, &a1);
-	pace_get_spent(two, T0, 3000, &b1);
-	assert_false(pace_same_spent(&a, &a1));
-	pace_add_spent(&sum, &a, &a1);
-	pace_add_spent(&sum, &b, &b1);
-	assert_true(sum_is(&sum, 0, 12, 12));
+	q.budget_hour = 20;
+	p = pace_new(&q, T0, 3000);
+	pace_grant(p, &c);
+	for (i = 0; i < 6; i++) {
+		/* more may be had */
+		assert_true(pace_wait(p, 0, T0, 3000) == SECOND);
+		pace_get_spent(p, T0, 3000, &own);
+		assert_true(pace_claim(&most, &sum, &c, &own, 12, false));
+		assert_false(pace_claim(&most, &sum, &c, &own, 0, false));
+		assert_true(sum.hour.used == steps[i]);
+		assert_true(c.hour_dry == (i == 5));
+		pace_grant(p, &c);
+		assert_true(pace_granted(&most, &c, &own) == steps[i] -
+		    (i > 0 ? steps[i - 1] : 0));
+		if (i < 5)
+			spend(p, (int)(steps[i] - (i > 0 ? steps[i - 1] : 0)),
+			    3000);
+	}
+	/* and no more */
+	assert_true(pace_wait(p, 0, T0, 3000) == 600 * SECOND);
+	assert_string_equal(pace_spent_what(p, T0, 3000, &wait),
+	    "the budget of the hour");
+	/* nothing is claimed yet of the next one */
+	assert_true(pace_wait(p, 0, T0, 3600) == SECOND);
+	pace_get_spent(p, T0, 3600, &own);
+	assert_true(pace_claim(&most, &sum, &c, &own, 3, false));
+	pace_grant(p, &c);
+	spend(p, 2, 3600);
+	/* the rest of the last claim is given back */
+	pace_get_spent(p, T0, 3600, &own);
+	assert_true(pace_claim(&most, &sum, &c, &own, 0, true));
+	assert_true(sum.hour.number == 1 && sum.hour.used == 2);
+	pace_free(p);
+}
 
-	/* the first is in the next hour, the second tells late of this one */
-	pace_get_spent(one, T0, 3600, &a);
-	spend(one, 2, 3600);
-	pace_get_spent(one, T0, 3600, &a1);
-	pace_add_spent(&sum, &a, &a1);
-	assert_true(sum_is(&sum, 1, 2, 14));
-	spend(two, 4, 3599);
-	pace_get_spent(two, T0, 3599, &b);
-	pace_add_spent(&sum, &b1, &b);
-	assert_true(sum_is(&sum, 1, 2, 18));
+/* Who is late takes nothing of the hour that has begun for others; a sum of
+ * a year to come was a wrong clock's. */
+static void
+claims_of_another_time(void **state)
+{
+	const struct pace_budget most = { 20, 0 };
+	struct pace_claims c = { .hour = { 0, 0 } };
+	struct pace_spent sum = { .hour = { 5, 7 } };
+	struct pace_spent own = { .hour = { 4, 0 } };
 
-	/* a sum of a year to come was a wrong clock's */
-	sum.hour.number = sum.day.number = 500000;
-	pace_add_spent(&sum, &a, &a1);
-	assert_true(sum_is(&sum, 1, 2, 7));
+	(void)state;
+	assert_false(pace_claim(&most, &sum, &c, &own, 8, false));
+	assert_true(sum.hour.number == 5 && sum.hour.used == 7);
+	assert_true(pace_granted(&most, &c, &own) == 0 && !c.hour_dry);
+	sum.hour.number = 500000;
+	assert_true(pace_claim(&most, &sum, &c, &own, 8, false));
+	assert_true(sum.hour.number == 4 && sum.hour.used == 8);
+}
 
-	/* of a quota the last who heard of it knows best */
-	pace_remaining(one, 3, 8, T0 + 600 * SECOND);
-	pace_get_spent(one, T0, 3600, &a);
-	pace_add_spent(&sum, &a1, &a);
-	pace_add_spent(&sum, &b, &b);
-	assert_true(sum.quotas[3].left == 8 &&
-	    sum.quotas[3].until_s == 4200);
-	pace_free(one);
-	pace_free(two);
+#define RUNS 5
+
+struct run {
+	struct pace *p;
+	struct pace_claims c;
+};
+
+static void
+run_begin(struct run *r, const struct pace_params *q, int64_t unix_s)
+{
+	*r = (struct run){ .p = pace_new(q, T0, unix_s) };
+	pace_grant(r->p, &r->c);
+}
+
+/* Runs at once, which claim, send, end and are killed as it comes: never is
+ * more sent than the budgets allow, and the sum counts all that is sent. */
+static void
+a_budget_is_never_exceeded(void **state)
+{
+	const struct pace_budget most = { 40, 90 };
+	struct pace_params q = plain;
+	struct run r[RUNS];
+	struct pace_spent sum = { .hour = { 0, 0 } }, own;
+	uint64_t sent = 0, day = 0, killed = 0, full = 0;
+	int64_t at = 0, hour = 0;
+	struct rng rng;
+	unsigned i, k;
+
+	(void)state;
+	rng_init(&rng, 7);
+	q.budget_hour = most.hour;
+	q.budget_day = most.day;
+	for (i = 0; i < RUNS; i++)
+		run_begin(&r[i], &q, at);
+	for (i = 0; i < 20000; i++) {
+		struct run *x = &r[rng_below(&rng, RUNS)];
+
+		k = (unsigned)rng_below(&rng, 100);
+		at += k < 5 ? 100 : 0;
+		if (at / 3600 != hour) {
+			full += sent == most.hour;
+			sent = 0;
+			hour = at / 3600;
+			day = hour % 24 == 0 ? 0 : day;
+		}
+		pace_get_spent(x->p, T0, at, &own);
+		if (k < 60) {
+			if (pace_wait(x->p, 0, T0, at) == 0) {
+				spend(x->p, 1, at);
+				sent++;
+				day++;
+			}
+		} else if (k < 90) {
+			(void)pace_claim(&most, &sum, &x->c, &own,
+			    rng_below(&rng, 12), false);
+			pace_grant(x->p, &x->c);
+		} else if (k < 92) {
+			killed += k == 90;
+			if (k == 91)
+				(void)pace_claim(&most, &sum, &x->c, &own, 0,
+				    true);
+			pace_free(x->p);
+			run_begin(x, &q, at);
+		}
+		assert_true(sent <= most.hour && day <= most.day);
+		if (sum.hour.number == hour)
+			assert_true(sent <= sum.hour.used &&
+			    sum.hour.used <= most.hour);
+	}
+	/* or nothing was tried */
+	assert_true(killed > 50 && full > 0);
+	for (i = 0; i < RUNS; i++)
+		pace_free(r[i].p);
 }
 
 static void
@@ -489,8 +567,10 @@ main(void)
 		cmocka_unit_test(a_share_of_failures_opens),
 		cmocka_unit_test(retry_after_holds_all),
 		cmocka_unit_test(budgets_are_kept),
-		cmocka_unit_test(budgets_are_handed_on),
-		cmocka_unit_test(budgets_are_added_up),
+		cmocka_unit_test(quotas_are_handed_on),
+		cmocka_unit_test(claims_are_of_what_there_is),
+		cmocka_unit_test(claims_of_another_time),
+		cmocka_unit_test(a_budget_is_never_exceeded),
 		cmocka_unit_test(retries_are_earned),
 		cmocka_unit_test(calendar_finds_the_line),
 		cmocka_unit_test(calendar_follows_the_zone),
