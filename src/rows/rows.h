@@ -183,15 +183,6 @@ rows_fill_bool(struct rows *r, uint32_t c, uint32_t from, uint32_t to, bool x)
 }
 
 static inline void
-rows_fill_i32(struct rows *r, uint32_t c, uint32_t from, uint32_t to,
-    int32_t x)
-{
-	for (uint32_t i = from; i < to; i++)
-		r->v[c].i32[i] = x;
-	memset(r->v[c].valid + from, 1, to - from);
-}
-
-static inline void
 rows_fill_code(struct rows *r, uint32_t c, uint32_t from, uint32_t to,
     uint32_t code)
 {

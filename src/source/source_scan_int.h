@@ -20,6 +20,7 @@
 
 #define SOURCE_MINUTE 16	/* YYYY-MM-DDTHH:MM */
 #define SOURCE_TAIL_CELLS 8
+#define SOURCE_TAILS 4
 #define SOURCE_SAMES 4
 
 struct source_frame;
@@ -27,7 +28,7 @@ struct source_frame;
 /*
  * What followed the value of an item, from the comma to the brace, and the
  * cells that it made. Nearly always the next item ends in the same text:
- * then it has the same cells, and nothing needs to be read. The last two are
+ * then it has the same cells, and nothing needs to be read. The last few are
  * kept, for items of doubtful quality among good ones.
  */
 struct source_tail {
@@ -71,8 +72,9 @@ struct source_scan {
 	/* The last time was in this minute; none at first. */
 	char minute[SOURCE_MINUTE];
 	int64_t minute_ticks;
-	struct source_tail tail[2];
+	struct source_tail tail[SOURCE_TAILS];
 	unsigned now;			/* the one of the last item */
+	unsigned oldest_tail;
 	struct source_shape shape;
 	struct source_same same[SOURCE_SAMES];
 	unsigned oldest;		/* of these */
@@ -126,21 +128,32 @@ source_stands(const struct source_scan *s, const char *p, const char *text,
 	    source_word(p + len - 8) == source_word(text + len - 8));
 }
 
-/* Has the item whose value ended at p a tail that is known? */
+/* Is the tail of the item whose value ended at p number i of those known? */
 static inline bool
-source_tail_stands(const struct source_scan *s, const char *p, unsigned i)
+source_is_tail(const struct source_scan *s, const char *p, unsigned i)
 {
 	const struct source_tail *t = &s->tail[i];
 
 	return (t->len > 0 && source_stands(s, p, t->text, t->len));
 }
 
+/* Which one is it? Or SOURCE_TAILS. */
+static inline unsigned
+source_which_tail(const struct source_scan *s, const char *p)
+{
+	unsigned i;
+
+	for (i = 0; i < SOURCE_TAILS && !source_is_tail(s, p, i); i++)
+		continue;
+	return (i);
+}
+
 /* The item at s->p, from brace to brace; false: it is not a usual one. */
 bool source_scan_item(struct source_scan *, struct source_run *);
 /*
  * The items from s->p on, behind an item that was read and counted, as long
- * as they are written like it, ascend in time, are in the window and there
- * are rows for them: into their rows, and counted. What ends the run is left
+ * as they are written like it, do not descend in time, are in the window and
+ * there are rows for them: into their rows, and counted. What ends the run is left
  * to source_scan_item().
  */
 void source_scan_run(struct source_scan *, struct source_run *);

@@ -13,8 +13,13 @@
 static void
 tail_begin(struct source_scan *s)
 {
-	struct source_tail *t = &s->tail[s->now ^= 1];
+	struct source_tail *t;
 
+	s->oldest_tail = (s->oldest_tail + 1) % SOURCE_TAILS;
+	if (s->oldest_tail == s->now)
+		s->oldest_tail = (s->oldest_tail + 1) % SOURCE_TAILS;
+	s->now = s->oldest_tail;
+	t = &s->tail[s->now];
 	t->text = s->p;
 	t->len = 0;
 	t->plain = true;
@@ -39,12 +44,12 @@ tail_again(struct source_scan *s, uint32_t row)
 	const struct source_tail_cell *c;
 	struct rows *r = s->w->rows;
 
-	if (!source_tail_stands(s, s->p, s->now)) {
-		if (!source_tail_stands(s, s->p, s->now ^ 1))
-			return (false);
-		s->now ^= 1;
-	}
-	t = &s->tail[s->now];
+	unsigned i = source_which_tail(s, s->p);
+
+	if (i == SOURCE_TAILS)
+		return (false);
+	s->now = i;
+	t = &s->tail[i];
 	for (c = t->cells; c < t->cells + t->ncells; c++) {
 		if (c->text)
 			rows_set_code(r, c->col, row, c->x);

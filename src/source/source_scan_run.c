@@ -26,24 +26,24 @@ copy_value(struct rows *r, const struct source_op *op, uint32_t from,
 
 /* A value that is no number, into its cells; behind it, or NULL. */
 static const char *
-other_value(struct source_scan *s, struct source_run *u, const char *p)
+other_value(struct source_scan *s, uint32_t row, const char *p)
 {
+	struct source_run u = { .row = row };
 	struct source_same *v;
 
 	for (v = s->same; v < s->same + SOURCE_SAMES; v++) {
 		if (v->len == 0 || !source_stands(s, p, v->text, v->len))
 			continue;
-		copy_value(s->w->rows, &s->shape.value->ops[0], v->row,
-		    u->row);
+		copy_value(s->w->rows, &s->shape.value->ops[0], v->row, row);
 		return (p + v->len);
 	}
 	s->p = p;
-	if (!source_scan_value(s, u, s->shape.value))
+	if (!source_scan_value(s, &u, s->shape.value))
 		return (NULL);
 	v = &s->same[s->oldest++ % SOURCE_SAMES];
 	v->text = p;
 	v->len = (size_t)(s->p - p);
-	v->row = u->row;
+	v->row = row;
 	return (s->p);
 }
 
@@ -53,13 +53,12 @@ fill_run(struct source_scan *s, uint32_t from, uint32_t to)
 {
 	const struct source_tail *t = &s->tail[s->now];
 	struct rows *r = s->w->rows;
-	int ordinal = s->w->table->ordinal;
 
 	if (from == to)
 		return;
 	memset(r->v[s->shape.time].valid + from, 1, to - from);
-	if (ordinal >= 0)
-		rows_fill_i32(r, (uint32_t)ordinal, from, to, 0);
+	if (s->w->table->ordinal >= 0)
+		memset(r->v[s->w->table->ordinal].valid + from, 1, to - from);
 	for (unsigned i = 0; i < t->ncells; i++) {
 		if (t->cells[i].text)
 			rows_fill_code(r, t->cells[i].col, from, to,
@@ -70,17 +69,18 @@ fill_run(struct source_scan *s, uint32_t from, uint32_t to)
 	}
 }
 
-/* The tail of the item in `row` is not that of the rows before: is it the
- * other one? Those are complete then, and it begins the next ones. */
+/* The tail of the item in `row` is not that of the rows before. When it is
+ * another one that is known, those are complete, and it begins the next. */
 static bool
 other_tail(struct source_scan *s, const char *p, uint32_t *from, uint32_t row)
 {
+	unsigned i = source_which_tail(s, p);
 
-	if (!source_tail_stands(s, p, s->now ^ 1))
+	if (i == SOURCE_TAILS)
 		return (false);
 	fill_run(s, *from, row);
 	*from = row;
-	s->now ^= 1;
+	s->now = i;
 	return (true);
 }
 
@@ -89,17 +89,19 @@ source_scan_run(struct source_scan *s, struct source_run *u)
 {
 	const struct source_shape *h = &s->shape;
 	const struct source_answer *w = s->w;
-	const struct rows_vec *time = &w->rows->v[h->time], *number;
-	uint32_t first = u->row, from = first, row = first, n = w->rows->n;
+	const struct rows_vec *v = w->rows->v, *time = &v[h->time], *number;
+	uint32_t from = u->row, row = from, n = w->rows->n;
+	int32_t ordinal = u->ordinal;
 	const char *p, *end = s->p;
+	int ordinals = w->table->ordinal;
 	int64_t at, prev = u->prev;
 
 	if (h->middle_len == 0 || s->tail[s->now].len == 0)
 		return;
-	number = &w->rows->v[h->value->ops[0].col];
+	number = &v[h->value->ops[0].col];
 	while (row < n && source_stands(s, end, h->head, h->head_len)) {
 		p = source_scan_time(s, end + h->head_len, &at);
-		if (p == NULL || at <= prev || at < w->a || at >= w->b ||
+		if (p == NULL || at < prev || at < w->a || at >= w->b ||
 		    !source_stands(s, p, h->middle, h->middle_len))
 			break;
 		p += h->middle_len;
@@ -107,20 +109,21 @@ source_scan_run(struct source_scan *s, struct source_run *u)
 			p = source_scan_number(p, &number->f64[row]);
 			number->valid[row] = p != NULL;
 		} else {
-			u->row = row;
-			p = other_value(s, u, p);
+			p = other_value(s, row, p);
 		}
-		if (p == NULL || (!source_tail_stands(s, p, s->now) &&
+		if (p == NULL || (!source_is_tail(s, p, s->now) &&
 		    !other_tail(s, p, &from, row)))
 			break;
+		ordinal = at == prev ? ordinal + 1 : 0;
+		if (ordinals >= 0)
+			v[ordinals].i32[row] = ordinal;
 		time->i64[row++] = prev = at;
 		end = p + s->tail[s->now].len;
 	}
 	s->p = end;
 	fill_run(s, from, row);
-	if (prev != u->prev)
-		u->ordinal = 0;
-	s->page.n += row - first;
+	s->page.n += row - u->row;
 	s->page.last = u->prev = prev;
+	u->ordinal = ordinal;
 	u->row = row;
 }
