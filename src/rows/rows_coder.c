@@ -21,6 +21,8 @@
 /* How many numbers are looked at before one thing is done to all. */
 #define SAMPLE 32
 #define HEAD_MAX (1u << 26)
+/* So many bits above whole bytes are a byte: as good, and faster. */
+#define BITS_MANY 6
 
 struct rows_coder *
 rows_coder_new(const struct rows_kernel *kernel, struct buf *planes)
@@ -172,17 +174,34 @@ put_head(struct rows_coder *c, const struct rows_part *p)
 {
 
 	buf_varint(&c->head, p->n);
-	buf_u8(&c->head, (uint8_t)(p->unit | p->order << 2 | p->width << 4));
+	buf_u8(&c->head, (uint8_t)(p->unit | p->order << 2));
+	buf_u8(&c->head, p->width);
 	buf_zigzag(&c->head, (int64_t)(p->base - c->base));
 	if (p->order > 0)
 		buf_zigzag(&c->head, (int64_t)p->slope);
 	c->base = p->base;
 }
 
+/* The bits above the whole bytes, the highest of all numbers first. */
+static void
+put_bits(struct rows_coder *c, const struct rows_part *p, uint8_t *to)
+{
+	uint8_t top[ROWS_PART_MAX];
+	uint32_t i, bit;
+
+	c->kernel->bytes(c->zigzag, p->n, p->width / 8u * 8, top);
+	memset(top + p->n, 0, (8 - p->n % 8) % 8);
+	for (bit = p->width % 8u; bit-- > 0;)
+		for (i = 0; i < p->n; i += 8)
+			*to++ = rows_pack8(rows_load8(top + i) >> bit &
+			    0x0101010101010101u);
+}
+
 static void
 put_planes(struct rows_coder *c, const struct rows_part *p)
 {
-	size_t bytes = (size_t)p->n * p->width;
+	size_t bytes = rows_in_planes(p->n, p->width);
+	unsigned j;
 	uint8_t *to;
 
 	if (c->nparts == c->cap) {
@@ -194,8 +213,20 @@ put_planes(struct rows_coder *c, const struct rows_part *p)
 	c->parts[c->nparts++].width = p->width;
 	if ((to = buf_reserve(c->planes, bytes)) == NULL)
 		return;
-	c->kernel->planes(c->zigzag, p->n, p->width, to);
+	for (j = 0; j < p->width / 8u; j++)
+		c->kernel->bytes(c->zigzag, p->n, 8 * j, to + j * p->n);
+	if (p->width % 8 > 0)
+		put_bits(c, p, to + (size_t)j * p->n);
 	c->planes->len += bytes;
+}
+
+/* How many bits of a number are stored, all of them or'ed. */
+static uint8_t
+width_of(uint64_t all)
+{
+	unsigned n = all == 0 ? 0 : bits(all);
+
+	return ((uint8_t)(n % 8 >= BITS_MANY ? n / 8 * 8 + 8 : n));
 }
 
 void
@@ -215,7 +246,7 @@ rows_coder_add(struct rows_coder *c, const int64_t *x, uint32_t n)
 		all = c->kernel->steps(y, n, p.slope, c->zigzag);
 	else
 		all = c->kernel->bends(y, n, c->zigzag);
-	p.width = all == 0 ? 0 : (uint8_t)((bits(all) + 7) / 8);
+	p.width = width_of(all);
 	if (c->nparts == 0)
 		c->first = x[0];
 	c->same = c->same && x[0] == c->first && p.width == 0 &&
@@ -224,17 +255,23 @@ rows_coder_add(struct rows_coder *c, const int64_t *x, uint32_t n)
 	put_planes(c, &p);
 }
 
+/* Of each part what it has in this plane. */
 static void
-put_plane(const struct rows_coder *c, unsigned j, struct buf *b)
+put_plane(const struct rows_coder *c, unsigned plane, struct buf *b)
 {
 	const uint8_t *from = c->planes->data;
+	uint8_t below, width;
 	uint32_t i, n;
 
 	for (i = 0; i < c->nparts; i++) {
 		n = c->parts[i].n;
-		if (c->parts[i].width > j)
-			buf_put(b, from + (size_t)j * n, n);
-		from += (size_t)c->parts[i].width * n;
+		width = c->parts[i].width;
+		below = (uint8_t)(plane < 8 ? 8 * plane :
+		    width / 8u * 8 + plane - 8);
+		if (below < width)
+			buf_put(b, from + rows_in_planes(n, below),
+			    rows_in_plane(n, width, plane));
+		from += rows_in_planes(n, width);
 	}
 }
 

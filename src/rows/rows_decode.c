@@ -22,24 +22,6 @@
 
 /* --- nulls and bools ----------------------------------------------------- */
 
-/* Bit i of b becomes byte i, 0 or 1: each byte keeps its bit, and a carry
- * takes it to the highest. Written out, the bytes are one store. */
-static inline void
-unpack8(uint8_t b, uint8_t *x)
-{
-	uint64_t v = b * 0x0101010101010101u & 0x8040201008040201u;
-
-	v = (v + 0x7f7f7f7f7f7f7f7fu) >> 7 & 0x0101010101010101u;
-	x[0] = (uint8_t)v;
-	x[1] = (uint8_t)(v >> 8);
-	x[2] = (uint8_t)(v >> 16);
-	x[3] = (uint8_t)(v >> 24);
-	x[4] = (uint8_t)(v >> 32);
-	x[5] = (uint8_t)(v >> 40);
-	x[6] = (uint8_t)(v >> 48);
-	x[7] = (uint8_t)(v >> 56);
-}
-
 static bool
 get_bitmap(struct cur *c, uint8_t *x, uint32_t n)
 {
@@ -49,7 +31,7 @@ get_bitmap(struct cur *c, uint8_t *x, uint32_t n)
 	if (p == NULL)
 		return (false);
 	for (i = 0; i + 8 <= n; i += 8)
-		unpack8(p[i / 8], x + i);
+		rows_store8(x + i, rows_unpack8(p[i / 8]));
 	for (; i < n; i++)
 		x[i] = (p[i / 8] >> (i % 8)) & 1;
 	return (true);

@@ -33,19 +33,6 @@ struct encoder {
 
 /* --- nulls and bools ----------------------------------------------------- */
 
-/* Eight bytes of 0 or 1 become eight bits: the multiplication moves byte i's
- * bit to 56 + i, and no two meet. Written out, the bytes are one load. */
-static inline uint8_t
-pack8(const uint8_t *p)
-{
-	uint64_t v = (uint64_t)p[0] | (uint64_t)p[1] << 8 |
-	    (uint64_t)p[2] << 16 | (uint64_t)p[3] << 24 |
-	    (uint64_t)p[4] << 32 | (uint64_t)p[5] << 40 |
-	    (uint64_t)p[6] << 48 | (uint64_t)p[7] << 56;
-
-	return ((uint8_t)(v * 0x0102040810204080u >> 56));
-}
-
 static void
 put_bitmap(struct buf *b, const uint8_t *x, uint32_t n)
 {
@@ -55,10 +42,10 @@ put_bitmap(struct buf *b, const uint8_t *x, uint32_t n)
 	if (p == NULL)
 		return;
 	for (i = 0; i < n / 8; i++)
-		p[i] = pack8(x + (size_t)i * 8);
+		p[i] = rows_pack8(rows_load8(x + (size_t)i * 8));
 	if (n % 8 != 0) {
 		memcpy(tail, x + n / 8 * 8, n % 8);
-		p[i] = pack8(tail);
+		p[i] = rows_pack8(rows_load8(tail));
 	}
 	b->len += (n + 7) / 8;
 }

@@ -45,22 +45,89 @@ rows_decimal(int64_t i, unsigned places)
 	return ((double)i / power10[places]);
 }
 
+/* --- bits ---------------------------------------------------------------- */
+
+/* Eight bytes as a word, the first lowest: written out it is one load. */
+static inline uint64_t
+rows_load8(const uint8_t *p)
+{
+
+	return ((uint64_t)p[0] | (uint64_t)p[1] << 8 | (uint64_t)p[2] << 16 |
+	    (uint64_t)p[3] << 24 | (uint64_t)p[4] << 32 |
+	    (uint64_t)p[5] << 40 | (uint64_t)p[6] << 48 |
+	    (uint64_t)p[7] << 56);
+}
+
+static inline void
+rows_store8(uint8_t *p, uint64_t v)
+{
+
+	p[0] = (uint8_t)v;
+	p[1] = (uint8_t)(v >> 8);
+	p[2] = (uint8_t)(v >> 16);
+	p[3] = (uint8_t)(v >> 24);
+	p[4] = (uint8_t)(v >> 32);
+	p[5] = (uint8_t)(v >> 40);
+	p[6] = (uint8_t)(v >> 48);
+	p[7] = (uint8_t)(v >> 56);
+}
+
+/* Eight bytes of 0 or 1 become eight bits: the multiplication moves byte i's
+ * bit to 56 + i, and no two meet. */
+static inline uint8_t
+rows_pack8(uint64_t v)
+{
+
+	return ((uint8_t)(v * 0x0102040810204080u >> 56));
+}
+
+/* And back: each byte keeps its bit, and a carry takes it to the highest. */
+static inline uint64_t
+rows_unpack8(uint8_t b)
+{
+	uint64_t v = b * 0x0101010101010101u & 0x8040201008040201u;
+
+	return ((v + 0x7f7f7f7f7f7f7f7fu) >> 7 & 0x0101010101010101u);
+}
+
 /* rows_encode() by these loops. */
 void rows_encode_with(const struct rows *, const struct rows_kernel *,
     struct buf *scratch, struct buf *);
 
 /* --- streams of integers, see rows_ints.c ------------------------------- */
 
-#define ROWS_PLANES 8
+#define ROWS_PLANES 15		/* 8 of bytes, 7 of bits */
+#define ROWS_WIDTH_MAX 64
 #define ROWS_ORDER_MAX 2
 /* Ticks come as whole seconds, milliseconds or microseconds. */
 static const uint64_t rows_units[] = { 1, 10, 10000, 10000000 };
 
 struct rows_part {
 	uint32_t n;
-	uint8_t unit, order, width;
+	uint8_t unit, order;
+	uint8_t width;			/* bits */
 	uint64_t base, slope;
 };
+
+/* Bytes of a part in a plane: a whole byte of each number in the first of
+ * them; in the others the bits above those, the highest first. */
+static inline size_t
+rows_in_plane(uint32_t n, uint8_t width, unsigned plane)
+{
+
+	if (plane < 8)
+		return (plane < width / 8u ? n : 0);
+	return (plane - 8 < width % 8u ? ((size_t)n + 7) / 8 : 0);
+}
+
+/* In all planes together. */
+static inline size_t
+rows_in_planes(uint32_t n, uint8_t width)
+{
+
+	return ((size_t)n * (width / 8u) +
+	    ((size_t)n + 7) / 8 * (width % 8u));
+}
 
 /* Reading: measure all parts, find the planes behind them, then decode the
  * parts from the place where the first began. */

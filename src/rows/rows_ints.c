@@ -4,15 +4,16 @@
  *
  *	u8 0	zigzag: the value of all
  *	u8 1	parts, until all numbers are told of, then their planes
- *	part	varint n; u8 unit, order, width; zigzag base, less that of
- *		the part before; with an order a zigzag slope
+ *	part	varint n; u8 unit and order; u8 width; zigzag base, less that
+ *		of the part before; with an order a zigzag slope
  *
  * A part of order 0 is its offsets from the base, in units; of order 1 the
  * differences between neighbours, less the slope; of order 2 the differences
  * between those, the first of which is the slope. Zigzag makes them small
- * unsigned numbers of `width` bytes. Plane j holds byte j of all parts that
- * are so wide, one part after the other. Planes beat varints: there is no
- * branch a value, and zstd sees bytes of one kind side by side.
+ * unsigned numbers of `width` bits. Plane j holds byte j of the numbers of
+ * all parts that have as many whole bytes, one part after the other; the bits
+ * above those have planes of bits, the highest first. Planes beat varints:
+ * there is no branch a value, and zstd sees what is of one kind side by side.
  *
  * All arithmetic wraps modulo 2^64, so any values round-trip. Decoding
  * refuses unknown forms and says false; it cannot fail otherwise but by a
@@ -44,12 +45,12 @@ get_part(struct cur *c, uint64_t *base, struct rows_part *p)
 
 	p->n = (uint32_t)n;
 	p->unit = how & 3;
-	p->order = how >> 2 & 3;
-	p->width = how >> 4;
+	p->order = how >> 2;
+	p->width = cur_u8(c);
 	p->base = *base += (uint64_t)cur_zigzag(c);
 	p->slope = p->order > 0 ? (uint64_t)cur_zigzag(c) : 0;
 	return (!c->bad && n > 0 && n <= UINT32_MAX &&
-	    p->order <= ROWS_ORDER_MAX && p->width <= ROWS_PLANES);
+	    p->order <= ROWS_ORDER_MAX && p->width <= ROWS_WIDTH_MAX);
 }
 
 bool
@@ -61,8 +62,8 @@ rows_part_measure(struct cur *c, uint32_t left, struct rows_planes *f,
 
 	if (!get_part(c, &f->base, &p) || p.n > left)
 		return (false);
-	for (j = 0; j < p.width; j++)
-		f->bytes[j] += p.n;
+	for (j = 0; j < ROWS_PLANES; j++)
+		f->bytes[j] += rows_in_plane(p.n, p.width, j);
 	*n = p.n;
 	return (true);
 }
@@ -79,22 +80,44 @@ rows_planes_find(struct cur *c, struct rows_planes *f)
 	return (true);
 }
 
+/* The bits above the whole bytes of n numbers, from number `at` on, which is
+ * a multiple of eight. */
+static void
+get_bits(const struct rows_planes *f, const struct rows_part *part,
+    uint8_t *top, uint32_t at, uint32_t n)
+{
+	uint32_t i, k, planes = part->width % 8u;
+	uint64_t v;
+
+	for (i = 0; i < n; i += 8) {
+		for (v = 0, k = 0; k < planes; k++)
+			v = v << 1 | rows_unpack8(f->p[8 + k][(at + i) / 8]);
+		rows_store8(top + i, v);
+	}
+}
+
 /* n of the part's numbers, from number `at` on; sum[] goes on where it was. */
 static void
 get_tile(const struct rows_planes *f, const struct rows_part *part,
     int64_t *x, uint32_t at, uint32_t n, uint64_t *sum)
 {
 	uint64_t unit = rows_units[part->unit], z, step;
+	uint8_t top[TILE], k, whole = part->width / 8;
 	const uint8_t *p;
 	uint32_t i;
-	uint8_t k;
 
 	for (i = 0; i < n; i++)
 		x[i] = 0;
-	for (k = 0; k < part->width; k++)
+	for (k = 0; k < whole; k++)
 		for (i = 0, p = f->p[k] + at; i < n; i++)
 			x[i] = (int64_t)((uint64_t)x[i] |
 			    (uint64_t)p[i] << (8 * k));
+	if (part->width % 8 > 0) {
+		get_bits(f, part, top, at, n);
+		for (i = 0; i < n; i++)
+			x[i] = (int64_t)((uint64_t)x[i] |
+			    (uint64_t)top[i] << (8 * whole));
+	}
 	step = part->order == 1 ? part->slope : 0;
 	for (i = 0; i < n; i++)
 		x[i] = (int64_t)(unzigzag((uint64_t)x[i]) + step);
@@ -124,8 +147,8 @@ rows_part_decode(struct cur *c, struct rows_planes *f, int64_t *x,
 		n = p.n - at < TILE ? p.n - at : TILE;
 		get_tile(f, &p, x + at, at, n, sum);
 	}
-	for (j = 0; j < p.width; j++)
-		f->p[j] += p.n;
+	for (j = 0; j < ROWS_PLANES; j++)
+		f->p[j] += rows_in_plane(p.n, p.width, j);
 	*m = p.n;
 }
 

@@ -71,15 +71,13 @@ bends_body(const int64_t *restrict x, uint32_t n, uint64_t *restrict z)
 }
 
 BODY void
-planes_body(const uint64_t *restrict z, uint32_t n, unsigned width,
+bytes_body(const uint64_t *restrict z, uint32_t n, unsigned shift,
     uint8_t *restrict p)
 {
 	uint32_t i;
-	unsigned j;
 
-	for (j = 0; j < width; j++, p += n)
-		for (i = 0; i < n; i++)
-			p[i] = (uint8_t)(z[i] >> (8 * j));
+	for (i = 0; i < n; i++)
+		p[i] = (uint8_t)(z[i] >> shift);
 }
 
 BODY uint64_t
@@ -150,10 +148,10 @@ bends_##name(const int64_t *x, uint32_t n, uint64_t *z)			\
 }									\
 									\
 attribute static void							\
-planes_##name(const uint64_t *z, uint32_t n, unsigned width, uint8_t *p) \
+bytes_##name(const uint64_t *z, uint32_t n, unsigned shift, uint8_t *p)	\
 {									\
 									\
-	planes_body(z, n, width, p);					\
+	bytes_body(z, n, shift, p);					\
 }									\
 									\
 attribute static uint64_t						\
@@ -174,7 +172,7 @@ static const struct rows_kernel kernel_##name = {			\
 	.offsets = offsets_##name,					\
 	.steps = steps_##name,						\
 	.bends = bends_##name,						\
-	.planes = planes_##name,					\
+	.bytes = bytes_##name,						\
 	.decimals = decimals_##name,					\
 	.run = run_##name,						\
 }

@@ -19,8 +19,8 @@ struct rows_kernel {
 	uint64_t (*steps)(const int64_t *x, uint32_t n, uint64_t slope,
 	    uint64_t *z);
 	uint64_t (*bends)(const int64_t *x, uint32_t n, uint64_t *z);
-	/* Byte j of z[i] goes to p[j * n + i], for j below width. */
-	void (*planes)(const uint64_t *z, uint32_t n, unsigned width,
+	/* p[i] is the eight bits of z[i] from bit `shift` on. */
+	void (*bytes)(const uint64_t *z, uint32_t n, unsigned shift,
 	    uint8_t *p);
 	/* i[k] = x[k] * power, rounded; the number of those for which
 	 * i[k] / power is not x[k] to the last bit, whose i[k] is anything. */

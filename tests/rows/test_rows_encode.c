@@ -343,12 +343,12 @@ static const uint8_t pinned[] = {
 	2, 0x0b, 0, 0x0e,			/* i: 7 7 null 7 */
 	1,					/* j: all null */
 	0, 1, 1, 0,				/* d: decimals of 1 place */
-	4, 0x14, 20, 0, 0, 2, 0, 1,		/* 10 11 11 10, order 1 */
-	0, 1, 4, 0x07, 0x80, 0xda, 0xc4, 0x09,	/* t: from 1 s, in seconds, */
-	2,					/* order 1, one by one */
-	2, 0x0d, 2, 1, 2, 0x10, 2, 0, 2,	/* s: lengths 1 2 */
+	4, 4, 2, 20, 0, 0x02, 0x08,		/* 10 11 11 10, order 1 */
+	0, 1, 4, 0x07, 0, 0x80, 0xda, 0xc4, 0x09, /* t: from 1 s, in */
+	2,					/* seconds, one by one */
+	2, 0x0d, 2, 1, 2, 0, 2, 2, 0x02, 0,	/* s: lengths 1 2 */
 	'x', 'y', 'z',
-	2, 1, 3, 0x14, 0, 2, 0, 0, 1,		/* each: 0 1 1, order 1 */
+	2, 1, 3, 4, 1, 0, 2, 0x04,		/* each: 0 1 1, order 1 */
 };
 
 static void
@@ -397,15 +397,15 @@ test_rows_encode_pinned_forms(void **state)
 	};
 	static const uint8_t bytes[] = {
 		2,
-		0, 1, 1, 0, 1, 0, 10,		/* a: 0.5, then in a part */
+		0, 1, 1, 0, 1, 0, 0, 10,	/* a: 0.5, then in a part */
 		1, 1, 0,			/* of its own an exception */
 		0, 0, 0, 0, 0, 0, 0, 0x80,	/* -0.0 */
-		1, 0, 0,
-		0, 1, 13, 2, 0x40,		/* b: singles 1 2 */
-		0x80, 0x80, 0x80, 0xf8, 0x07, 0, 0, 0, 0, 0, 0, 0, 1,
-		0, 1, 14, 2, 0x80,		/* c: 1 2, their bits */
+		1, 0, 0, 0,
+		0, 1, 13, 2, 0, 25,		/* b: singles 1 2 */
+		0x80, 0x80, 0x80, 0xf8, 0x07, 0, 0, 0, 0, 0, 0, 2,
+		0, 1, 14, 2, 0, 54,		/* c: 1 2, their bits */
 		0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0xf0, 0x7f,
-		0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x20, 0, 0,
+		0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0,
 		0, 1, 0, 4, 'o', 'k',		/* d: one text, length 2 */
 		1, 1, 0, 0, 0, 4,		/* one run of entry 0, 2 long */
 	};
