@@ -18,6 +18,10 @@
 #include "base/must.h"
 #include "codec/zip.h"
 
+/* The fast levels' table: it is cleared for each frame, and the greater one
+ * that zstd takes falls out of the nearest cache. */
+#define FAST_HASH_LOG 11
+
 /* Contexts are made when first used: most users need one of the two, and
  * each costs more than a small block does. */
 struct zip {
@@ -55,6 +59,9 @@ need_compressor(struct zip *z)
 	z->c = ZSTD_createCCtx();
 	MUST_MEMORY(z->c != NULL);
 	(void)ZSTD_CCtx_setParameter(z->c, ZSTD_c_compressionLevel, z->level);
+	if (z->level < 0)
+		(void)ZSTD_CCtx_setParameter(z->c, ZSTD_c_hashLog,
+		    FAST_HASH_LOG);
 	(void)ZSTD_CCtx_setParameter(z->c, ZSTD_c_checksumFlag, 1);
 	(void)ZSTD_CCtx_setParameter(z->c, ZSTD_c_contentSizeFlag, 1);
 }

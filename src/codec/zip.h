@@ -11,6 +11,7 @@ struct buf;
 struct err;
 struct zip;	/* contexts, reused between calls; one per thread */
 
+/* A level as zstd has them; below 0 only matches are looked for. */
 struct zip *zip_new(int level);
 void zip_free(struct zip *);
 

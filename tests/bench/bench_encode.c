@@ -22,12 +22,11 @@
 #include "base/err.h"
 #include "base/must.h"
 #include "codec/zip.h"
-#include "journal/journal.h"
+#include "journal/journal_int.h"
 #include "rows/rows.h"
 #include "sys/sys.h"
 
 #define BLOCKS_MAX 32
-#define LEVEL 1
 
 struct bench {
 	struct journal_reader *reader;
@@ -146,7 +145,7 @@ main(int argc, char **argv)
 	buf_init(&b.raw, LIMIT_BLOCK_RAW_MAX);
 	buf_init(&b.packed, LIMIT_BLOCK_RAW_MAX);
 	buf_init(&b.unpacked, LIMIT_BLOCK_RAW_MAX);
-	b.zip = zip_new(LEVEL);
+	b.zip = zip_new(JOURNAL_ZSTD_LEVEL);
 	read_blocks(&b, argv[1]);
 	for (round = 0; round < rounds; round++)
 		for (i = 0; i < b.n; i++)
