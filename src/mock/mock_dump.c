@@ -8,6 +8,7 @@
 
 #include "config.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "base/arena.h"
@@ -26,15 +27,25 @@ struct dump {
 	struct buf row;
 	FILE *out;
 	bool failed;
+	int errnum;		/* of a write that failed */
 };
+
+static void
+write_failed(struct dump *d)
+{
+	d->errnum = errno;
+	d->failed = true;
+}
 
 static void
 row_end(struct dump *d)
 {
 	buf_puts(&d->row, "}\n");
-	if (d->row.error != 0 ||
-	    fwrite(d->row.data, 1, d->row.len, d->out) != d->row.len)
+	if (d->row.error != 0)
 		d->failed = true;
+	else if (!d->failed &&
+	    fwrite(d->row.data, 1, d->row.len, d->out) != d->row.len)
+		write_failed(d);
 	buf_clear(&d->row);
 }
 
@@ -161,7 +172,8 @@ dump_tag(struct dump *d, uint32_t tag)
 	column_text(&head, "tag_name", (char *)name.data, name.len);
 	mock_series_init(&s, d->world, tag, opt->from, opt->to - 1,
 	    d->view.now);
-	while (opt->from < opt->to && mock_series_next(&s, &ev)) {
+	while (opt->from < opt->to && !d->failed &&
+	    mock_series_next(&s, &ev)) {
 		ordinal = ev.t == last ? ordinal + 1 : 0;
 		last = ev.t;
 		buf_put(&d->row, head.data, head.len);
@@ -307,10 +319,13 @@ mock_dump(const struct mock_options *opt, FILE *out, struct err *e)
 	d.view.scratch = arena_new();
 	buf_init(&d.row, 1 << 20);
 	TABLES[i].dump(&d);
-	if (fflush(out) != 0)
-		d.failed = true;
+	if (!d.failed && fflush(out) != 0)
+		write_failed(&d);
 	buf_fini(&d.row);
 	arena_free(d.view.scratch);
 	mock_world_free(w);
-	return (d.failed ? err_set(e, ERR_IO, "cannot write") : 0);
+	if (!d.failed || d.errnum == EPIPE)
+		return (0);
+	return (d.errnum != 0 ? err_sys(e, d.errnum, "cannot write") :
+	    err_set(e, ERR_IO, "a row is too large"));
 }

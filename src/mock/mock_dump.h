@@ -8,7 +8,8 @@
 struct err;
 struct mock_options;
 
-/* 0, ERR_USAGE for an unknown table, ERR_IO. */
+/* 0, also when nobody reads it to its end (EPIPE); ERR_USAGE for an unknown
+ * table, or what err_sys() makes of a write that fails. */
 int mock_dump(const struct mock_options *, FILE *, struct err *);
 
 #endif

@@ -6,6 +6,7 @@
 
 #include "config.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 
@@ -24,8 +25,24 @@ stop(void *cookie)
 	loop_stop(cookie);
 }
 
+/* Who stops reading has what he wanted. */
 static int
-help(void)
+flush(struct err *e)
+{
+	if (fflush(stdout) == 0 || errno == EPIPE)
+		return (0);
+	return (err_sys(e, errno, "cannot write"));
+}
+
+static int
+version(struct err *e)
+{
+	printf("garner-mock %s\n", PACKAGE_VERSION);
+	return (flush(e));
+}
+
+static int
+help(struct err *e)
 {
 	struct buf b;
 
@@ -33,7 +50,7 @@ help(void)
 	mock_options_help(&b);
 	fputs(buf_str(&b), stdout);
 	buf_fini(&b);
-	return (fflush(stdout) == 0 ? 0 : ERR_IO);
+	return (flush(e));
 }
 
 static int
@@ -74,8 +91,9 @@ main(int argc, char **argv)
 	rc = mock_options_parse(&opt, argc, argv, sys->now_ticks(sys->cookie),
 	    &e);
 	if (rc == 0)
-		rc = opt.help ? help() : opt.truth ?
-		    mock_dump(&opt, stdout, &e) : serve(&opt, &e);
+		rc = opt.help ? help(&e) : opt.version ? version(&e) :
+		    opt.truth ? mock_dump(&opt, stdout, &e) :
+		    serve(&opt, &e);
 	if (rc != 0)
 		msg_error("start", "%s", e.text);
 	return (err_exit_status(rc));

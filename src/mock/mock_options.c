@@ -165,6 +165,8 @@ static const struct option OPTIONS[] = {
 	    "truth: first time (default: --start)" },
 	{ "to", "TIME", TIME, AT(to), 0, 0, NULL, NULL,
 	    "truth: end, not included (default: past now)" },
+	{ "version", NULL, FLAG, AT(version), 0, 0, NULL, NULL,
+	    "print the version" },
 	{ "help", NULL, FLAG, AT(help), 0, 0, NULL, NULL,
 	    "print this" },
 };

@@ -84,6 +84,7 @@ struct mock_options {
 	const char *table;
 	int64_t from;
 	int64_t to;
+	bool version;
 	bool help;
 };
 

@@ -64,6 +64,19 @@ on_idle(void *cookie)
 /* --- the server ----------------------------------------------------------- */
 
 static int
+cannot_listen(const struct mock_server *s, int errnum, struct err *e)
+{
+	if (errnum == EADDRINUSE)
+		return (err_set(e, ERR_BUSY, "port %u of %s is in use; "
+		    "--port 0 takes a free one", s->opt->port, s->opt->bind));
+	if (errnum == EADDRNOTAVAIL)
+		return (err_set(e, ERR_USAGE, "--bind %s: no address of this "
+		    "machine", s->opt->bind));
+	return (err_sys(e, errnum, "cannot listen on %s port %u",
+	    s->opt->bind, s->opt->port));
+}
+
+static int
 listen_on(struct mock_server *s, struct err *e)
 {
 	struct sockaddr_in sin = { .sin_family = AF_INET,
@@ -78,8 +91,7 @@ listen_on(struct mock_server *s, struct err *e)
 	    LEV_OPT_CLOSE_ON_EXEC, BACKLOG, (struct sockaddr *)&sin,
 	    (int)sizeof(sin));
 	if (s->listener == NULL)
-		return (err_sys(e, errno, "cannot listen on %s port %u",
-		    s->opt->bind, s->opt->port));
+		return (cannot_listen(s, errno, e));
 	if (getsockname(evconnlistener_get_fd(s->listener),
 	    (struct sockaddr *)&sin, &len) != 0)
 		return (err_sys(e, errno, "getsockname"));

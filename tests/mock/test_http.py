@@ -822,6 +822,48 @@ class Options(unittest.TestCase):
         self.assertIn("did you mean --port", subprocess.run(
             [MOCK, "--portt", "1"], stderr=subprocess.PIPE, text=True).stderr)
 
+    def run_mock(self, *args, **more):
+        return subprocess.run([MOCK, *args], stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, text=True, timeout=20,
+                              **more)
+
+    def test_version(self):
+        r = self.run_mock("--version")
+        self.assertEqual((r.returncode, r.stderr), (0, ""))
+        self.assertRegex(r.stdout, r"^garner-mock \d+\.\d+\S*\n$")
+
+    def test_address_that_cannot_be_had(self):
+        with Server() as s:
+            port = s.address.partition(":")[2]
+            r = self.run_mock("--port", port)
+            self.assertEqual((r.returncode, r.stdout), (75, ""))
+            self.assertEqual(r.stderr, "garner-mock: error: start: port "
+                             f"{port} of 127.0.0.1 is in use; --port 0 takes "
+                             "a free one\n")
+        # of the block for documentation, RFC 5737
+        r = self.run_mock("--bind", "192.0.2.1")
+        self.assertEqual(r.returncode, 64)
+        self.assertIn("--bind 192.0.2.1: no address of this machine",
+                      r.stderr)
+
+    def test_truth_that_nobody_reads_to_its_end(self):
+        """Quiet, and soon: there are 100 years of it."""
+        for table in "pi_timeseries", "pi_event_frames", "pi_points":
+            p = subprocess.Popen(
+                [MOCK, "truth", "--table", table, "--tags", "100000",
+                 "--start", "1970-01-01", "--now", "2070-01-01"],
+                stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+            with p.stdout, p.stderr:
+                self.assertTrue(p.stdout.readline().endswith(b"}\n"))
+                p.stdout.close()
+                self.assertEqual(p.wait(20), 0, table)
+                self.assertEqual(p.stderr.read(), b"")
+        with open("/dev/full", "w", encoding="ascii") as full:
+            r = subprocess.run([MOCK, "truth", *WORLD], stdout=full,
+                               stderr=subprocess.PIPE, check=False)
+        self.assertEqual(r.returncode, 74)
+        self.assertIn(b"cannot write: No space", r.stderr)
+
     def test_quit_after_idle(self):
         with Server("--quit-after-idle", "1ms") as s:
             self.assertEqual(s.process.wait(20), 0)
