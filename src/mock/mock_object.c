@@ -16,6 +16,7 @@
 #include "mock/mock_answer.h"
 
 #define FIELDS_MAX 24
+#define NAME_MAX_BYTES 256
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
 enum target { SELF, SERVER, PARENT, OTHER, TARGETS };
@@ -143,6 +144,16 @@ aim(struct targets *t, enum target at_, struct mock_obj o)
 	t->obj[at_] = o;
 }
 
+/* What all but points begin with. */
+static void
+fill_first(struct mock_view *v, struct mock_obj o, const char *name,
+    struct mock_cell *c)
+{
+	c[0] = webid(v, o);
+	c[1] = guid(v, o);
+	c[2] = text(name);
+}
+
 /* --- servers -------------------------------------------------------------- */
 
 static const struct mock_field DATA_SERVER[] = {
@@ -162,9 +173,7 @@ fill_data_server(struct mock_view *v, struct mock_obj o, struct mock_cell *c,
     struct targets *t)
 {
 	(void)t;
-	c[0] = webid(v, o);
-	c[1] = guid(v, o);
-	c[2] = text("PISRV1");
+	fill_first(v, o, "PISRV1", c);
 	c[3] = path(v, o);
 	c[4] = boolean(true);
 	c[5] = text("3.4.445.688");
@@ -189,9 +198,7 @@ fill_asset_server(struct mock_view *v, struct mock_obj o, struct mock_cell *c,
     struct targets *t)
 {
 	(void)t;
-	c[0] = webid(v, o);
-	c[1] = guid(v, o);
-	c[2] = text("AFSRV1");
+	fill_first(v, o, "AFSRV1", c);
 	c[3] = text("Assets of the plants");
 	c[4] = path(v, o);
 	c[5] = boolean(true);
@@ -211,16 +218,21 @@ static const struct mock_field POINT[] = {
 	{ "Step", "step" }, { "Future", "future" },
 	{ "DisplayDigits", "display_digits" }, { "Links", NULL },
 };
+
+/* Of what has a stream. */
+#define STREAM_LINKS \
+	{ "InterpolatedData", "streams/", "/interpolated", SELF }, \
+	{ "RecordedData", "streams/", "/recorded", SELF }, \
+	{ "PlotData", "streams/", "/plot", SELF }, \
+	{ "SummaryData", "streams/", "/summary", SELF }, \
+	{ "Value", "streams/", "/value", SELF }, \
+	{ "EndValue", "streams/", "/end", SELF },
+
 static const struct link POINT_LINKS[] = {
 	{ "Self", "points/", "", SELF },
 	{ "DataServer", "dataservers/", "", SERVER },
 	{ "Attributes", "points/", "/attributes", SELF },
-	{ "InterpolatedData", "streams/", "/interpolated", SELF },
-	{ "RecordedData", "streams/", "/recorded", SELF },
-	{ "PlotData", "streams/", "/plot", SELF },
-	{ "SummaryData", "streams/", "/summary", SELF },
-	{ "Value", "streams/", "/value", SELF },
-	{ "EndValue", "streams/", "/end", SELF },
+	STREAM_LINKS
 };
 
 static const char *
@@ -278,13 +290,11 @@ static void
 fill_database(struct mock_view *v, struct mock_obj o, struct mock_cell *c,
     struct targets *t)
 {
-	struct buf b;
+	struct buf name;
 
-	buf_init(&b, 256);
-	mock_db_name(o.a, &b);
-	c[0] = webid(v, o);
-	c[1] = guid(v, o);
-	c[2] = text(keep(v, &b));
+	buf_init(&name, NAME_MAX_BYTES);
+	mock_db_name(o.a, &name);
+	fill_first(v, o, keep(v, &name), c);
 	c[3] = text(arena_sprintf(v->scratch, "Plant number %u",
 	    (unsigned)o.a + 1));
 	c[4] = path(v, o);
@@ -317,13 +327,11 @@ fill_element(struct mock_view *v, struct mock_obj o, struct mock_cell *c,
     struct targets *t)
 {
 	const struct mock_element *el = &v->world->element[o.a];
-	struct buf b;
+	struct buf name;
 
-	buf_init(&b, 256);
-	mock_af_name(v->world, (uint32_t)o.a, &b);
-	c[0] = webid(v, o);
-	c[1] = guid(v, o);
-	c[2] = text(keep(v, &b));
+	buf_init(&name, NAME_MAX_BYTES);
+	mock_af_name(v->world, (uint32_t)o.a, &name);
+	fill_first(v, o, keep(v, &name), c);
 	c[3] = text(o.a % 3 == 0 ? "" : "Part of the plant");
 	c[4] = path(v, o);
 	c[5] = list(v, c[4].text);
@@ -355,12 +363,7 @@ static const struct link ATTRIBUTE_LINKS[] = {
 	{ "Self", "attributes/", "", SELF },
 	{ "Element", "elements/", "", PARENT },
 	{ "Point", "points/", "", OTHER },
-	{ "InterpolatedData", "streams/", "/interpolated", SELF },
-	{ "RecordedData", "streams/", "/recorded", SELF },
-	{ "PlotData", "streams/", "/plot", SELF },
-	{ "SummaryData", "streams/", "/summary", SELF },
-	{ "Value", "streams/", "/value", SELF },
-	{ "EndValue", "streams/", "/end", SELF },
+	STREAM_LINKS
 };
 
 static void
@@ -370,9 +373,7 @@ fill_attribute(struct mock_view *v, struct mock_obj o, struct mock_cell *c,
 	struct mock_attribute a;
 
 	mock_attribute_get(v->world, (uint32_t)o.a, (uint32_t)o.b, &a);
-	c[0] = webid(v, o);
-	c[1] = guid(v, o);
-	c[2] = text(a.name);
+	fill_first(v, o, a.name, c);
 	c[3] = text("");
 	c[4] = path(v, o);
 	c[5] = text(a.type);
@@ -450,7 +451,7 @@ fill_frame(struct mock_view *v, struct mock_obj o, struct mock_cell *c,
     struct targets *t)
 {
 	struct mock_frame f;
-	struct buf b;
+	struct buf name;
 	const char *element = NULL;
 
 	MUST(mock_frame_get(v->world, (uint32_t)o.a, o.b, &f));
@@ -458,11 +459,9 @@ fill_frame(struct mock_view *v, struct mock_obj o, struct mock_cell *c,
 		aim(t, OTHER, obj(MOCK_ELEMENT, f.element));
 		element = webid(v, t->obj[OTHER]).text;
 	}
-	buf_init(&b, 256);
-	mock_frame_name(&f, &b);
-	c[0] = webid(v, o);
-	c[1] = guid(v, o);
-	c[2] = text(keep(v, &b));
+	buf_init(&name, NAME_MAX_BYTES);
+	mock_frame_name(&f, &name);
+	fill_first(v, o, keep(v, &name), c);
 	c[3] = text(f.hash % 5 == 0 ? "made by an analysis" : "");
 	c[4] = path(v, o);
 	c[5] = text(mock_frame_template(&f));
