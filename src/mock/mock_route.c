@@ -144,16 +144,22 @@ control(const struct mock_req *req)
 	return (NULL);
 }
 
+/* As .NET has it: the whole address that was asked for. */
 static void
 not_there(const struct mock_req *req, const struct route *other,
     struct mock_resp *r)
 {
+	const char *host = strstr(req->base, "://");
+	size_t n = host == NULL || req->target[0] != '/' ? 0 :
+	    (size_t)(host - req->base) + 3 + strcspn(host + 3, "/");
+
 	if (other != NULL)
 		mock_resp_message(r, 405, "The requested resource does not "
 		    "support http method '%s'.", req->method);
 	else
 		mock_resp_message(r, 404, "No HTTP resource was found that "
-		    "matches the request URI '%s'.", req->target);
+		    "matches the request URI '%.*s%s'.", (int)n, req->base,
+		    req->target);
 }
 
 /* Not of a batch: its answer is made of theirs. */

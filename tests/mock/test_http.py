@@ -163,6 +163,10 @@ class Plain(unittest.TestCase):
         self.assertEqual(errors, ["Unknown or invalid WebID format: 'xyz'"])
         self.assertEqual(self.server.ask("system", "PUT", "", {
             "X-Requested-With": "x"})[0], 405)
+        for path in "nothing", f"streams/{p}/nothing?x=1", "../nothing":
+            self.assertEqual(self.get(path, 404), {
+                "Message": "No HTTP resource was found that matches the "
+                f"request URI '{self.server.url}/{path}'."})
 
     def test_unknown_parameters_are_ignored(self):
         self.assertEqual(len(self.get(
