@@ -19,7 +19,8 @@
 #include "rows/rows_int.h"
 
 /* How many numbers are looked at before one thing is done to all. */
-#define SAMPLE 32
+#define SAMPLE 16
+#define SAMPLE_SLOPE 8
 #define HEAD_MAX (1u << 26)
 /* So many bits above whole bytes are a byte: as good, and faster. */
 #define BITS_MANY 6
@@ -132,8 +133,8 @@ median(int64_t *d, uint32_t n)
 static uint64_t
 choose_slope(const int64_t *x, uint32_t n)
 {
-	int64_t d[SAMPLE / 2 + 1];
-	uint32_t i, m = 0, step = n / (SAMPLE / 2) + 1;
+	int64_t d[SAMPLE_SLOPE + 1];
+	uint32_t i, m = 0, step = n / SAMPLE_SLOPE + 1;
 
 	for (i = 1; i < n; i += step)
 		d[m++] = (int64_t)((uint64_t)x[i] - (uint64_t)x[i - 1]);

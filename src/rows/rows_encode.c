@@ -50,7 +50,9 @@ put_bitmap(struct buf *b, const uint8_t *x, uint32_t n)
 	b->len += (n + 7) / 8;
 }
 
-/* Eight rows at a time: mostly all or none of them are null. */
+/* Eight rows at a time: mostly all or none of them are null; else there is no
+ * branch a cell. */
+#define PACK_ONE(k)	(to[m] = from[i + (k)], m += valid[i + (k)])
 #define PACK(type) do {							\
 	const type *from = (const type *)v->data + at;			\
 	type *to = dense;						\
@@ -61,10 +63,14 @@ put_bitmap(struct buf *b, const uint8_t *x, uint32_t n)
 			memcpy(to + m, from + i, 8 * sizeof(*to));	\
 			m += 8;						\
 		} else if (eight != 0) {				\
-			for (k = i; k < i + 8; k++) {			\
-				to[m] = from[k];			\
-				m += valid[k];				\
-			}						\
+			PACK_ONE(0);					\
+			PACK_ONE(1);					\
+			PACK_ONE(2);					\
+			PACK_ONE(3);					\
+			PACK_ONE(4);					\
+			PACK_ONE(5);					\
+			PACK_ONE(6);					\
+			PACK_ONE(7);					\
 		}							\
 	}								\
 	for (; i < n; i++)						\
@@ -79,8 +85,8 @@ pack_valid(const struct rows_vec *v, size_t width, uint32_t at, uint32_t n,
     void *dense)
 {
 	const uint8_t *valid = v->valid + at;
-	uint32_t i, k, m = 0;
 	uint64_t eight;
+	size_t i, m = 0;
 
 	switch (width) {
 	case 1:
@@ -93,7 +99,7 @@ pack_valid(const struct rows_vec *v, size_t width, uint32_t at, uint32_t n,
 		PACK(uint64_t);
 		break;
 	}
-	return (m);
+	return ((uint32_t)m);
 }
 
 static void

@@ -108,18 +108,26 @@ decimals_body(const double *restrict x, uint32_t n, double power,
 	return (bad);
 }
 
+/* Whether any of STRIDE is not x0. */
+BODY uint32_t
+differ(const uint32_t *x, uint32_t x0)
+{
+	uint32_t k, other = 0;
+
+	for (k = 0; k < STRIDE; k++)
+		other |= x[k] ^ x0;
+	return (other);
+}
+
 BODY uint32_t
 run_body(const uint32_t *x, uint32_t n)
 {
-	uint32_t i, k, other;
+	const uint32_t x0 = x[0];
+	uint32_t i = 0;
 
-	for (i = 0; i + STRIDE <= n; i += STRIDE) {
-		for (k = 0, other = 0; k < STRIDE; k++)
-			other |= x[i + k] ^ x[0];
-		if (other != 0)
-			break;
-	}
-	while (i < n && x[i] == x[0])
+	while (i + STRIDE <= n && differ(x + i, x0) == 0)
+		i += STRIDE;
+	while (i < n && x[i] == x0)
 		i++;
 	return (i);
 }
