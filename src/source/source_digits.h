@@ -3,13 +3,19 @@
 
 /*
  * Times and numbers from the text of an answer, eight digits at once. All of
- * these look at up to 16 bytes from where they begin, which the padding of
- * bodies allows.
+ * these look at up to 16 bytes from where they are, which the padding of
+ * bodies allows. How long a number is, and whether there is a point or a
+ * sign, cannot be predicted: so these decide no branch, and where the next
+ * token begins is known before what this one says.
  */
 
 #include <endian.h>
 #include <stdbool.h>
 #include <string.h>
+
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 #include "base/ticks.h"
 
@@ -24,15 +30,39 @@ source_load8(const char *p)
 	return (le64toh(x));
 }
 
-/* How many of the eight bytes are digits before another byte; 8: all. */
-static inline unsigned
-source_digits8(uint64_t x)
-{
-	uint64_t other;
+/* What the 16 bytes from here are: bit i is of byte i. */
+struct source_kinds {
+	unsigned digits;
+	unsigned points;
+};
 
-	x ^= 0x3030303030303030u;
-	other = ((x + 0x7676767676767676u) | x) & 0x8080808080808080u;
-	return (other == 0 ? 8 : (unsigned)__builtin_ctzll(other) / 8);
+static inline struct source_kinds
+source_kinds(const char *p)
+{
+	struct source_kinds k = { 0, 0 };
+#ifdef __SSE2__
+	__m128i x = _mm_loadu_si128((const __m128i *)(const void *)p);
+	__m128i d = _mm_sub_epi8(x, _mm_set1_epi8('0'));
+
+	k.digits = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(d,
+	    _mm_min_epu8(d, _mm_set1_epi8(9))));
+	k.points = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(x,
+	    _mm_set1_epi8('.')));
+#else
+	for (unsigned i = 0; i < 16; i++) {
+		k.digits |= (unsigned)(p[i] >= '0' && p[i] <= '9') << i;
+		k.points |= (unsigned)(p[i] == '.') << i;
+	}
+#endif
+	return (k);
+}
+
+/* How many digits follow each other from byte i on; the 16th ends them. */
+static inline unsigned
+source_ndigits(struct source_kinds k, unsigned i)
+{
+
+	return ((unsigned)__builtin_ctz(~(k.digits >> i)));
 }
 
 /* The number that the first n of them are, 0 to 8: halves of a number are
@@ -54,22 +84,15 @@ source_seconds(const char *p, int64_t *ticks)
 {
 	static const int64_t unit[] = { 10000000, 1000000, 100000, 10000,
 	    1000, 100, 10, 1 };
-	unsigned tens = (unsigned)(uint8_t)p[1] - '0', ones, point, n;
-	uint64_t x;
+	struct source_kinds k = source_kinds(p);
+	unsigned point = k.points >> 3 & 1, n = source_ndigits(k, 3 + point);
 
-	ones = tens > 5 ? 10 : (unsigned)(uint8_t)p[2] - '0';
-	if (p[0] != ':' || ones > 9)
+	if (p[0] != ':' || (k.digits & 7) != 6 || p[1] > '5' ||
+	    n > 7 || (n != 0) != point)
 		return (NULL);
-	p += 3;
-	/* whether there is one cannot be predicted: no branch */
-	point = *p == '.';
-	x = source_load8(p + point);
-	n = source_digits8(x);
-	if (n == 8 || (n != 0) != point)
-		return (NULL);
-	*ticks = (tens * 10 + ones) * TICKS_PER_S +
-	    (int64_t)source_number8(x, n) * unit[n];
-	p += point + n;
+	*ticks = ((p[1] - '0') * 10 + (p[2] - '0')) * TICKS_PER_S +
+	    (int64_t)source_number8(source_load8(p + 4), n) * unit[n];
+	p += 3 + point + n;
 	return (p[0] == 'Z' && p[1] == '"' ? p + 1 : NULL);
 }
 
@@ -84,15 +107,13 @@ source_exponent(const char *p, int *out)
 {
 	bool minus = *++p == '-';
 	unsigned n;
-	uint64_t x;
 	int e;
 
 	p += minus || *p == '+';
-	x = source_load8(p);
-	n = source_digits8(x);
+	n = source_ndigits(source_kinds(p), 0);
 	if (n == 0 || n > 3)
 		return (NULL);
-	e = (int)source_number8(x, n);
+	e = (int)source_number8(source_load8(p), n);
 	*out += minus ? -e : e;
 	return (p + n);
 }
@@ -110,32 +131,28 @@ source_short_number(const char *p, double *out)
 	    1000000, 10000000 };
 	static const double sign[] = { 1, -1 };
 	bool minus = *p == '-';
-	unsigned n, point;
-	uint64_t x, m;
-	int e;
+	struct source_kinds k = source_kinds(p += minus);
+	unsigned n = source_ndigits(k, 0), point = k.points >> n & 1;
+	unsigned fraction = source_ndigits(k, n + point);
+	uint64_t m;
+	double x;
+	int e = -(int)fraction;
 
-	p += minus;
-	x = source_load8(p);
-	n = source_digits8(x);
-	if (n == 0 || n == 8 || (*p == '0' && n > 1))
+	if (n == 0 || n > 7 || (*p == '0' && n > 1) || fraction > 7 ||
+	    (fraction != 0) != point)
 		return (NULL);
-	m = source_number8(x, n);
-	p += n;
-	/* neither this nor the sign can be predicted: no branches */
-	point = *p == '.';
-	x = source_load8(p + point);
-	n = source_digits8(x);
-	if (n == 8 || (n != 0) != point || (minus && m == 0 && !point))
+	m = source_number8(source_load8(p), n) * tens[fraction] +
+	    source_number8(source_load8(p + n + 1), fraction);
+	if (minus && m == 0 && !point)
 		return (NULL);
-	m = m * tens[n] + source_number8(x, n);
-	e = -(int)n;
-	p += point + n;
+	p += n + point + fraction;
 	if ((*p | 0x20) == 'e' && (p = source_exponent(p, &e)) == NULL)
 		return (NULL);
 	if (e < -SOURCE_POWER_MAX || e > SOURCE_POWER_MAX)
 		return (NULL);
-	*out = (e > 0 ? (double)m * source_power10[e] : (double)m / source_power10[-e]) *
-	    sign[minus];
+	x = (double)m;
+	x = e > 0 ? x * source_power10[e] : x / source_power10[-e];
+	*out = x * sign[minus];
 	return (p);
 }
 

@@ -78,7 +78,7 @@ struct source_scan {
 	struct source_shape shape;
 	struct source_same same[SOURCE_SAMES];
 	unsigned oldest;		/* of these */
-	const char *item_end;		/* of the last item of the list, or NULL */
+	const char *item_end;		/* of the list's last item, or NULL */
 };
 
 static inline const char *
@@ -153,8 +153,8 @@ bool source_scan_item(struct source_scan *, struct source_run *);
 /*
  * The items from s->p on, behind an item that was read and counted, as long
  * as they are written like it, do not descend in time, are in the window and
- * there are rows for them: into their rows, and counted. What ends the run is left
- * to source_scan_item().
+ * there are rows for them: into their rows, and counted. What ends the run
+ * is left to source_scan_item().
  */
 void source_scan_run(struct source_scan *, struct source_run *);
 

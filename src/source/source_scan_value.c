@@ -65,7 +65,7 @@ parsed_value(struct source_scan *s, struct source_run *u,
 	return (rc == 0);
 }
 
-/* --- times ----------------------------------------------------------------- */
+/* --- times --------------------------------------------------------------- */
 
 const char *
 source_scan_new_time(struct source_scan *s, const char *p, int64_t *t)
@@ -99,7 +99,7 @@ time_value(struct source_scan *s, struct source_run *u,
 	return (true);
 }
 
-/* --- numbers --------------------------------------------------------------- */
+/* --- numbers ------------------------------------------------------------- */
 
 /* As source_short_number(), of up to 18 digits and without an exponent. */
 static const char *
