@@ -3,6 +3,7 @@
  * window that differs. Newer than the re-read tail nothing is judged: late
  * values are expected there, and the next harvest reads them. Then the
  * objects of walks, a line an object; a sample is of windows, without them.
+ * An object that came after the last walk is told, but is no mistake.
  */
 
 #include "config.h"
@@ -26,6 +27,8 @@ word(const struct harvest_difference *d)
 
 	if (d->code != 0)
 		return ("source.failed");
+	if (d->news)
+		return ("source.new");
 	if (d->ours < d->theirs)
 		return ("source.missing");
 	return (d->ours > d->theirs ? "source.surplus" : "source.content");
@@ -36,8 +39,9 @@ put_json(struct buf *b, const struct harvest_difference *d)
 {
 	char from[TICKS_TEXT_MAX], to[TICKS_TEXT_MAX];
 
-	buf_printf(b, "{\"kind\":\"%s\",\"severity\":\"error\",\"table\":\"%s\","
-	    "\"group\":%u", word(d), d->table->name, d->group);
+	buf_printf(b, "{\"kind\":\"%s\",\"severity\":\"%s\",\"table\":\"%s\","
+	    "\"group\":%u", word(d), d->news ? "note" : "error",
+	    d->table->name, d->group);
 	json_put_text(b, "stream", d->stream);
 	json_put_text(b, "webid", d->key);
 	if (d->a != TICKS_NONE)
@@ -57,7 +61,8 @@ put_text(struct buf *b, const struct harvest_difference *d)
 {
 	char from[TICKS_TEXT_MAX], to[TICKS_TEXT_MAX];
 
-	buf_printf(b, "error %s %s ", word(d), d->table->name);
+	buf_printf(b, "%s %s %s ", d->news ? "note " : "error", word(d),
+	    d->table->name);
 	text_escape(b, d->stream, strlen(d->stream), 200);
 	if (d->a != TICKS_NONE)
 		buf_printf(b, " %s .. %s", ticks_text(d->a, from),
@@ -66,7 +71,7 @@ put_text(struct buf *b, const struct harvest_difference *d)
 	if (d->code != 0)
 		text_escape(b, d->text, strlen(d->text), 400);
 	else if (d->a == TICKS_NONE)
-		buf_puts(b, d->ours == 0 ? "the last walk did not see it" :
+		buf_puts(b, d->news ? "newer than the last walk" :
 		    d->theirs == 0 ? "the server has it no more" :
 		    "not as the last walk saw it");
 	else if (d->ours == d->theirs)
@@ -85,6 +90,8 @@ on_difference(void *cookie, const struct harvest_difference *d)
 	struct app *app = cookie;
 	struct buf b;
 
+	if (d->news && app->cli->quiet && !app->cli->json)
+		return;
 	buf_init(&b, 1 << 16);
 	if (app->cli->json)
 		put_json(&b, d);
@@ -100,24 +107,29 @@ print_summary(const struct app *app, const struct harvest_reconcile *o)
 {
 	char w[32], v[32], n[32];
 
-	if (app->cli->json)
+	if (app->cli->json) {
 		printf("{\"kind\":\"summary\",\"windows\":%llu,"
-		    "\"events\":%llu,\"objects\":%llu,\"differing\":%llu,"
-		    "\"failed\":%llu}\n",
+		    "\"events\":%llu,\"objects\":%llu,\"new\":%llu,"
+		    "\"differing\":%llu,\"failed\":%llu}\n",
 		    (unsigned long long)o->windows,
 		    (unsigned long long)o->events,
 		    (unsigned long long)o->objects,
+		    (unsigned long long)o->news,
 		    (unsigned long long)o->differing,
 		    (unsigned long long)o->failed);
-	else
-		printf("%s: %s windows of the server compared, %s events; "
-		    "%s objects: %llu differ, %llu could not be read\n",
-		    o->differing + o->failed == 0 ? "equal" : "DIFFERENT",
-		    text_count_human(o->windows, w, sizeof(w)),
-		    text_count_human(o->events, v, sizeof(v)),
-		    text_count_human(o->objects, n, sizeof(n)),
-		    (unsigned long long)o->differing,
-		    (unsigned long long)o->failed);
+		return;
+	}
+	printf("%s: %s windows of the server compared, %s events; "
+	    "%s objects: %llu differ, %llu could not be read",
+	    o->differing + o->failed == 0 ? "equal" : "DIFFERENT",
+	    text_count_human(o->windows, w, sizeof(w)),
+	    text_count_human(o->events, v, sizeof(v)),
+	    text_count_human(o->objects, n, sizeof(n)),
+	    (unsigned long long)o->differing, (unsigned long long)o->failed);
+	if (o->news > 0)
+		printf(", %llu %s newer than the last walk",
+		    (unsigned long long)o->news, o->news == 1 ? "is" : "are");
+	printf("\n");
 }
 
 int

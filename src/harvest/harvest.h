@@ -184,6 +184,8 @@ struct harvest_difference {
 	int64_t a, b;			/* of the window, half-open; both
 					 * TICKS_NONE: an object of a walk */
 	uint64_t ours, theirs;		/* events; of an object 1 or 0 */
+	bool news;			/* of an object: it came since the
+					 * walk, which is no mistake */
 	int code;			/* could not be read: ERR_*; or 0 */
 	const char *text;		/* why, or NULL */
 };
@@ -200,7 +202,8 @@ struct harvest_reconcile {
 	uint64_t windows;		/* compared */
 	uint64_t events;		/* in them, theirs */
 	uint64_t objects;		/* of walks, theirs */
-	uint64_t differing;
+	uint64_t news;			/* of them, newer than the last one */
+	uint64_t differing;		/* but for those */
 	uint64_t failed;		/* could not be read */
 };
 int harvest_reconcile(struct harvest *, const struct source_table *,

@@ -1,8 +1,9 @@
 /*
  * Reconciliation of a walk: the rows of the last complete one are read from
  * the journal as hashes of key and content, then the server is walked again,
- * and each of its objects looked up. What no object of the server was is
- * then named from the journal. Nothing is stored.
+ * and each of its objects looked up: one that is not there came since. What
+ * no object of the server was is then named from the journal. Nothing is
+ * stored.
  *
  * A parent whose list cannot be had is a failure of its own; what we have
  * and did not see is then not judged, as it may be in that list.
@@ -146,6 +147,9 @@ tell(struct check *c, const char *name, const char *key, uint64_t ours,
 		d.text = why->text;
 		c->failed++;
 		c->o->failed++;
+	} else if (ours == 0) {
+		d.news = true;
+		c->o->news++;
 	} else {
 		c->o->differing++;
 	}

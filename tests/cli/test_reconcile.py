@@ -123,8 +123,8 @@ def test_late_values_beyond_the_tail():
 
 
 def test_objects():
-    """What walks saw against the walks of today: each object that is new, is
-    gone, or is not as it was is named, and no other."""
+    """What walks saw against the walks of today: each object that is gone, or
+    is not as it was, is named, and no other; one that is new is news."""
     walks = ["pi_dataservers", "pi_points", "pi_assetservers",
              "pi_assetdatabases", "pi_af_hierarchy"]
 
@@ -145,17 +145,28 @@ def test_objects():
                 now = truth(other)
                 s.url = other.url
                 s.write(size=15)
-                found, end = source(s, status=1)
+                changed = [k for k in was if was[k] != now.get(k)]
+                found, end = source(s, status=1 if changed else 0)
+                text = s.garner("verify", "--source", status=None).stdout
+                brief = s.garner("-q", "verify", "--source",
+                                 status=None).stdout
             got = {(f["table"], f["webid"]): f["kind"] for f in found}
-            want = {k: "source.missing" for k in now if k not in was}
+            want = {k: "source.new" for k in now if k not in was}
+            new = len(want)
             want.update((k, "source.surplus") for k in was if k not in now)
             want.update((k, "source.content") for k in was
                         if k in now and was[k] != now[k])
             assert got == want and len(found) == len(got), (
                 set(got.items()) ^ set(want.items()))
-            assert {"source.missing" if tags > 40 else "source.surplus"} <= \
+            assert {"source.new" if tags > 40 else "source.surplus"} <= \
                 set(got.values()), got
-            assert end["differing"] == len(got), end
+            assert {f["severity"] for f in found
+                    if f["kind"] == "source.new"} <= {"note"}, found
+            assert end["differing"] == len(changed) and end["new"] == new
+            assert ("%d are newer than the last walk" % new in text) == \
+                (new > 0), text
+            assert text.count("note  source.new") == new, text
+            assert "source.new" not in brief, brief
         s.url = m.url
         s.write(size=15)
         # a list that cannot be had: told, and nothing judged by it
@@ -178,7 +189,7 @@ def test_other_content():
             s.write(size=15)
             found, end = source(s, status=1)
             assert len(found) >= 40 and end["differing"] + end["failed"] \
-                == len(found), (len(found), end)
+                + end["new"] == len(found), (len(found), end)
 
 
 def test_what_cannot_be_read():
