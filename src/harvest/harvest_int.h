@@ -23,6 +23,7 @@
  *	harvest_kept.c		files of bad answers
  *	harvest_reconcile.c	what is covered, held against the server
  *	harvest_reconcile_ask.c	... what that says of series
+ *	harvest_reconcile_list.c	... of lists
  *	harvest_reconcile_walk.c	... the objects of walks
  *	harvest_ties.c		times that are not fully readable
  *	harvest_space.c		room on the disk
