@@ -3,7 +3,9 @@
  * window that differs. Newer than the re-read tail nothing is judged: late
  * values are expected there, and the next harvest reads them. Then the
  * objects of walks, a line an object; a sample is of windows, without them.
- * An object that came after the last walk is told, but is no mistake.
+ * Event frames are compared one by one, where they began in what is covered.
+ * An object that came after the last walk, and a frame that the server has no
+ * more, are told, but are no mistakes.
  */
 
 #include "config.h"
@@ -28,7 +30,7 @@ word(const struct harvest_difference *d)
 	if (d->code != 0)
 		return ("source.failed");
 	if (d->news)
-		return ("source.new");
+		return (d->ours == 0 ? "source.new" : "source.gone");
 	if (d->ours < d->theirs)
 		return ("source.missing");
 	return (d->ours > d->theirs ? "source.surplus" : "source.content");
@@ -56,6 +58,20 @@ put_json(struct buf *b, const struct harvest_difference *d)
 	buf_puts(b, "}\n");
 }
 
+/* What is told of an object or a frame. */
+static const char *
+one(const struct harvest_difference *d)
+{
+
+	if (d->theirs == 0)
+		return ("the server has it no more");
+	if (d->ours == 0)
+		return (d->news ? "newer than the last walk" :
+		    "it was never read");
+	return (d->a == TICKS_NONE ? "not as the last walk saw it" :
+	    "not as it was read last");
+}
+
 static void
 put_text(struct buf *b, const struct harvest_difference *d)
 {
@@ -65,15 +81,14 @@ put_text(struct buf *b, const struct harvest_difference *d)
 	    d->table->name);
 	text_escape(b, d->stream, strlen(d->stream), 200);
 	if (d->a != TICKS_NONE)
-		buf_printf(b, " %s .. %s", ticks_text(d->a, from),
-		    ticks_text(d->b, to));
+		buf_printf(b, " %s", ticks_text(d->a, from));
+	if (d->a != d->b)
+		buf_printf(b, " .. %s", ticks_text(d->b, to));
 	buf_puts(b, ": ");
 	if (d->code != 0)
 		text_escape(b, d->text, strlen(d->text), 400);
-	else if (d->a == TICKS_NONE)
-		buf_puts(b, d->news ? "newer than the last walk" :
-		    d->theirs == 0 ? "the server has it no more" :
-		    "not as the last walk saw it");
+	else if (d->one)
+		buf_puts(b, one(d));
 	else if (d->ours == d->theirs)
 		buf_printf(b, "%llu events, not all of them with the same "
 		    "content", (unsigned long long)d->ours);
@@ -105,30 +120,37 @@ on_difference(void *cookie, const struct harvest_difference *d)
 static void
 print_summary(const struct app *app, const struct harvest_reconcile *o)
 {
-	char w[32], v[32], n[32];
+	char w[32], v[32], n[32], f[32];
 
 	if (app->cli->json) {
 		printf("{\"kind\":\"summary\",\"windows\":%llu,"
 		    "\"events\":%llu,\"objects\":%llu,\"new\":%llu,"
+		    "\"frames\":%llu,\"gone\":%llu,"
 		    "\"differing\":%llu,\"failed\":%llu}\n",
 		    (unsigned long long)o->windows,
 		    (unsigned long long)o->events,
 		    (unsigned long long)o->objects,
 		    (unsigned long long)o->news,
+		    (unsigned long long)o->frames,
+		    (unsigned long long)o->gone,
 		    (unsigned long long)o->differing,
 		    (unsigned long long)o->failed);
 		return;
 	}
 	printf("%s: %s windows of the server compared, %s events; "
-	    "%s objects: %llu differ, %llu could not be read",
+	    "%s objects, %s event frames: %llu differ, %llu could not be read",
 	    o->differing + o->failed == 0 ? "equal" : "DIFFERENT",
 	    text_count_human(o->windows, w, sizeof(w)),
 	    text_count_human(o->events, v, sizeof(v)),
 	    text_count_human(o->objects, n, sizeof(n)),
+	    text_count_human(o->frames, f, sizeof(f)),
 	    (unsigned long long)o->differing, (unsigned long long)o->failed);
 	if (o->news > 0)
 		printf(", %llu %s newer than the last walk",
 		    (unsigned long long)o->news, o->news == 1 ? "is" : "are");
+	if (o->gone > 0)
+		printf(", %llu %s gone from the server",
+		    (unsigned long long)o->gone, o->gone == 1 ? "is" : "are");
 	printf("\n");
 }
 
@@ -136,21 +158,30 @@ int
 app_reconcile(struct app *app, const struct source_table *const *t,
     struct harvest_reconcile *o, int *status, struct err *e)
 {
+	const int64_t tail = conf_num(app->conf, "harvest.reread") *
+	    TICKS_PER_MS;
+	const int64_t tail_frames = conf_num(app->conf,
+	    "harvest.reread_frames") * TICKS_PER_MS;
 	const bool sample = o->parts > 0 || o->per_million > 0;
 	int64_t now;
 	int rc;
 
 	if ((rc = harvest_clock(app->harvest, &now, e)) != 0)
 		return (rc);
-	o->to = now - conf_num(app->conf, "harvest.reread") * TICKS_PER_MS;
 	o->differs = on_difference;
 	o->cookie = app;
-	for (; *t != NULL && rc == 0; t++)
+	for (; *t != NULL && rc == 0; t++) {
+		o->to = now - ((*t)->kind == SOURCE_FRAMES ? tail_frames :
+		    tail);
 		if ((*t)->kind == SOURCE_SERIES)
 			rc = harvest_reconcile(app->harvest, *t, o, e);
 		else if ((*t)->kind == SOURCE_WALK &&
 		    (*t)->object_key >= 0 && !sample)
 			rc = harvest_reconcile_walk(app->harvest, *t, o, e);
+		else if ((*t)->kind == SOURCE_FRAMES &&
+		    (*t)->object_key >= 0)
+			rc = harvest_reconcile_frames(app->harvest, *t, o, e);
+	}
 	if (rc != 0)
 		return (rc);
 	print_summary(app, o);

@@ -181,11 +181,15 @@ struct harvest_difference {
 	uint32_t group;
 	const char *stream;		/* name; borrowed for the call */
 	const char *key;
-	int64_t a, b;			/* of the window, half-open; both
-					 * TICKS_NONE: an object of a walk */
-	uint64_t ours, theirs;		/* events; of an object 1 or 0 */
-	bool news;			/* of an object: it came since the
-					 * walk, which is no mistake */
+	bool one;			/* of an object of a walk, a frame, or
+					 * a list of such */
+	int64_t a, b;			/* of the window, half-open; of a frame
+					 * both its beginning; of an object
+					 * TICKS_NONE */
+	uint64_t ours, theirs;		/* events; of `one` 1 or 0 */
+	bool news;			/* an object that came since the walk, or
+					 * a frame that the server has no
+					 * more: no mistake */
 	int code;			/* could not be read: ERR_*; or 0 */
 	const char *text;		/* why, or NULL */
 };
@@ -203,6 +207,8 @@ struct harvest_reconcile {
 	uint64_t events;		/* in them, theirs */
 	uint64_t objects;		/* of walks, theirs */
 	uint64_t news;			/* of them, newer than the last one */
+	uint64_t frames;		/* theirs */
+	uint64_t gone;			/* frames of ours, not of theirs */
 	uint64_t differing;		/* but for those */
 	uint64_t failed;		/* could not be read */
 };
@@ -212,6 +218,10 @@ int harvest_reconcile(struct harvest *, const struct source_table *,
  * complete one, which the journal has, against the server of now. Parts are
  * not looked at. */
 int harvest_reconcile_walk(struct harvest *, const struct source_table *,
+    struct harvest_reconcile *, struct err *);
+/* The same of frames (object_key >= 0) that began in what is covered, or in
+ * the windows of it that were chosen, against the newest the journal has. */
+int harvest_reconcile_frames(struct harvest *, const struct source_table *,
     struct harvest_reconcile *, struct err *);
 
 /*

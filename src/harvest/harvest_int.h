@@ -25,6 +25,7 @@
  *	harvest_reconcile_ask.c	... what that says of series
  *	harvest_reconcile_list.c	... of lists
  *	harvest_reconcile_walk.c	... the objects of walks
+ *	harvest_reconcile_frames.c	... frames
  *	harvest_ties.c		times that are not fully readable
  *	harvest_space.c		room on the disk
  *	harvest_want.c		what is wanted and not yet covered
@@ -172,6 +173,13 @@ enum harvest_group_from {
 int harvest_group_read(struct harvest *, const struct source_table *,
     uint32_t group, enum harvest_group_from, struct journal_reader **,
     struct err *);
+
+/* Windows lie on a grid of their length, so that a part of the data is the
+ * same one each time: the end of the one that holds a; and whether it is
+ * among those to be looked at. */
+int64_t harvest_reconcile_end(int64_t a, int64_t len);
+bool harvest_reconcile_chosen(const struct harvest_reconcile *, uint32_t id,
+    int64_t a, int64_t len);
 
 /* Classes of requests, as fetch and its breakers tell them apart. */
 enum harvest_asks {

@@ -31,11 +31,11 @@
 
 /* --- planning ------------------------------------------------------------ */
 
-static bool
-is_chosen(const struct rec *r, uint32_t id, int64_t a)
+bool
+harvest_reconcile_chosen(const struct harvest_reconcile *o, uint32_t id,
+    int64_t a, int64_t len)
 {
-	const struct harvest_reconcile *o = r->o;
-	uint64_t x = hash_mix(hash_mix(id) ^ (uint64_t)a);
+	uint64_t x = hash_mix(hash_mix(id) ^ (uint64_t)(a - a % len));
 
 	if (o->parts > 0 && x % o->parts != o->part - 1)
 		return (false);
@@ -63,10 +63,8 @@ harvest_reconcile_window(struct rec *r, uint32_t id, const char *key,
 	return (w);
 }
 
-/* Windows lie on a grid of their length, so that a part of the data is the
- * same one each time. */
-static int64_t
-window_end(int64_t a, int64_t len)
+int64_t
+harvest_reconcile_end(int64_t a, int64_t len)
 {
 
 	return ((a / len + 1) * len);
@@ -110,10 +108,10 @@ plan_range(struct rec *r, const struct ledger_object *o,
 			r->next_a = a;
 			return (1);
 		}
-		b = window_end(a, len);
+		b = harvest_reconcile_end(a, len);
 		if (b > to)
 			b = to;
-		if (!is_chosen(r, o->id, a - a % len))
+		if (!harvest_reconcile_chosen(r->o, o->id, a, len))
 			continue;
 		if (*key == NULL) {
 			*key = arena_strdup(r->arena, o->key);

@@ -27,11 +27,37 @@
 
 typedef int row_fn(struct check *, const struct rows *, uint32_t i);
 
-static uint64_t
-hash_of(const char *key)
+/* The row as what is compared; false: it is none. The schema may be an
+ * older one. */
+static bool
+look_at(struct check *c, const struct rows *r, uint32_t i)
+{
+	const struct source_table *t = c->table;
+	int began, end;
+
+	if (!source_walk_object(t, r, i, &c->object))
+		return (false);
+	c->key = hash64(c->object.key, strlen(c->object.key), 0);
+	c->began = TICKS_NONE;
+	c->open = false;
+	if (t->kind != SOURCE_FRAMES)
+		return (true);
+	began = rows_schema_find(r->schema, t->schema->cols[t->cursor].name);
+	if (began < 0 || rows_null(r, (uint32_t)began, i))
+		return (false);
+	c->began = r->v[began].i64[i];
+	c->key = hash_mix(c->key ^ (uint64_t)c->began);
+	end = t->open_end < 0 ? -1 : rows_schema_find(r->schema,
+	    t->schema->cols[t->open_end].name);
+	c->open = end >= 0 && rows_null(r, (uint32_t)end, i);
+	return (true);
+}
+
+static bool
+is_frame_of(const struct check *c, int64_t a, int64_t b)
 {
 
-	return (hash64(key, strlen(key), 0));
+	return (c->began == TICKS_NONE || (c->began >= a && c->began < b));
 }
 
 static int
@@ -39,17 +65,19 @@ add_own(struct check *c, const struct rows *r, uint32_t i)
 {
 	struct own *x;
 
-	if (!source_walk_object(c->table, r, i, &c->object))
+	c->read++;
+	if (!look_at(c, r, i) || !is_frame_of(c, c->from, c->to))
 		return (0);
 	if (c->n == c->cap) {
 		c->cap = c->cap == 0 ? 1024 : 2 * c->cap;
 		c->own = must_realloc(c->own, c->cap, sizeof(c->own[0]));
 	}
 	x = &c->own[c->n++];
-	x->key = hash_of(c->object.key);
+	x->key = c->key;
 	x->digest = rows_digest(r, i, 1);
+	x->order = c->read;
 	x->seen = false;
-	c->older |= !rows_schema_equal(r->schema, c->table->schema);
+	x->free = c->open || !rows_schema_equal(r->schema, c->table->schema);
 	return (0);
 }
 
@@ -64,6 +92,9 @@ read_blocks(struct check *c, struct journal_reader *reader, row_fn *fn,
 	int rc;
 
 	while ((rc = journal_reader_next(reader, &b, &schema, e)) == 1) {
+		if (c->table->kind == SOURCE_FRAMES &&
+		    (b.last_tick < c->from || b.first_tick >= c->to))
+			continue;
 		rows = rows_new(schema);
 		rc = journal_reader_rows(reader, rows, e);
 		for (i = 0; rc == 0 && i < rows->n; i++)
@@ -96,7 +127,21 @@ by_key(const void *a, const void *b)
 {
 	const struct own *x = a, *y = b;
 
-	return (x->key < y->key ? -1 : x->key > y->key);
+	if (x->key != y->key)
+		return (x->key < y->key ? -1 : 1);
+	return (x->order < y->order ? -1 : x->order > y->order);
+}
+
+/* Of a frame that was read several times the newest row counts. */
+static void
+keep_newest(struct check *c)
+{
+	size_t i, n = 0;
+
+	for (i = 0; i < c->n; i++)
+		if (i + 1 == c->n || c->own[i + 1].key != c->own[i].key)
+			c->own[n++] = c->own[i];
+	c->n = n;
 }
 
 int
@@ -108,30 +153,45 @@ harvest_list_ours(struct check *c, enum harvest_group_from from, bool *any,
 	rc = read_ours(c, from, add_own, any, e);
 	if (rc == 0 && c->n > 1)
 		qsort(c->own, c->n, sizeof(c->own[0]), by_key);
+	if (rc == 0 && c->table->kind == SOURCE_FRAMES)
+		keep_newest(c);
 	return (rc);
 }
 
 /* --- comparing ----------------------------------------------------------- */
 
+/* The row at hand is not as ours, or one of the two is not there. An object
+ * may have come since it was walked; of a frame the newest row stays, though
+ * the server has it no more. */
 static void
-tell(struct check *c, const char *name, const char *key, uint64_t ours,
-    uint64_t theirs, const struct err *why)
+tell(struct check *c, uint64_t ours, uint64_t theirs)
 {
-	struct harvest_difference d = { .table = c->table, .stream = name,
-	    .key = key, .a = TICKS_NONE, .b = TICKS_NONE, .ours = ours,
-	    .theirs = theirs };
+	struct harvest_difference d = { .table = c->table, .one = true,
+	    .stream = c->object.name, .key = c->object.key, .a = c->began,
+	    .b = c->began, .ours = ours, .theirs = theirs };
 
-	if (why != NULL) {
-		d.code = why->code;
-		d.text = why->text;
-		c->failed++;
-		c->o->failed++;
-	} else if (ours == 0) {
-		d.news = true;
-		c->o->news++;
-	} else {
+	d.news = c->table->kind == SOURCE_FRAMES ? theirs == 0 : ours == 0;
+	if (!d.news)
 		c->o->differing++;
-	}
+	else if (ours == 0)
+		c->o->news++;
+	else
+		c->o->gone++;
+	c->o->differs(c->o->cookie, &d);
+}
+
+/* A list could not be had. */
+static void
+tell_failed(const struct unit *u, const struct err *why)
+{
+	struct check *c = u->check;
+	struct harvest_difference d = { .table = c->table, .one = true,
+	    .stream = u->name != NULL ? u->name : c->table->name,
+	    .key = u->key != NULL ? u->key : "", .a = u->a, .b = u->b,
+	    .code = why->code, .text = why->text };
+
+	c->failed++;
+	c->o->failed++;
 	c->o->differs(c->o->cookie, &d);
 }
 
@@ -153,24 +213,26 @@ find(const struct check *c, uint64_t key)
 
 /* Two walks may have met it under one parent and another: any will do. */
 static void
-compare(struct check *c, const struct rows *r, uint32_t i)
+compare(struct unit *u, const struct rows *r, uint32_t i)
 {
-	const struct source_object *o = &c->object;
-	uint64_t key, digest;
-	bool here = false, same = c->older;
+	struct check *c = u->check;
+	bool here = false, same = false;
+	uint64_t digest;
 	size_t k;
 
-	if (!source_walk_object(c->table, r, i, &c->object))
+	if (!look_at(c, r, i) || !is_frame_of(c, u->a, u->b))
 		return;
-	c->o->objects++;
-	key = hash_of(o->key);
+	if (c->began == TICKS_NONE)
+		c->o->objects++;
+	else
+		c->o->frames++;
 	digest = rows_digest(r, i, 1);
-	for (k = find(c, key); k < c->n && c->own[k].key == key; k++) {
+	for (k = find(c, c->key); k < c->n && c->own[k].key == c->key; k++) {
 		c->own[k].seen = here = true;
-		same = same || c->own[k].digest == digest;
+		same = same || c->own[k].free || c->own[k].digest == digest;
 	}
 	if (!here || !same)
-		tell(c, o->name, o->key, here, 1, NULL);
+		tell(c, here, 1);
 }
 
 static int
@@ -178,12 +240,15 @@ tell_unseen(struct check *c, const struct rows *r, uint32_t i)
 {
 	size_t k;
 
-	if (!source_walk_object(c->table, r, i, &c->object))
+	if (!look_at(c, r, i))
 		return (0);
-	k = find(c, hash_of(c->object.key));
-	if (k < c->n && !c->own[k].seen) {
+	if (c->began != TICKS_NONE &&
+	    !ranges_contains(&c->judged, c->began, c->began + 1))
+		return (0);
+	k = find(c, c->key);
+	if (k < c->n && c->own[k].key == c->key && !c->own[k].seen) {
 		c->own[k].seen = true;
-		tell(c, c->object.name, c->object.key, 1, 0, NULL);
+		tell(c, 1, 0);
 	}
 	return (0);
 }
@@ -216,6 +281,7 @@ harvest_list_unit(struct check *c, const struct ledger_object *o)
 	    .parent_name = u->name, .filter = opt->stream_filter,
 	    .count = c->table->page_size < opt->item_cap ?
 	    c->table->page_size : opt->item_cap };
+	u->a = u->b = TICKS_NONE;
 	u->rows = rows_new(c->table->schema);
 	c->units = must_realloc(c->units, c->nunits + 1,
 	    sizeof(c->units[0]));
@@ -244,7 +310,7 @@ unit_end(struct unit *u)
 	if (u->rows->n > 0)
 		source_walk_finish(u->check->table, u->rows, 0);
 	for (i = 0; i < u->rows->n; i++)
-		compare(u->check, u->rows, i);
+		compare(u, u->rows, i);
 	rows_free(u->rows);
 	u->rows = NULL;
 }
@@ -267,8 +333,7 @@ unit_failed(struct unit *u, const struct fetch_answer *a)
 	} else {
 		if (!harvest_refused(why->code))
 			harvest_bad(c->h, why);
-		tell(c, u->name != NULL ? u->name : c->table->name,
-		    u->key != NULL ? u->key : "", 0, 0, why);
+		tell_failed(u, why);
 	}
 }
 
@@ -386,6 +451,7 @@ harvest_list_fini(struct check *c)
 
 	for (i = 0; i < c->nunits; i++)
 		unit_free(c->units[i]);
+	ranges_fini(&c->judged);
 	free(c->units);
 	free(c->own);
 }

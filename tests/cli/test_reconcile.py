@@ -181,6 +181,71 @@ def test_objects():
         assert source(s)[0] == []
 
 
+def test_frames():
+    """Frames that began in what is covered, before the re-read tail: one that
+    is missing and one with other content are named, but for those that were
+    open; one that is gone is a note."""
+    a, to, table = "2026-02-20T00:00:00Z", "2026-03-01T11:30", \
+        "pi_event_frames"
+    key = KEYS[table]
+    options = {"from": a, "harvest": "  reread_frames: 30m\n"}
+
+    def truth(m):
+        return {tuple(r[k] for k in key): {
+            k: v for k, v in r.items() if k not in OURS}
+                for r in m.truth(table, a, B) if a <= r[key[1]] < to}
+
+    def held(s, *args, status=0):
+        return source(s, "--table", table, *args, status=status)
+
+    with Mock("--tags", 4) as m, Site(m.url, **options) as s:
+        assert held(s)[1]["frames"] == 0
+        s.garner("harvest", "--table", table)
+        was = truth(m)
+        found, end = held(s)
+        assert found == [] and end["frames"] == len(was) > 100, (found, end)
+        parts = [held(s, "--sample", "%d/3" % i)[1]["frames"]
+                 for i in (1, 2, 3)]
+        assert sum(parts) == len(was) and max(parts) < len(was), parts
+        for option, kinds in (
+                (["--frame-every", "70m"], {"source.missing", "source.gone"}),
+                (["--frame-longest", "9d"], {"source.content"})):
+            with Mock("--tags", 4, *option) as other:
+                now = truth(other)
+                s.url = other.url
+                s.write(**options)
+                found, end = held(s, status=1)
+                text = s.garner("verify", "--source", "--table", table,
+                                status=1).stdout
+            want = {k: "source.missing" for k in now if k not in was}
+            want.update((k, "source.gone") for k in was if k not in now)
+            want.update((k, "source.content") for k in was
+                        if k in now and was[k] != now[k]
+                        and was[k]["end_time"])
+            got = {(f["webid"], f["from"]): f["kind"] for f in found}
+            assert got == want and len(found) == len(got), (
+                set(got.items()) ^ set(want.items()))
+            assert kinds <= set(got.values()), (kinds, set(got.values()))
+            gone = sum(k == "source.gone" for k in want.values())
+            assert (end["gone"], end["differing"]) == (
+                gone, len(want) - gone), end
+            assert {f["severity"] for f in found
+                    if f["kind"] == "source.gone"} <= {"note"}, found
+            assert "DIFFERENT" in text and "%d %s gone from the server" % (
+                gone, "is" if gone == 1 else "are") in text, text[-300:]
+        s.url = m.url
+        s.write(**options)
+        # those that were open are closed by and by
+        still = [k for k in was if was[k]["end_time"] is None]
+        m.set_now("2026-03-05T12:00:00Z")
+        assert still and held(s)[0] == [], still
+        # a list that cannot be had: told, and nothing judged by it
+        m.faults("eventframes:403")
+        found, end = held(s, status=1)
+        assert {(f["kind"], f["table"]) for f in found} == {
+            ("source.failed", table)} and end["gone"] == 0, found
+
+
 def test_other_content():
     with Mock(*WORLD) as m, Site(m.url, size=15) as s:
         s.garner("harvest")
