@@ -205,6 +205,7 @@ pace_of(struct loop *loop, const struct fetch_options *o)
 		.breaker_ratio = o->breaker_ratio,
 		.breaker_open_us = o->breaker_open_ms * 1000,
 		.breaker_open_max_us = o->breaker_open_max_ms * 1000,
+		.give_up_us = o->give_up_ms * 1000,
 		.retry_share = o->retry_share, .retry_rate = o->retry_rate,
 	};
 

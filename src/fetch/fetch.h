@@ -11,9 +11,10 @@
  * then wait (before a retry), failed, cancelled. One struct fetch serves one
  * origin: its pace (pace.h), credentials and connections.
  *
- * A job whose requests are held back by an open breaker for give_up_ms fails
- * with the error that was last met; so does no other wait of the queue: a
- * rate, a ceiling, a calendar and a budget are what somebody asked for.
+ * A job whose requests are held back by an open breaker for give_up_ms, and
+ * until the probe has failed that goes out then, fails with the error that
+ * was last met; so does no other wait of the queue: a rate, a ceiling, a
+ * calendar and a budget are what somebody asked for.
  *
  * fetch_start() never calls back from inside; `done` runs exactly once on
  * the loop's thread, later, unless the job was cancelled: then never. In it

@@ -47,12 +47,11 @@ fetch_level_of(struct fetch *f, int priority, unsigned class)
 
 /* Behind an open breaker for too long: all of that class fail. */
 static bool
-give_up(struct fetch *f, struct fetch_level *l, int64_t now_us)
+give_up(struct fetch *f, struct fetch_level *l)
 {
 	struct fetch_job *j;
 
-	if (f->give_up_us <= 0 ||
-	    pace_held_us(f->pace, l->class, now_us) < f->give_up_us)
+	if (!pace_gives_up(f->pace, l->class))
 		return (false);
 	while ((j = TAILQ_FIRST(&l->jobs)) != NULL) {
 		j->given_up = true;
@@ -86,7 +85,7 @@ next_level(struct fetch *f, int64_t *again)
 		    loop_unix_s(f->loop));
 		if (wait == 0)
 			best = l;
-		else if (!give_up(f, l, now_us) && wait != PACE_ENDS &&
+		else if (!give_up(f, l) && wait != PACE_ENDS &&
 		    (*again < 0 || wait < *again))
 			*again = wait;
 	}

@@ -182,6 +182,43 @@ feed_breakers(struct pace *p, const struct pace_ticket *t,
 	    what == PACE_OVERLOAD, t->class_probe, now_us) || changed);
 }
 
+static int64_t
+since(const struct pace *p, unsigned class)
+{
+	int64_t a = p->origin.since_us, b = p->classes[class].since_us;
+
+	return (a == 0 ? b : b == 0 || a < b ? a : b);
+}
+
+/* However long a pause has become, the last probe goes out in time. */
+static void
+limit_pauses(struct pace *p, unsigned class, int64_t now_us)
+{
+	int64_t end = since(p, class) + p->p.give_up_us;
+
+	if (p->p.give_up_us <= 0 || end <= now_us)
+		return;
+	pace_breaker_limit(&p->origin, end);
+	pace_breaker_limit(&p->classes[class], end);
+}
+
+static bool
+gave_up(const struct pace_breaker_state *b, int64_t end_us)
+{
+
+	return (b->now == PACE_OPEN && b->opened_us >= end_us);
+}
+
+bool
+pace_gives_up(const struct pace *p, unsigned class)
+{
+	int64_t at = since(p, class), end = at + p->p.give_up_us;
+
+	MAGIC_CHECK(p, PACE_MAGIC);
+	return (at != 0 && p->p.give_up_us > 0 && (gave_up(&p->origin, end) ||
+	    gave_up(&p->classes[class], end)));
+}
+
 bool
 pace_ended(struct pace *p, const struct pace_ticket *t,
     enum pace_outcome what, uint64_t bytes, int64_t retry_after_us,
@@ -196,7 +233,10 @@ pace_ended(struct pace *p, const struct pace_ticket *t,
 	if (retry_after_us > 0 && what != PACE_GOOD &&
 	    now_us + retry_after_us > p->pause_until_us)
 		p->pause_until_us = now_us + retry_after_us;
-	return (feed_breakers(p, t, what, now_us));
+	if (!feed_breakers(p, t, what, now_us))
+		return (false);
+	limit_pauses(p, t->class, now_us);
+	return (true);
 }
 
 int64_t
@@ -211,22 +251,6 @@ pace_retry(struct pace *p, int64_t now_us)
 }
 
 /* --- looking ------------------------------------------------------------- */
-
-static int64_t
-since(const struct pace *p, unsigned class)
-{
-	int64_t a = p->origin.since_us, b = p->classes[class].since_us;
-
-	return (a == 0 ? b : b == 0 || a < b ? a : b);
-}
-
-int64_t
-pace_held_us(const struct pace *p, unsigned class, int64_t now_us)
-{
-	int64_t at = since(p, class);
-
-	return (at == 0 ? 0 : now_us - at);
-}
 
 void
 pace_get_state(const struct pace *p, struct pace_state *s)

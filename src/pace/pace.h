@@ -44,6 +44,8 @@ struct pace_params {
 	double breaker_ratio;		/* of the last PACE_RATIO_REQUESTS */
 	int64_t breaker_open_us;	/* doubles up to the next */
 	int64_t breaker_open_max_us;
+	int64_t give_up_us;		/* of pauses, then a last probe; 0:
+					 * never */
 	double retry_share;		/* retries a request earns */
 	double retry_rate;		/* and a second */
 };
@@ -173,8 +175,9 @@ struct pace_state {
 	uint64_t slowed;		/* times the limit was cut */
 };
 void pace_get_state(const struct pace *, struct pace_state *);
-/* How long the class's requests have been held by a breaker, 0: not. */
-int64_t pace_held_us(const struct pace *, unsigned class, int64_t now_us);
+/* The class's requests have been held by a breaker for give_up_us, and the
+ * probe that went out at the end of that has failed as well. */
+bool pace_gives_up(const struct pace *, unsigned class);
 
 /* Invariants; for tests. */
 void pace_check(const struct pace *);

@@ -70,6 +70,7 @@ open_now(struct pace_breaker_state *b, int64_t now_us)
 		b->since_us = now_us;
 	b->now = PACE_OPEN;
 	b->probing = false;
+	b->opened_us = now_us;
 	b->until_us = now_us + b->open_us;
 	b->open_us = b->open_us * 2 < b->open_max_us ? b->open_us * 2 :
 	    b->open_max_us;
@@ -132,4 +133,12 @@ pace_breaker_cancelled(struct pace_breaker_state *b, bool probe)
 
 	if (probe && b->now == PACE_HALF_OPEN)
 		b->probing = false;
+}
+
+void
+pace_breaker_limit(struct pace_breaker_state *b, int64_t until_us)
+{
+
+	if (b->now == PACE_OPEN && b->until_us > until_us)
+		b->until_us = until_us;
 }

@@ -50,6 +50,7 @@ struct pace_breaker_state {
 	int64_t open_max_us;
 	int64_t until_us;		/* open: then half-open */
 	int64_t since_us;		/* first opened, not closed since */
+	int64_t opened_us;		/* last */
 	bool probing;			/* half-open: the probe is out */
 	unsigned in_row;
 	uint32_t history;		/* a bit a request, 1 failed */
@@ -67,6 +68,8 @@ bool pace_breaker_sent(struct pace_breaker_state *);
 bool pace_breaker_ended(struct pace_breaker_state *, bool failed, bool probe,
     int64_t now_us);
 void pace_breaker_cancelled(struct pace_breaker_state *, bool probe);
+/* If it is open, no longer than until then. */
+void pace_breaker_limit(struct pace_breaker_state *, int64_t until_us);
 
 /* --- pace_bucket.c ------------------------------------------------------- */
 

@@ -184,6 +184,22 @@ def test_faults_pass():
                 check_silver(m, s, A, B, what=fault)
 
 
+def test_back_before_we_give_up():
+    """However long the pause of the breaker is, the last request goes out at
+    fetch.give_up; it used to be given up without having been asked."""
+    with Mock("--tags", 20) as m, Site(
+            m.url, fetch="fetch: {retry_base: 1ms, breaker_failures: 2, "
+            "breaker_open: 1h, breaker_open_max: 1h, give_up: 3s}\n") as s:
+        s.garner("discover")
+        m.faults("recorded:503")
+        with s.start("harvest") as p:
+            wait_for(lambda: m.stats()["status"].get("503", 0) >= 2)
+            m.faults()
+            assert p.wait(60) == 0
+        s.garner("compact")
+        check_silver(m, s, A, B)
+
+
 def test_misspelt_key():
     with Mock("--tags", 5) as m:
         with Site(m.url, text="compact:\n  memry: 10MiB\n") as s:

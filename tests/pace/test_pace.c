@@ -112,7 +112,6 @@ breaker_lives(void **state)
 	assert_true(pace_ended(p, &probe, PACE_BAD, 0, -1, T0 + 11 * SECOND));
 	/* twice the time */
 	assert_true(pace_wait(p, 1, T0 + 11 * SECOND, 0) == 20 * SECOND);
-	assert_true(pace_held_us(p, 1, T0 + 31 * SECOND) == 31 * SECOND);
 	assert_true(pace_wait(p, 1, T0 + 31 * SECOND, 0) == 0);
 	pace_sent(p, 1, T0 + 31 * SECOND, &probe);
 	/* a cancelled probe leaves the place to the next */
@@ -122,7 +121,69 @@ breaker_lives(void **state)
 	pace_get_state(p, &s);
 	assert_int_equal(s.classes[1], PACE_CLOSED);
 	assert_int_equal(s.opened, 2);
-	assert_true(pace_held_us(p, 1, T0 + 33 * SECOND) == 0);
+	pace_free(p);
+}
+
+/* The pauses before a class's next requests, of probes that fail until then;
+ * the last but one is cut short. */
+static int64_t
+probe_in_vain(struct pace *p, enum pace_outcome what, int64_t now_us,
+    unsigned n)
+{
+	int64_t wait;
+
+	while (n-- > 0) {
+		assert_false(pace_gives_up(p, 1));
+		wait = pace_wait(p, 1, now_us, 0);
+		assert_true(wait > 0);
+		now_us += wait;
+		assert_false(pace_gives_up(p, 1));
+		(void)once(p, 1, what, now_us);
+	}
+	return (now_us);
+}
+
+static void
+the_last_probe_is_in_time(void **state)
+{
+	static const enum pace_outcome bad[] = { PACE_BAD, PACE_UNREACHABLE };
+	struct pace_params q = plain;
+	struct pace_ticket probe;
+	struct pace *p;
+	unsigned i, k;
+
+	(void)state;
+	q.give_up_us = 100 * SECOND;
+	for (i = 0; i < 2; i++) {
+		p = pace_new(&q, T0, 0);
+		for (k = 0; k < 5; k++)
+			(void)once(p, 1, bad[i], T0);
+		/* 10, 20, 40 s, and then not 60 */
+		assert_true(probe_in_vain(p, bad[i], T0, 3) ==
+		    T0 + 70 * SECOND);
+		assert_true(pace_wait(p, 1, T0 + 70 * SECOND, 0) ==
+		    30 * SECOND);
+		assert_false(pace_gives_up(p, 1));
+		assert_true(pace_wait(p, 1, T0 + 100 * SECOND, 0) == 0);
+		pace_sent(p, 1, T0 + 100 * SECOND, &probe);
+		/* as long as it is out there is hope */
+		assert_false(pace_gives_up(p, 1));
+		(void)pace_ended(p, &probe, i == 0 ? PACE_GOOD : bad[i], 0,
+		    -1, T0 + 130 * SECOND);
+		assert_true(pace_gives_up(p, 1) == (i == 1));
+		pace_free(p);
+	}
+	/* a class that has failed for long is not let off by the origin */
+	p = pace_new(&q, T0, 0);
+	for (k = 0; k < 5; k++)
+		(void)once(p, 1, PACE_BAD, T0);
+	(void)once(p, 1, PACE_BAD, T0 + 10 * SECOND);
+	(void)once(p, 1, PACE_UNREACHABLE, T0 + 30 * SECOND);
+	for (k = 0; k < 4; k++)
+		(void)once(p, 2, PACE_UNREACHABLE, T0 + 30 * SECOND);
+	assert_true(probe_in_vain(p, PACE_UNREACHABLE, T0 + 30 * SECOND, 3) ==
+	    T0 + 100 * SECOND);
+	assert_true(pace_gives_up(p, 1) && !pace_gives_up(p, 2));
 	pace_free(p);
 }
 
@@ -563,6 +624,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(rate_holds_in_every_window),
 		cmocka_unit_test(breaker_lives),
+		cmocka_unit_test(the_last_probe_is_in_time),
 		cmocka_unit_test(unreachable_holds_every_class),
 		cmocka_unit_test(a_share_of_failures_opens),
 		cmocka_unit_test(retry_after_holds_all),
