@@ -16,6 +16,8 @@
 #define LIMIT_BLOCK_MAX (32u << 20)
 /* Largest decoded payload of a block. */
 #define LIMIT_BLOCK_RAW_MAX (256u << 20)
+/* Writable bytes behind a body: who decodes it in place wants zeros there. */
+#define LIMIT_PADDING 64
 /* Rows of one block; also of one batch handed to a worker. */
 #define LIMIT_BLOCK_ROWS (1u << 20)
 /* Blocks of rows of a batch: who judges it holds all of them. */

@@ -115,7 +115,7 @@ fetch_start(struct fetch *f, const struct fetch_request *r,
 	j->class = r->class;
 	j->tries_max = r->tries > 0 ? r->tries : f->tries;
 	j->about = r->about;
-	buf_init(&j->t.in, f->body_max + FETCH_PADDING);
+	buf_init(&j->t.in, f->body_max + LIMIT_PADDING);
 	fetch_job_set_state(j, JOB_QUEUED);
 	return (j);
 }

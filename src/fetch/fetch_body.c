@@ -22,7 +22,7 @@ fetch_body_take(struct fetch *f, struct buf *b)
 {
 	struct fetch_bodies *s = &f->bodies;
 
-	buf_init(b, f->body_max + FETCH_PADDING);
+	buf_init(b, f->body_max + LIMIT_PADDING);
 	if (s->n == 0)
 		return;
 	*b = s->kept[--s->n];

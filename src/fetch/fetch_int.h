@@ -13,8 +13,6 @@
 #include "base/hash.h"
 #include "fetch/fetch.h"
 
-/* Zero bytes after a body: the JSON reader may parse it in place. */
-#define FETCH_PADDING 16
 /* Of one answer, in total. */
 #define FETCH_HEADER_MAX BOUND_HEADERS
 /* The ratio of decompression is looked at from so many bytes on. */

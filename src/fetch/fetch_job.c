@@ -391,7 +391,7 @@ step_receive(struct fetch_job *j)
 static void
 job_tell(struct fetch_job *j, struct fetch_answer *a)
 {
-	static const char zeros[FETCH_PADDING];
+	static const char zeros[LIMIT_PADDING];
 	fetch_done_fn *done = j->done;
 	struct buf body;
 
@@ -404,7 +404,7 @@ job_tell(struct fetch_job *j, struct fetch_answer *a)
 	a->slow_down_ms = -1;
 	a->wire_bytes = j->t.wire_bytes;
 	a->len = j->t.in.len;
-	buf_put(&j->t.in, zeros, FETCH_PADDING);
+	buf_put(&j->t.in, zeros, LIMIT_PADDING);
 	if (j->t.in.error != 0) {
 		a->len = 0;
 		if (a->err.code == 0)

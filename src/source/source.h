@@ -21,6 +21,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/base_limits.h"
+
 struct buf;
 struct err;
 struct fetch_quota;
@@ -90,9 +92,6 @@ const char *source_probe_target(const struct source *, size_t i,
 int source_probe_decode(const struct source *, size_t i, char *body,
     size_t len, struct buf *, struct err *);
 
-/* Writable bytes that a body to be decoded has after its end. */
-#define SOURCE_PADDING 16
-
 /* --- walks and frames ---------------------------------------------------- */
 
 struct source_walk {
@@ -112,7 +111,7 @@ struct source_walk {
 void source_walk_target(const struct source_table *, const char *base,
     const struct source_walk *, struct buf *);
 /*
- * Decode one page (destroys body, see SOURCE_PADDING). Appends a row per
+ * Decode one page (destroys body, see LIMIT_PADDING). Appends a row per
  * item, *items counts what was received (a page shorter than asked ends the
  * walk). ERR_ANSWER when it is no such answer: HTML, cut JSON, Errors or
  * WebException inside.
@@ -176,7 +175,7 @@ struct source_page {			/* one stream of an answer */
 };
 
 /*
- * Decode an answer (destroys body, see SOURCE_PADDING) for the streams that
+ * Decode an answer (destroys body, see LIMIT_PADDING) for the streams that
  * were asked (same order as in the request; pages[n]). Streams are matched by
  * WebID: text first, then by the decoded fields. Items must not descend in
  * time. Rows of one stream are

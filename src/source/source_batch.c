@@ -280,7 +280,7 @@ why_not(const char *body, size_t len, struct err *e)
 	char *copy;
 	int rc;
 
-	if ((copy = calloc(1, len + SOURCE_PADDING)) == NULL)
+	if ((copy = calloc(1, len + LIMIT_PADDING)) == NULL)
 		return (err_set(e, ERR_NOMEM, "no memory for an answer"));
 	memcpy(copy, body, len);
 	if ((rc = source_parse(copy, len, &doc, e)) == 0) {
@@ -301,7 +301,7 @@ source_batch_split(const struct source_table *t, char *body, size_t len,
 
 	MUST(source_batch_can(t));
 	memset(parts, 0, n * sizeof(parts[0]));
-	memset(body + len, 0, SOURCE_PADDING);
+	memset(body + len, 0, LIMIT_PADDING);
 	buf_init(&s.head, HEAD_BYTES_MAX);
 	ok = scan_all(&s, body, len, parts, n);
 	buf_fini(&s.head);
@@ -318,7 +318,7 @@ source_part_decode(const struct source_table *t,
     int64_t b, const struct source_part *part, struct rows *rows,
     struct source_page *pages, struct err *e)
 {
-	char behind[SOURCE_PADDING];
+	char behind[LIMIT_PADDING];
 	int rc;
 
 	if (part->body == NULL)

@@ -12,7 +12,7 @@
  *	source_batch.c		answers that came together
  *
  * The text ends with a NUL, which no token holds: nothing looks beyond it
- * but for loads of up to 16 bytes, which the padding of bodies allows.
+ * but for loads of up to 64 bytes, which the padding of bodies allows.
  */
 
 #include "source/source_digits.h"

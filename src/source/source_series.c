@@ -286,7 +286,7 @@ source_series_decode(const struct source_table *t,
 	MUST(t->kind == SOURCE_SERIES);
 	MUST(n > 0 && n < UINT32_MAX / 4);
 	memset(pages, 0, n * sizeof(pages[0]));
-	memset(body + len, 0, SOURCE_PADDING);
+	memset(body + len, 0, LIMIT_PADDING);
 	buf_init(&w.scratch, LIMIT_BODY_MAX);
 	if (set)
 		source_stream_index(&w);

@@ -92,9 +92,9 @@ int source_rows_add(struct rows *, uint32_t n);
 
 /* --- the usual answer (source_scan.c) ------------------------------------ */
 
-/* `body` ends with a NUL and 15 more bytes that may be read. False: it is
- * not a usual one, and nothing was done. `set`: an answer of several
- * streams, which are indexed. */
+/* `body` has LIMIT_PADDING bytes of NUL behind it. False: it is not a usual
+ * one, and nothing was done. `set`: an answer of several streams, which are
+ * indexed. */
 bool source_scan(struct source_answer *, const char *body, size_t len,
     bool set);
 /* Behind a value that begins here, which the parser will judge; NULL when it

@@ -76,7 +76,7 @@ decode(const char *before, const uint8_t *data, size_t n, uint32_t streams,
 	const struct source_table *t = source_table_find(source,
 	    "pi_timeseries");
 	size_t extra = strlen(before);
-	char *body = must_calloc(extra + n + SOURCE_PADDING, 1);
+	char *body = must_calloc(extra + n + LIMIT_PADDING, 1);
 	int rc;
 
 	memcpy(body, before, extra);

@@ -75,7 +75,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 		return (0);
 	t = source_table_find(source, TABLES[data[0] % NTABLES]);
 	MUST(t != NULL);
-	body = must_calloc(n + SOURCE_PADDING - 1, 1);
+	body = must_calloc(n + LIMIT_PADDING - 1, 1);
 	memcpy(body, data + 1, n - 1);
 	rows = rows_new(t->schema);
 	rc = source_walk_decode(t, &walk, body, n - 1, rows, &items, &e);

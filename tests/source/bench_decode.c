@@ -118,7 +118,7 @@ main(int argc, char **argv)
 		s[i].name = s[i].key;
 		p[i] = &s[i];
 	}
-	body = must_calloc(text.len + 16, 1);
+	body = must_calloc(text.len + LIMIT_PADDING, 1);
 	rows = rows_new(t->schema);
 	while (whole + parse < seconds) {
 		memcpy(body, text.data, text.len);

@@ -24,7 +24,6 @@
 #include "rows/rows.h"
 #include "source/source.h"
 
-#define PADDING 16
 
 static inline struct source *
 test_source(void)
@@ -65,7 +64,7 @@ test_body(const char *text, size_t *len)
 	char *s;
 
 	*len = strlen(text);
-	s = must_calloc(*len + PADDING, 1);
+	s = must_calloc(*len + LIMIT_PADDING, 1);
 	memcpy(s, text, *len);
 	for (size_t i = 0; i < *len; i++)
 		if (s[i] == '\'')
