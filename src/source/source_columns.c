@@ -287,15 +287,6 @@ read_column(struct source_reader *r, const struct source_table *t,
 	read_required(r, map, c);
 }
 
-static bool
-name_ok(const char *s)
-{
-	size_t n = strspn(s, "abcdefghijklmnopqrstuvwxyz0123456789_");
-
-	return (s[0] >= 'a' && s[0] <= 'z' && s[n] == '\0' &&
-	    n < ROWS_NAME_MAX);
-}
-
 /* The column a parent is found by: the one that holds the path as it is. */
 static void
 find_parent(struct source_reader *r, const struct yaml_node *map,
@@ -356,7 +347,7 @@ source_columns_read(struct source_reader *r, const struct yaml_node *map,
 	p->columns = arena_alloc(r->source->arena,
 	    map->n * sizeof(p->columns[0]));
 	for (size_t i = 0; i < map->n && r->rc == 0; i++) {
-		if (!name_ok(map->keys[i]->text)) {
+		if (!source_name_ok(map->keys[i]->text)) {
 			r->rc = yaml_error(r->doc, map->keys[i], r->err,
 			    "a column's name is of a-z, 0-9 and _");
 			return;

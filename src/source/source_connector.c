@@ -487,8 +487,8 @@ source_quotas(const struct source *s, const struct fetch_quota **out)
 	return (s->nquotas);
 }
 
-static bool
-name_ok(const char *s)
+bool
+source_name_ok(const char *s)
 {
 	size_t n = strspn(s, "abcdefghijklmnopqrstuvwxyz0123456789_");
 
@@ -509,7 +509,7 @@ read_tables(struct source_reader *r, const struct yaml_node *root)
 	for (size_t i = 0; i < map->n && r->rc == 0; i++) {
 		t = &s->tables[s->ntables++];
 		t->name = arena_strdup(s->arena, map->keys[i]->text);
-		if (!name_ok(t->name))
+		if (!source_name_ok(t->name))
 			r->rc = yaml_error(r->doc, map->keys[i], r->err,
 			    "a table's name is of a-z, 0-9 and _");
 		else if (map->values[i]->kind != YAML_MAP)

@@ -225,6 +225,7 @@ struct source_reader {
 	int rc;
 };
 
+bool source_name_ok(const char *);	/* of a table or column */
 void source_reader_only(struct source_reader *, const struct yaml_node *map,
     const char *const *allowed);
 /* Text of map[key]; NULL when absent (an error when `required`). */
