@@ -200,15 +200,11 @@ tell_ledger(struct job *j, const char *dir, const char *kind,
     const char *text)
 {
 	char *path = must_sprintf("%s/data.mdb", dir);
-	struct verify_finding f;
+	struct verify_finding f = { .severity = VERIFY_ERROR, .kind = kind,
+	    .text = text };
 
-	memset(&f, 0, sizeof(f));
-	f.severity = VERIFY_ERROR;
-	f.kind = kind;
+	verify_place_init(&f.at, NULL);
 	f.at.path = path;
-	f.at.offset = f.at.group = -1;
-	f.at.from = f.at.to = TICKS_NONE;
-	f.text = text;
 	on_finding(j, &f);
 	free(path);
 }

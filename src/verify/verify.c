@@ -21,6 +21,16 @@
 /* --- findings ------------------------------------------------------------ */
 
 void
+verify_place_init(struct verify_place *at, const char *table)
+{
+
+	memset(at, 0, sizeof(*at));
+	at->offset = at->group = -1;
+	at->table = table;
+	at->from = at->to = TICKS_NONE;
+}
+
+void
 verify_finding_init(const struct verify *v, struct verify_finding *f,
     enum verify_severity severity, const char *kind)
 {
@@ -28,10 +38,7 @@ verify_finding_init(const struct verify *v, struct verify_finding *f,
 	memset(f, 0, sizeof(*f));
 	f->severity = severity;
 	f->kind = kind;
-	f->at.offset = -1;
-	f->at.table = v->table != NULL ? v->table->name : NULL;
-	f->at.group = -1;
-	f->at.from = f->at.to = TICKS_NONE;
+	verify_place_init(&f->at, v->table != NULL ? v->table->name : NULL);
 }
 
 void

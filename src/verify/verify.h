@@ -49,6 +49,9 @@ struct verify_place {
 	int64_t from, to;	/* ticks, or both TICKS_NONE */
 };
 
+/* Nowhere but in this table, which may be NULL. */
+void verify_place_init(struct verify_place *, const char *table);
+
 struct verify_finding {
 	enum verify_severity severity;
 	const char *kind;	/* "journal.block": in garner-verify(1) */

@@ -34,10 +34,7 @@ verify_action_init(const struct verify_mending *m, struct verify_action *a,
 
 	memset(a, 0, sizeof(*a));
 	a->kind = kind;
-	a->at.offset = -1;
-	a->at.table = m->table != NULL ? m->table->name : NULL;
-	a->at.group = -1;
-	a->at.from = a->at.to = TICKS_NONE;
+	verify_place_init(&a->at, m->table != NULL ? m->table->name : NULL);
 }
 
 void
