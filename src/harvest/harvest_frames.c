@@ -14,10 +14,6 @@
 #include "base/ticks.h"
 #include "harvest/harvest_walk_int.h"
 
-/* Times of AF are those of an SQL server, in steps of a few milliseconds:
- * that of an answer may not be equal to the one it was made of. */
-#define ABOUT (10 * TICKS_PER_MS)
-
 /* --- windows ------------------------------------------------------------- */
 
 struct plan {
@@ -272,8 +268,8 @@ harvest_frames_more(struct unit *u)
 		return (false);
 	r = &u->missing.r[u->nasked++];
 	u->at.began = true;
-	u->at.a = r->a - ABOUT;
-	u->at.b = r->b + ABOUT;
+	u->at.a = r->a - HARVEST_ABOUT;
+	u->at.b = r->b + HARVEST_ABOUT;
 	u->at.start = 0;
 	return (true);
 }

@@ -177,9 +177,15 @@ int harvest_group_read(struct harvest *, const struct source_table *,
 /* Windows lie on a grid of their length, so that a part of the data is the
  * same one each time: the end of the one that holds a; and whether it is
  * among those to be looked at. */
-int64_t harvest_reconcile_end(int64_t a, int64_t len);
+int64_t harvest_reconcile_grid(int64_t a, int64_t len);
 bool harvest_reconcile_chosen(const struct harvest_reconcile *, uint32_t id,
     int64_t a, int64_t len);
+/* How an asking ended: 0, or what ended it early. */
+int harvest_reconcile_end(const struct harvest *, struct err *);
+
+/* Times of AF are those of an SQL server, in steps of a few milliseconds:
+ * that of an answer may not be equal to the one it was made of. */
+#define HARVEST_ABOUT (10 * TICKS_PER_MS)
 
 /* Classes of requests, as fetch and its breakers tell them apart. */
 enum harvest_asks {

@@ -64,7 +64,7 @@ harvest_reconcile_window(struct rec *r, uint32_t id, const char *key,
 }
 
 int64_t
-harvest_reconcile_end(int64_t a, int64_t len)
+harvest_reconcile_grid(int64_t a, int64_t len)
 {
 
 	return ((a / len + 1) * len);
@@ -108,7 +108,7 @@ plan_range(struct rec *r, const struct ledger_object *o,
 			r->next_a = a;
 			return (1);
 		}
-		b = harvest_reconcile_end(a, len);
+		b = harvest_reconcile_grid(a, len);
 		if (b > to)
 			b = to;
 		if (!harvest_reconcile_chosen(r->o, o->id, a, len))
@@ -516,6 +516,18 @@ read_ours(struct rec *r, struct err *e)
 }
 
 /* --- comparing ----------------------------------------------------------- */
+
+int
+harvest_reconcile_end(const struct harvest *h, struct err *e)
+{
+
+	if (h->fatal.code == 0)
+		return (h->stopping ? err_set(e, ERR_CANCELLED, "stopped") :
+		    0);
+	if (e != NULL)
+		*e = h->fatal;
+	return (h->fatal.code);
+}
 
 static void
 compare(struct rec *r)

@@ -355,10 +355,5 @@ harvest_reconcile_theirs(struct rec *r, struct err *e)
 		fetch_cancel(r->asks->job);
 		ask_free(r->asks);
 	}
-	if (h->fatal.code != 0) {
-		if (e != NULL)
-			*e = h->fatal;
-		return (h->fatal.code);
-	}
-	return (h->stopping ? err_set(e, ERR_CANCELLED, "stopped") : 0);
+	return (harvest_reconcile_end(h, e));
 }

@@ -15,8 +15,6 @@
 #include "base/ticks.h"
 #include "harvest/harvest_reconcile_list_int.h"
 
-/* Beginnings in an answer may be rounded, those that are asked for are not. */
-#define ABOUT (10 * TICKS_PER_MS)
 /* Windows of a sample; without one they are as long as may be. */
 #define SAMPLE_LEN (24 * 3600 * TICKS_PER_S)
 
@@ -37,8 +35,8 @@ plan_window(struct check *c, const struct ledger_object *o, int64_t a,
 	u->a = a;
 	u->b = b;
 	u->at.began = c->table->began;
-	u->at.a = a - ABOUT;
-	u->at.b = b + ABOUT;
+	u->at.a = a - HARVEST_ABOUT;
+	u->at.b = b + HARVEST_ABOUT;
 	if (a < c->from)
 		c->from = a;
 	if (b > c->to)
@@ -56,7 +54,7 @@ plan_range(struct check *c, const struct ledger_object *o, int64_t a,
 	if (sample && len > SAMPLE_LEN)
 		len = SAMPLE_LEN;
 	for (; a < b; a = end) {
-		end = harvest_reconcile_end(a, len);
+		end = harvest_reconcile_grid(a, len);
 		end = end < b ? end : b;
 		if (!harvest_reconcile_chosen(c->o, 0, a, len))
 			continue;

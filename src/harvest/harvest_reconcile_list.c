@@ -436,12 +436,7 @@ harvest_list_theirs(struct check *c, struct err *e)
 		fetch_cancel(c->units[i]->job);
 		c->units[i]->job = NULL;
 	}
-	if (h->fatal.code != 0) {
-		if (e != NULL)
-			*e = h->fatal;
-		return (h->fatal.code);
-	}
-	return (h->stopping ? err_set(e, ERR_CANCELLED, "stopped") : 0);
+	return (harvest_reconcile_end(h, e));
 }
 
 void
