@@ -185,7 +185,7 @@ bool mock_route(struct mock_req *, struct mock_resp *);
 typedef void mock_handler(struct mock_req *, struct mock_resp *);
 mock_handler mock_stream_recorded, mock_stream_value, mock_stream_end,
     mock_stream_recorded_at, mock_set_recorded, mock_set_value, mock_set_end,
-    mock_set_recorded_at;
+    mock_set_recorded_at, mock_stream_summary, mock_set_summary;
 mock_handler mock_list_dataservers, mock_list_points, mock_list_assetservers,
     mock_list_databases, mock_list_elements, mock_list_attributes,
     mock_list_frames, mock_one, mock_one_by_path;

@@ -302,6 +302,105 @@ class Plain(unittest.TestCase):
         none = self.get(f"streams/{w}/recordedattime?time=2000-01-01")
         self.assertEqual(none["Value"]["Value"], 248)
 
+    def count(self, path, *more, status=200):
+        return self.get(f"{path}&summaryType=Count&calculationBasis="
+                        + "&".join(("EventWeighted" + (
+                            more[0] if more else ""), *more[1:])), status)
+
+    def test_summary_counts_what_is_recorded(self):
+        a, b = "2024-03-01T01:00:00Z", "2024-03-01T02:00:00Z"
+        t = f"startTime={a}&endTime={b}"
+        ids = [p["WebId"] for p in self.points[:30]]
+        w = "&".join("webId=" + i for i in ids)
+        recorded = {s["WebId"]: s for s in self.get(
+            f"streamsets/recorded?{w}&{t}&maxCount=9000&webIdType=IDOnly")[
+                "Items"]}
+        r = self.count(f"streamsets/summary?{w}&{t}&webIdType=IDOnly")
+        self.assertEqual([s["WebId"] for s in r["Items"]], list(recorded))
+        self.assertEqual(set(r), {"Links", "Items"})
+        for s in r["Items"]:
+            one = recorded[s["WebId"]]
+            self.assertEqual((s["Name"], s["Path"], s["Links"]),
+                             (one["Name"], one["Path"], one["Links"]))
+            self.assertEqual(set(s), {"WebId", "Name", "Path", "Links",
+                                      "Items"})
+            self.assertEqual(s["Items"], [{"Type": "Count", "Value": {
+                "Timestamp": a, "Value": len(one["Items"]),
+                "UnitsAbbreviation": "", "Good": True, "Questionable": False,
+                "Substituted": False, "Annotated": False}}])
+            single = self.count(f"streams/{s['WebId']}/summary?{t}")
+            self.assertEqual(single, {"Links": {}, "Items": s["Items"]})
+        self.assertGreater(max(len(s["Items"]) for s in recorded.values()),
+                           1000)
+
+    def test_summary_of_intervals(self):
+        w = self.points[1]["WebId"]
+        items = self.get(f"streams/{w}/recorded?startTime=2024-03-01T01:00:00"
+                         "Z&endTime=2024-03-01T02:00:00Z&maxCount=9000")[
+                             "Items"]
+        # from event to event, so that there are some at the ends
+        at = [i["Timestamp"] for i in items if "." not in i["Timestamp"]]
+        first, last = at[0], at[-1]
+        inside = [i["Timestamp"] for i in items
+                  if ticks(first) <= ticks(i["Timestamp"]) <= ticks(last)]
+        n = {t: inside.count(t) for t in (first, last)}
+        path = f"streams/{w}/summary?startTime={first}&endTime={last}"
+
+        def counts(*more, p=path):
+            return [i["Value"]["Value"] for i in self.count(p, *more)["Items"]]
+
+        def times(*more):
+            return [i["Value"]["Timestamp"] for i in self.count(
+                path, *more)["Items"]]
+
+        self.assertEqual(counts(), [len(inside)])
+        self.assertEqual(counts("", "summaryDuration=30d"), [len(inside)])
+        self.assertEqual(counts("ExcludeMostRecentEvent"), [len(inside)])
+        some = counts("", "summaryDuration=7s")
+        self.assertGreater(len(some), 5)
+        self.assertEqual(sum(some), len(inside) - n[last])
+        self.assertEqual(sum(counts(
+            "ExcludeEarliestEvent", "summaryDuration=7s")),
+            len(inside) - n[first])
+        both = counts("IncludeBothEnds", "summaryDuration=7s")
+        self.assertGreaterEqual(sum(both), len(inside))
+        down = f"streams/{w}/summary?startTime={last}&endTime={first}"
+        self.assertEqual(sum(counts("", "summaryDuration=7s", p=down)),
+                         len(inside) - n[first])
+        self.assertEqual(counts("IncludeBothEnds", "summaryDuration=7s",
+                                p=down), both[::-1])
+        early = times("", "summaryDuration=7s")
+        late = times("", "summaryDuration=7s", "timeType=MostRecentTime")
+        self.assertEqual(early[0], first)
+        self.assertEqual(late[-1], last)
+        self.assertEqual(early[1:], late[:-1])
+
+    def test_summary_that_is_not_made(self):
+        w = self.points[0]["WebId"]
+        path = f"streams/{w}/summary?startTime=2024-03-01T00:00:00Z"
+        for more, status in [
+                ("", 501), ("&summaryType=Count", 501),
+                ("&summaryType=Average&calculationBasis=EventWeighted", 501),
+                ("&summaryType=Odd&calculationBasis=EventWeighted", 400),
+                ("&summaryType=Count&calculationBasis=Odd", 400),
+                ("&summaryType=Count&calculationBasis=TimeWeighted", 501),
+                ("&summaryType=Count&calculationBasis=EventWeighted"
+                 "&summaryType=Total", 501)]:
+            with self.subTest(more):
+                self.get(path + more, status)
+        for more, status in [
+                ("summaryDuration=odd", 400), ("summaryDuration=-1h", 400),
+                ("summaryDuration=1ms", 400), ("timeType=Odd", 400),
+                ("filterExpression=1", 501), ("endTime=odd", 400)]:
+            with self.subTest(more):
+                self.count(path, "", more, status=status)
+        self.count("streams/xyz/summary?", status=400)
+        self.count("streamsets/summary?", status=400)
+        self.assertEqual(self.count(path, "", "selectedFields=Items.Value."
+                                    "Value")["Items"][0].keys(), {"Value"})
+        self.assertEqual(self.count(path, "", "selectedFields=Items.Type"),
+                         {"Items": [{"Type": "Count"}]})
+
     def test_series_is_the_truth(self):
         rows = {}
         for r in truth("pi_timeseries", "--from", "2024-03-01T00:00:00Z",
