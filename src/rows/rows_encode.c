@@ -18,6 +18,7 @@
 
 /* A text column that changes more often says nothing of the others. */
 #define RUN_MIN 16
+#define RUNS_FEW 64
 
 /* Eight validity bytes. */
 #define ALL_VALID 0x0101010101010101u
@@ -119,8 +120,9 @@ encode_bools(const uint8_t *x, uint32_t m, struct buf *b)
 /* Lengths, then the bytes of the n texts whose codes are given. */
 static void
 put_entries(const struct rows_dict *d, const uint32_t *codes, uint32_t n,
-    int64_t *ints, struct encoder *e)
+    struct encoder *e)
 {
+	int64_t *ints = must_calloc(n, sizeof(ints[0]));
 	const char *text;
 	size_t len;
 	uint32_t i;
@@ -130,27 +132,27 @@ put_entries(const struct rows_dict *d, const uint32_t *codes, uint32_t n,
 		ints[i] = (int64_t)len;
 	}
 	rows_ints_encode(e->coder, ints, n, e->b);
+	free(ints);
 	for (i = 0; i < n; i++) {
 		text = rows_dict_str(d, codes[i], &len);
 		buf_put(e->b, text, len);
 	}
 }
 
-/* entry[code] is counted from 1. */
+/* Entries of the runs, then their lengths; entry[code] is counted from 1. */
 static void
-put_runs(const uint32_t *code, const uint32_t *entry, uint32_t m,
-    uint32_t runs, int64_t *ints, struct encoder *e)
+put_runs(const uint32_t *code, const uint32_t *entry, const int64_t *lengths,
+    uint32_t runs, struct encoder *e)
 {
-	uint32_t i, k, n;
+	int64_t *ints = must_calloc(runs, sizeof(ints[0]));
+	uint32_t i;
 
 	buf_varint(e->b, runs);
-	for (i = k = 0; i < m; i += n) {
-		n = e->coder->kernel->run(code + i, m - i);
-		ints[k] = entry[code[i]] - 1;
-		ints[runs + k++] = n;
-	}
+	for (i = 0; i < runs; code += lengths[i++])
+		ints[i] = entry[*code] - 1;
 	rows_ints_encode(e->coder, ints, runs, e->b);
-	rows_ints_encode(e->coder, ints + runs, runs, e->b);
+	rows_ints_encode(e->coder, lengths, runs, e->b);
+	free(ints);
 }
 
 static void
@@ -170,38 +172,62 @@ put_codes(const uint32_t *code, const uint32_t *entry, uint32_t m,
 	rows_ints_end(c, e->b);
 }
 
+/* How the codes run: what of them is used, in order of first sight, and how
+ * long each run is, as long as there may be runs at all. */
+struct runs {
+	uint32_t *entry;	/* [code], from 1; 0: not used */
+	uint32_t *codes;	/* [n] */
+	uint32_t n;
+	int64_t *lengths;
+	uint32_t runs, cap;
+};
+
+static void
+find_runs(struct runs *f, const uint32_t *code, uint32_t m,
+    const struct rows_kernel *kernel)
+{
+	uint32_t i, k;
+
+	for (i = 0; i < m; i += k) {
+		k = kernel->run(code + i, m - i);
+		if (f->entry[code[i]] == 0) {
+			f->codes[f->n] = code[i];
+			f->entry[code[i]] = ++f->n;
+		}
+		if (f->runs == f->cap && f->cap <= m / 2) {
+			f->cap = f->cap < RUNS_FEW ? RUNS_FEW : f->cap * 2;
+			f->lengths = must_realloc(f->lengths, f->cap,
+			    sizeof(f->lengths[0]));
+		}
+		if (f->runs < f->cap)
+			f->lengths[f->runs] = k;
+		f->runs++;
+	}
+}
+
 static void
 encode_texts(const struct rows_dict *d, const uint32_t *code, uint32_t m,
     struct encoder *e)
 {
-	uint32_t *entry, *codes, i, k, n = 0, runs = 0;
-	int64_t *ints;
+	struct runs f = { .n = 0 };
 
-	entry = must_calloc(d->n, sizeof(entry[0]));
-	codes = must_calloc(d->n, sizeof(codes[0]));
-	for (i = 0; i < m; i += k) {
-		k = e->coder->kernel->run(code + i, m - i);
-		runs++;
-		if (entry[code[i]] == 0) {
-			codes[n] = code[i];
-			entry[code[i]] = ++n;
-		}
-	}
-	ints = must_calloc(2 * (size_t)runs, sizeof(ints[0]));
-	buf_varint(e->b, n);
-	put_entries(d, codes, n, ints, e);
-	if (runs == 1) {
+	f.entry = must_calloc(d->n, sizeof(f.entry[0]));
+	f.codes = must_calloc(d->n, sizeof(f.codes[0]));
+	find_runs(&f, code, m, e->coder->kernel);
+	buf_varint(e->b, f.n);
+	put_entries(d, f.codes, f.n, e);
+	if (f.runs == 1) {
 		buf_u8(e->b, TEXTS_SAME);
-	} else if (runs <= m / 2) {
+	} else if (f.runs <= m / 2) {
 		buf_u8(e->b, TEXTS_RUNS);
-		put_runs(code, entry, m, runs, ints, e);
+		put_runs(code, f.entry, f.lengths, f.runs, e);
 	} else {
 		buf_u8(e->b, TEXTS_EACH);
-		put_codes(code, entry, m, e);
+		put_codes(code, f.entry, m, e);
 	}
-	free(entry);
-	free(codes);
-	free(ints);
+	free(f.entry);
+	free(f.codes);
+	free(f.lengths);
 }
 
 /* --- numbers ------------------------------------------------------------- */
@@ -275,20 +301,24 @@ encode_doubles(struct walk *w, struct encoder *e)
 
 /* --- batches ------------------------------------------------------------- */
 
-/* Bools and text want all cells at once. */
+/* Bools and text want all cells at once. Often few are there, and memory for
+ * all rows would go back to the system each time. */
 static const void *
 all_cells(const struct rows_vec *v, enum rows_type t, bool nulls,
     struct encoder *e, uint32_t *m)
 {
+	uint32_t n = e->rows->n, i, valid = 0;
 	size_t width = rows_width(t);
 
-	*m = e->rows->n;
+	*m = n;
 	if (!nulls)
 		return (v->data);
-	if (e->dense == NULL)
-		e->dense = malloc((size_t)*m * sizeof(uint32_t));
+	for (i = 0; i < n; i++)
+		valid += v->valid[i];
+	free(e->dense);
+	e->dense = malloc(((size_t)valid + 1) * width);
 	MUST_MEMORY(e->dense != NULL);
-	*m = pack_valid(v, width, 0, *m, e->dense);
+	*m = pack_valid(v, width, 0, n, e->dense);
 	return (e->dense);
 }
 
