@@ -145,18 +145,20 @@ choose_slope(const int64_t *x, uint32_t n)
 static uint8_t
 choose_order(const int64_t *x, uint32_t n, uint64_t *slope)
 {
-	uint32_t sum[ROWS_ORDER_MAX + 1] = { 0 }, i, step = n / SAMPLE + 1;
+	uint32_t sum[ROWS_ORDER_MAX + 1] = { 0 }, i, m = 0;
+	uint32_t step = n / SAMPLE + 1;
 	uint64_t d, before;
 	uint8_t order;
 
 	*slope = 0;
-	if (n < 3)
+	for (i = 2; i < n; i += step, m++)
+		sum[0] += bits(zigzag((uint64_t)x[i] - (uint64_t)x[0]));
+	if (sum[0] == m)		/* there are no fewer */
 		return (0);
 	*slope = choose_slope(x, n);
 	for (i = 2; i < n; i += step) {
 		d = (uint64_t)x[i] - (uint64_t)x[i - 1];
 		before = (uint64_t)x[i - 1] - (uint64_t)x[i - 2];
-		sum[0] += bits(zigzag((uint64_t)x[i] - (uint64_t)x[0]));
 		sum[1] += bits(zigzag(d - *slope));
 		sum[2] += bits(zigzag(d - before));
 	}
