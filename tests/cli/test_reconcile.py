@@ -239,6 +239,13 @@ def test_frames():
         still = [k for k in was if was[k]["end_time"] is None]
         m.set_now("2026-03-05T12:00:00Z")
         assert still and held(s)[0] == [], still
+        # once that is read, it is the newest that counts
+        s.garner("harvest", "--table", table)
+        assert held(s)[0] == []
+        m.set_now(B)
+        found = held(s, status=1)[0]
+        assert {(f["webid"], f["from"]): f["kind"] for f in found} == {
+            k: "source.content" for k in still}, (found, still)
         # a list that cannot be had: told, and nothing judged by it
         m.faults("eventframes:403")
         found, end = held(s, status=1)
