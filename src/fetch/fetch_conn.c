@@ -8,6 +8,10 @@
  * it. All of one kind wait equally long, so lists in the order of time and
  * one timer watch over them. A connection that rests is listened to: one
  * that says something, or ends, is closed.
+ *
+ * Whether HTTP/2 is spoken the first handshake tells. Until then, and for a
+ * short time at most, the others are parked: with HTTP/2 theirs would be for
+ * nothing.
  */
 #include "config.h"
 
@@ -31,9 +35,13 @@
 
 /* A connection rests for so long at most, as libcurl's do. */
 #define IDLE_US INT64_C(118000000)
+/* A handshake takes three round trips; not to be waited for is a server that
+ * does not answer at all. */
+#define PARKED_US INT64_C(2000000)
 #define NEVER INT64_MAX
 
 static void on_connected(struct wire *, CURLcode);
+static void unpark(struct conns *);
 
 /* --- lists --------------------------------------------------------------- */
 
@@ -113,6 +121,10 @@ on_clock(void *cookie)
 	while ((n = TAILQ_LAST(&s->idle, conn_list)) != NULL &&
 	    n->heard_us + IDLE_US <= now)
 		fetch_conn_free(n);
+	if (s->parked_us <= now)
+		unpark(s);
+	if (!TAILQ_EMPTY(&s->parked))
+		watch(s, s->parked_us);
 	if ((n = TAILQ_FIRST(&s->busy)) != NULL)
 		watch(s, late_us(n));
 	if ((n = TAILQ_FIRST(&s->heard)) != NULL)
@@ -200,6 +212,26 @@ conn_leave(struct conn *n)
 	n->unzip = NULL;
 }
 
+/* Another one is about to tell how this origin is spoken to. */
+static bool
+conn_parks(struct conn *n)
+{
+	struct conns *s = n->s;
+	int64_t now = loop_now_us(s->c->loop);
+
+	if (s->c->way != WAY_UNKNOWN)
+		return (false);
+	if (TAILQ_EMPTY(&s->connecting)) {
+		s->parked_us = now + PARKED_US;
+		return (false);
+	}
+	if (now >= s->parked_us)
+		return (false);
+	conn_move(n, &s->parked);
+	watch(s, s->parked_us);
+	return (true);
+}
+
 static bool
 conn_connect(struct conn *n)
 {
@@ -224,6 +256,18 @@ conn_connect(struct conn *n)
 		return (true);
 	conn_close(n);
 	return (false);
+}
+
+static void
+unpark(struct conns *s)
+{
+	struct conn *n;
+
+	while ((n = TAILQ_LAST(&s->parked, conn_list)) != NULL) {
+		conn_move(n, NULL);
+		if (!conn_connect(n))
+			fetch_conn_over(n, ERR_NOMEM, false);
+	}
 }
 
 /* Its transfer goes on the connection. */
@@ -296,7 +340,8 @@ go_by_curl(struct conns *s)
 	int rc;
 
 	s->c->way = WAY_CURL;
-	while ((n = TAILQ_FIRST(&s->connecting)) != NULL) {
+	while ((n = TAILQ_LAST(&s->connecting, conn_list)) != NULL ||
+	    (n = TAILQ_LAST(&s->parked, conn_list)) != NULL) {
 		t = n->t;
 		t->credentials = n->authorized ? s->credentials : NULL;
 		conn_leave(n);
@@ -314,11 +359,14 @@ static void
 connect_failed(struct conn *n, CURLcode rc)
 {
 	struct fetch_transfer *t = n->t;
+	struct conns *s = n->s;
 
 	fetch_curl_collect(n->wire, t, rc);
-	t->total_us = loop_now_us(n->s->c->loop) - n->began_us;
+	t->total_us = loop_now_us(s->c->loop) - n->began_us;
 	conn_leave(n);
 	fetch_conn_free(n);
+	s->parked_us = 0;
+	unpark(s);
 	t->finished(t);
 }
 
@@ -362,6 +410,7 @@ on_connected(struct wire *w, CURLcode rc)
 		fetch_wire_rest(w);
 	}
 	n->io = loop_io_new(c->loop, fd, LOOP_READ, fetch_talk_io, n);
+	unpark(n->s);
 	conn_talk_or_fail(n);
 }
 
@@ -399,7 +448,7 @@ fetch_conn_start(struct conns *s, struct fetch_transfer *t)
 	if (!begun)
 		n = conn_new(s);
 	conn_take(n, t, loop_now_us(s->c->loop));
-	if (begun ? conn_talk(n) : conn_connect(n))
+	if (begun ? conn_talk(n) : conn_parks(n) || conn_connect(n))
 		return (0);
 	conn_leave(n);
 	fetch_conn_free(n);
@@ -461,6 +510,7 @@ fetch_conns_new(struct transport *c)
 	struct conns *s = must_calloc(1, sizeof(*s));
 
 	s->c = c;
+	TAILQ_INIT(&s->parked);
 	TAILQ_INIT(&s->connecting);
 	TAILQ_INIT(&s->busy);
 	TAILQ_INIT(&s->heard);
@@ -488,6 +538,7 @@ conns_close(struct conn_list *list)
 void
 fetch_conns_free(struct conns *s)
 {
+	conns_close(&s->parked);
 	conns_close(&s->connecting);
 	conns_close(&s->busy);
 	conns_close(&s->idle);

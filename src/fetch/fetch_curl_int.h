@@ -154,6 +154,7 @@ int fetch_verdict_bad(struct fetch_transfer *, const char *why);
 
 /*
  *  state	in list		transfer  wire		descriptor
+ *  parked	parked		yes	  -		-
  *  connecting	connecting	yes	  yes		-
  *  busy	busy, heard	yes	  with TLS	yes
  *  idle	idle		-	  with TLS	yes
@@ -194,6 +195,9 @@ struct conn {
 
 struct conns {
 	struct transport *c;
+	struct conn_list parked;	/* behind the first of an origin, the
+					 * last began first */
+	int64_t parked_us;		/* until then */
 	struct conn_list connecting;
 	struct conn_list busy;		/* the first began first */
 	struct conn_list heard;		/* the first was heard least lately */

@@ -4,12 +4,15 @@ given up are asked again; Negotiate, which is bound to a connection, has
 HTTP/1.1."""
 
 import contextlib
+import json
 import os
 import re
 import shutil
 import socket
+import ssl
 import subprocess
 import tempfile
+import urllib.request
 
 import harness
 from certs import Certificates
@@ -38,6 +41,9 @@ http {
         listen 127.0.0.1:%(port)d ssl http2;
         ssl_certificate %(cert)s;
         ssl_certificate_key %(key)s;
+        location /accepts {
+            stub_status;
+        }
         location / {
             proxy_pass http://%(mock)s;
             proxy_http_version 1.1;
@@ -93,6 +99,14 @@ class Nginx:
         with open(os.path.join(self.dir, "way.log"), encoding="utf-8") as f:
             return [tuple(x.split()) for x in f if x.endswith("\n")]
 
+    def accepts(self):
+        """Connections that were made so far, but for those of this."""
+        self.looks = getattr(self, "looks", 0) + 1
+        with urllib.request.urlopen(
+                "https://127.0.0.1:%d/accepts" % self.port, timeout=10,
+                context=ssl._create_unverified_context()) as r:
+            return int(r.read().split()[7]) - self.looks
+
     def site(self, **kw):
         return Site(self.url, source=GETS + "  tls: {ca: %s}\n" % self.c.ca,
                     **kw)
@@ -119,6 +133,26 @@ def test_requests_share_connections():
               % (asked, most, connections))
         assert asked > 100 and most >= 16, (asked, most)
         assert connections <= most // 8, connections
+
+
+@timed
+def test_one_handshake_tells():
+    """Many requests are there at once before the server was ever asked: one
+    connection tells how it is spoken to."""
+    drive = os.path.join(harness.BUILD, "tests", "fetch", "drive_fetch")
+    with Certificates() as c, Mock("--tags", 5) as m, Nginx(c, m) as n:
+        before = n.accepts()
+        for http2, most in ((1, 2), (0, 32)):
+            out = subprocess.run(
+                [drive, "0.5", "https://127.0.0.1:%d,http2=%d" % (
+                    n.port, http2)], check=True, capture_output=True,
+                text=True, timeout=60)
+            r = json.loads(out.stdout)
+            made = n.accepts() - before
+            before += made
+            print("%d requests over %d connections" % (r["requests"], made))
+            assert r["good"] > 0 and r["failed"] == 0, r
+            assert made <= most and (http2 or made > 16), made
 
 
 def test_goaway():

@@ -4,8 +4,9 @@
  *	drive_fetch SECONDS ORIGIN[,KEY=N]... ...
  *
  * Keys are fields of struct fetch_options: rate, in_flight, adaptive,
- * breaker, open_ms, timeout_ms. Each origin has as much to do as it can take.
- * Prints a line of JSON for each: requests, good, failed, limit.
+ * breaker, open_ms, timeout_ms, http2; certificates are believed. Each origin
+ * has as much to do as it can take. Prints a line of JSON for each: requests,
+ * good, failed, limit.
  */
 #include "config.h"
 
@@ -65,7 +66,7 @@ static int
 set_key(struct fetch_options *o, const char *key, double v)
 {
 	static const char *const names[] = { "rate", "in_flight", "adaptive",
-	    "breaker", "open_ms", "timeout_ms", NULL };
+	    "breaker", "open_ms", "timeout_ms", "http2", NULL };
 	unsigned i = 0;
 
 	while (names[i] != NULL && strcmp(names[i], key) != 0)
@@ -89,6 +90,9 @@ set_key(struct fetch_options *o, const char *key, double v)
 	case 5:
 		o->timeout_ms = (int64_t)v;
 		return (0);
+	case 6:
+		o->http2 = v != 0;
+		return (0);
 	default:
 		return (ERR_USAGE);
 	}
@@ -103,6 +107,7 @@ parse(struct origin *x, char *arg)
 
 	x->url = word;
 	x->o = (struct fetch_options){ .origin = word, .in_flight = 32,
+	    .tls_unverified = true,
 	    .connect_timeout_ms = 2000, .timeout_ms = 5000,
 	    .low_speed_ms = 2000, .body_max = 1 << 20, .tries = 2,
 	    .retry_base_ms = 50, .retry_cap_ms = 500, .breaker_ratio = 0.5,
