@@ -336,6 +336,52 @@ test_rows_encode_one_value(void **state)
 	rows_schema_free(s);
 }
 
+/* Streams of another scale each, one after the other: each takes the bits
+ * that its own numbers need, and regular times none. */
+static void
+test_rows_encode_streams(void **state)
+{
+	static const struct rows_col cols[] = {
+		{ "s", ROWS_STRING, true },
+		{ "t", ROWS_TICKS, true },
+		{ "d", ROWS_DOUBLE, false },
+	};
+	enum { STREAMS = 25, LONG = 400 };
+	struct rows_schema *s = rows_schema_new("t", cols, 3);
+	struct rows *r = rows_new(s), *back = rows_new(s);
+	double power = 1;
+	struct rng g;
+	struct buf b;
+	struct cur c;
+	uint32_t i, k;
+	char name[8];
+
+	(void)state;
+	rng_init(&g, 1);
+	for (k = 0; k < STREAMS; k++, power = k % 5 == 0 ? 1 : power * 10)
+		for (i = 0; i < LONG; i++) {
+			(void)rows_add(r);
+			(void)snprintf(name, sizeof(name), "s%u", k);
+			rows_set_str(r, 0, r->n - 1, name, strlen(name));
+			rows_set_i64(r, 1, r->n - 1, 17092512000000000LL +
+			    (int64_t)i * (k + 1) * 10000000);
+			if (i % 100 != 7)
+				rows_set_f64(r, 2, r->n - 1, (1000 +
+				    (double)rng_below(&g, 256)) / power);
+		}
+	buf_init(&b, MAX_BYTES);
+	encode(r, &b);
+	/* Values of 8 to 9 bits; a bit a row for the nulls. */
+	assert_true(b.len > r->n && b.len < r->n * 11 / 8 + STREAMS * 32);
+	cur_init(&c, b.data, b.len);
+	assert_int_equal(rows_decode(back, &c, NULL), 0);
+	check_same(r, back, 0);
+	buf_fini(&b);
+	rows_free(r);
+	rows_free(back);
+	rows_schema_free(s);
+}
+
 /* The form is stored in files: these bytes may not change. */
 static const uint8_t pinned[] = {
 	4,					/* rows */
@@ -607,6 +653,7 @@ main(void)
 		cmocka_unit_test(test_rows_encode_random),
 		cmocka_unit_test(test_rows_encode_empty),
 		cmocka_unit_test(test_rows_encode_one_value),
+		cmocka_unit_test(test_rows_encode_streams),
 		cmocka_unit_test(test_rows_encode_pinned),
 		cmocka_unit_test(test_rows_encode_pinned_forms),
 		cmocka_unit_test(test_rows_encode_required),
