@@ -133,7 +133,7 @@ median(int64_t *d, uint32_t n)
 static uint64_t
 choose_slope(const int64_t *x, uint32_t n)
 {
-	int64_t d[SAMPLE_SLOPE + 1];
+	int64_t d[SAMPLE_SLOPE + 1] = { 0 };
 	uint32_t i, m = 0, step = n / SAMPLE_SLOPE + 1;
 
 	for (i = 1; i < n; i += step)
