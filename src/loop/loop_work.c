@@ -161,7 +161,10 @@ worker(void *cookie)
 		pool_ended(p, t);
 		if (p->ready_n != 0)
 			pthread_cond_signal(&p->wake);
+		/* Whom it wakes wants the mutex, and may have our core. */
+		pthread_mutex_unlock(&p->mutex);
 		notify(p->fd);
+		pthread_mutex_lock(&p->mutex);
 	}
 	pthread_mutex_unlock(&p->mutex);
 	return (NULL);
@@ -245,8 +248,8 @@ loop_work(struct loop *loop, unsigned lane, loop_fn *work, loop_fn *done,
 		    NULL) == 0);
 	pthread_mutex_lock(&p->mutex);
 	pool_put(p, t);
-	pthread_cond_signal(&p->wake);
 	pthread_mutex_unlock(&p->mutex);
+	pthread_cond_signal(&p->wake);
 }
 
 unsigned
