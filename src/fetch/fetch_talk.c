@@ -482,10 +482,11 @@ receive_tls(struct conn *n, void *p, size_t max, size_t *len,
 }
 
 /* Up to `max` bytes to p, and what is behind them to n->s->in (with TLS one
- * of both): as much as there is room for, less, none now, or the end; *words:
- * why. */
+ * of both), or up to `in` bytes there when max is 0: as much as there is room
+ * for, less, none now, or the end; *words: why. */
 static enum got
-receive(struct conn *n, void *p, size_t max, size_t *len, const char **words)
+receive(struct conn *n, void *p, size_t max, size_t in, size_t *len,
+    const char **words)
 {
 	struct iovec to[2] = { { p, max }, { n->s->in, BEHIND } };
 	struct msghdr m = { .msg_iov = to, .msg_iovlen = 2 };
@@ -494,10 +495,10 @@ receive(struct conn *n, void *p, size_t max, size_t *len, const char **words)
 	*len = 0;
 	if (n->wire != NULL)
 		return (max > 0 ? receive_tls(n, p, max, len, words) :
-		    receive_tls(n, n->s->in, CONN_IN, len, words));
+		    receive_tls(n, n->s->in, in, len, words));
 	do {
 		r = max > 0 ? recvmsg(n->fd, &m, MSG_DONTWAIT) :
-		    recv(n->fd, n->s->in, CONN_IN, MSG_DONTWAIT);
+		    recv(n->fd, n->s->in, in, MSG_DONTWAIT);
 	} while (r < 0 && errno == EINTR);
 	if (r < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
 		return (GOT_NONE);
@@ -507,8 +508,7 @@ receive(struct conn *n, void *p, size_t max, size_t *len, const char **words)
 		return (GOT_END);
 	}
 	*len = (size_t)r;
-	return (*len == max + (max > 0 ? BEHIND : CONN_IN) ? GOT_ALL :
-	    GOT_SOME);
+	return (*len == (max > 0 ? max + BEHIND : in) ? GOT_ALL : GOT_SOME);
 }
 
 /* So many bytes are read into the body's own place; 0: none. */
@@ -524,6 +524,18 @@ plain_bytes(const struct conn *n)
 	return (left < PLAIN_MAX ? (size_t)left : PLAIN_MAX);
 }
 
+/* So many bytes are read elsewhere: few where much is likely to follow that
+ * can be read into its place, in front of a body or a chunk. */
+static size_t
+other_bytes(const struct conn *n)
+{
+	bool much = n->t->in.len == 0 ? n->usual >= PLAIN_MAX :
+	    n->h.piece >= PLAIN_MIN;
+
+	return (much && n->unzip == NULL && n->wire == NULL ? BEHIND :
+	    CONN_IN);
+}
+
 /* One read, and what it makes of the answer. */
 static enum got
 read_once(struct conn *n, enum http1_end *e, size_t *len, bool *extra,
@@ -534,7 +546,8 @@ read_once(struct conn *n, enum http1_end *e, size_t *len, bool *extra,
 	void *to = plain > 0 ? buf_reserve(in, plain) : NULL;
 	enum got got;
 
-	got = receive(n, to, to != NULL ? plain : 0, len, words);
+	got = receive(n, to, to != NULL ? plain : 0, other_bytes(n), len,
+	    words);
 	if (*len == 0)
 		return (got);
 	if (n->first_us == 0)
@@ -600,7 +613,7 @@ rest_io(struct conn *n)
 	const char *words;
 	size_t len;
 
-	if (receive(n, NULL, 0, &len, &words) != GOT_NONE)
+	if (receive(n, NULL, 0, CONN_IN, &len, &words) != GOT_NONE)
 		fetch_conn_free(n);
 }
 
