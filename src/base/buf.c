@@ -75,16 +75,16 @@ grow(struct buf *b, size_t n)
 		b->error = ERR_LIMIT;
 		return (NULL);
 	}
-	cap = b->cap < CAP_FIRST ? CAP_FIRST : b->cap * 2;
-	if (cap < b->len + n)
-		cap = b->len + n;
-	if (cap > b->max)
-		cap = b->max;
 	if (b->len == 0 && b->data != NULL) {	/* nothing to be moved */
 		free(b->data);
 		b->data = NULL;
 		b->cap = 0;
 	}
+	cap = b->cap < CAP_FIRST ? CAP_FIRST : b->cap * 2;
+	if (cap < b->len + n)
+		cap = b->len + n;
+	if (cap > b->max)
+		cap = b->max;
 	if ((data = realloc(b->data, cap + 1)) == NULL) {
 		/* Heads, keys and lines that nobody looks back at. */
 		if (cap <= CAP_SMALL)

@@ -14,7 +14,7 @@
 /* Smaller ones are cheap. */
 #define KEPT_MIN 16384u
 /* Of all of them. */
-#define KEPT_BYTES (4u << 20)
+#define KEPT_BYTES (6u << 20)
 
 /* The last one is the one that caches know. */
 void

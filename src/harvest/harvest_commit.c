@@ -30,10 +30,11 @@
 #include "loop/loop.h"
 #include "sys/sys.h"
 
-/* Batches kept for reuse: those that may be in flight at once, about. */
-#define POOL_MAX 3
+/* Batches kept for reuse, while they and the open ones have memory enough:
+ * one that is made anew is moved again and again until it has grown. */
+#define POOL_MAX 16
 /* Rows of a block: more is hardly packed better, and costs memory. */
-#define BLOCK_ROWS 16384u
+#define BLOCK_ROWS 8192u
 /* Of a batch; who reads it may hold all of them. */
 #define BLOCKS_MAX (LIMIT_BATCH_BLOCKS / 2)
 
@@ -127,25 +128,6 @@ batch_take(struct harvest *h, const struct source_table *t)
 	return (batch_new(t));
 }
 
-static void
-batch_give_back(struct harvest *h, struct harvest_batch *b)
-{
-	const struct harvest_batch *p;
-	unsigned n = 0;
-
-	for (p = h->pool; p != NULL; p = p->next)
-		n++;
-	if (n >= POOL_MAX) {
-		batch_free(b);
-		return;
-	}
-	rows_clear(b->rows);
-	harvest_covers_clear(b);
-	*b = (struct harvest_batch){ .next = h->pool, .rows = b->rows,
-	    .covers = b->covers, .covers_cap = b->covers_cap };
-	h->pool = b;
-}
-
 static size_t
 batch_bytes(const struct harvest_batch *b)
 {
@@ -162,6 +144,39 @@ batch_empty(const struct harvest_batch *b)
 
 	return (b == NULL || (b->rows->n == 0 && b->ncovers == 0 &&
 	    b->requests == 0));
+}
+
+static size_t
+open_bytes(const struct harvest *h)
+{
+	const struct harvest_writer *w;
+	size_t n = 0;
+
+	for (w = h->writers; w != NULL; w = w->next)
+		n += batch_bytes(w->open);
+	return (n);
+}
+
+static void
+batch_give_back(struct harvest *h, struct harvest_batch *b)
+{
+	size_t bytes = open_bytes(h) + batch_bytes(b);
+	const struct harvest_batch *p;
+	unsigned n = 0;
+
+	for (p = h->pool; p != NULL; p = p->next) {
+		bytes += batch_bytes(p);
+		n++;
+	}
+	if (n >= POOL_MAX || bytes > h->opt.memory / 2) {
+		batch_free(b);
+		return;
+	}
+	rows_clear(b->rows);
+	harvest_covers_clear(b);
+	*b = (struct harvest_batch){ .next = h->pool, .rows = b->rows,
+	    .covers = b->covers, .covers_cap = b->covers_cap };
+	h->pool = b;
 }
 
 /* --- writers ------------------------------------------------------------- */
@@ -287,17 +302,6 @@ harvest_writers_close(struct harvest *h)
 		h->pool = b->next;
 		batch_free(b);
 	}
-}
-
-static size_t
-open_bytes(const struct harvest *h)
-{
-	const struct harvest_writer *w;
-	size_t n = 0;
-
-	for (w = h->writers; w != NULL; w = w->next)
-		n += batch_bytes(w->open);
-	return (n);
 }
 
 /* And what their journals hold of them. */
