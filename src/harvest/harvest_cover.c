@@ -131,7 +131,9 @@ harvest_cover_write(struct harvest_writer *w, struct harvest_batch *b,
 void
 harvest_cover_hull(const struct rows *r, int col, struct journal_block *k)
 {
+	int64_t first = INT64_MAX, last = INT64_MIN, t;
 	const struct rows_vec *v;
+	bool any = false;
 	uint32_t i;
 
 	k->first_tick = k->last_tick = TICKS_NONE;
@@ -141,11 +143,13 @@ harvest_cover_hull(const struct rows *r, int col, struct journal_block *k)
 	for (i = 0; i < r->n; i++) {
 		if (!v->valid[i])
 			continue;
-		if (k->last_tick == TICKS_NONE)
-			k->first_tick = k->last_tick = v->i64[i];
-		if (v->i64[i] < k->first_tick)
-			k->first_tick = v->i64[i];
-		if (v->i64[i] > k->last_tick)
-			k->last_tick = v->i64[i];
+		any = true;
+		t = v->i64[i];
+		first = t < first ? t : first;
+		last = t > last ? t : last;
+	}
+	if (any) {
+		k->first_tick = first;
+		k->last_tick = last;
 	}
 }
