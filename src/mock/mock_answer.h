@@ -150,6 +150,8 @@ void mock_resp_init(struct mock_resp *);
 void mock_resp_fini(struct mock_resp *);
 /* All pieces into body; false when it would be beyond max bytes. */
 bool mock_resp_finish(struct mock_resp *, size_t max);
+/* What there is of it, here or in the cache. */
+const struct buf *mock_resp_body(const struct mock_resp *);
 /* {"Errors":["text"]} */
 void mock_resp_error(struct mock_resp *, int status, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));

@@ -109,13 +109,13 @@ run_one(struct batch *b, const char *method, const char *resource,
 		mock_route(&req, &r);
 	if (!mock_resp_finish(&r, LIMIT_BODY_MAX - b->bytes))
 		mock_resp_error(&r, 500, "The answer is too large.");
-	b->bytes += r.body.len;
+	b->bytes += mock_resp_body(&r)->len;
 	b->resp->items += r.items;
 	if (r.fault != NULL)
 		b->resp->fault = r.fault;
 	if (r.delay_ms > b->resp->delay_ms)
 		b->resp->delay_ms = r.delay_ms;
-	put_result(out, r.status, &r.body,
+	put_result(out, r.status, mock_resp_body(&r),
 	    strncmp(r.type, "application/json", 16) == 0);
 	status = r.status;
 	mock_resp_fini(&r);

@@ -40,6 +40,7 @@
 #define OUT_LOW (64u << 10)
 #define OUT_HIGH (192u << 10)
 #define WRITE_MAX (4u << 20)
+#define COPY_MAX 16384
 #define GZIP_MIN 256
 #define GZIP_MAX (8u << 20)
 #define IDLE_S 300
@@ -161,14 +162,31 @@ chunk_end(struct mock_conn *c, struct evbuffer *out)
 }
 
 static void
-put_body(struct mock_conn *c, const void *data, size_t n)
+sent(const void *data, size_t n, void *cookie)
+{
+	(void)data;
+	(void)n;
+	free(cookie);
+}
+
+/* All of it; the memory of what is long is taken over. */
+static void
+put_body(struct mock_conn *c, struct buf *body)
 {
 	struct evbuffer *out = bufferevent_get_output(c->bev);
+	uint8_t *data;
+	size_t n = body->len;
 
 	if (n == 0)
 		return;
 	chunk_begin(c, out, n);
-	evbuffer_add(out, data, n);
+	if (n < COPY_MAX) {
+		evbuffer_add(out, body->data, n);
+	} else {
+		data = buf_steal(body, &n);
+		MUST_MEMORY(evbuffer_add_reference(out, data, n, sent,
+		    data) == 0);
+	}
 	chunk_end(c, out);
 }
 
@@ -287,11 +305,11 @@ send_body(struct mock_conn *c)
 {
 	struct buf *head = &c->server->head, zipped;
 	struct mock_resp *r = &c->resp;
-	const struct buf *body = r->kept != NULL ? r->kept : &r->body;
+	const struct buf *body;
 	bool gzip = c->head.gzip && !c->server->opt->no_gzip, whole;
-	size_t whole_max = gzip ? GZIP_MAX : MOCK_PIECE - 1;
 
-	whole = mock_resp_finish(r, whole_max) && body->len <= whole_max;
+	whole = mock_resp_finish(r, gzip ? GZIP_MAX : MOCK_PIECE - 1);
+	body = mock_resp_body(r);
 	buf_init(&zipped, 2 * GZIP_MAX);
 	gzip = gzip && whole && body->len >= GZIP_MIN &&
 	    zip_gzip(body->data, body->len, 1, &zipped) == 0;
@@ -303,11 +321,11 @@ send_body(struct mock_conn *c)
 	    gzip ? zipped.len : body->len, gzip);
 	conn_put(c, head);
 	if (gzip)
-		put_body(c, zipped.data, zipped.len);
+		put_body(c, &zipped);
 	else if (r->kept != NULL)
 		put_kept(c, body);
 	else
-		put_body(c, body->data, body->len);
+		put_body(c, &r->body);
 	buf_fini(&zipped);
 	buf_fini(&r->body);
 	buf_init(&r->body, 0);

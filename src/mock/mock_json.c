@@ -111,9 +111,17 @@ mock_resp_fini(struct mock_resp *r)
 	buf_fini(&r->body);
 }
 
+const struct buf *
+mock_resp_body(const struct mock_resp *r)
+{
+	return (r->kept != NULL ? r->kept : &r->body);
+}
+
 bool
 mock_resp_finish(struct mock_resp *r, size_t max)
 {
+	if (r->kept != NULL)
+		return (r->kept->len <= max);
 	while (r->more != NULL && r->body.len <= max)
 		if (!r->more(r, &r->body))
 			r->more = NULL;
@@ -131,6 +139,7 @@ resp_text(struct mock_resp *r, int status, const char *before,
 		r->state_free(r->state);
 	r->state_free = NULL;
 	r->more = NULL;
+	r->kept = NULL;
 	r->status = status;
 	r->items = 0;
 	buf_clear(&r->body);

@@ -166,17 +166,15 @@ not_there(const struct mock_req *req, const struct route *other,
 		    req->target);
 }
 
-/* Not of a batch: its answer is made of theirs. */
 static void
 handle(const struct route *t, struct mock_req *req, struct mock_resp *r)
 {
-	bool cached = req->cache != NULL && !req->inner;
 	int64_t faults_ms = r->delay_ms;
 
-	if (cached && mock_cache_find(req->cache, req, r))
+	if (req->cache != NULL && mock_cache_find(req->cache, req, r))
 		return;
 	t->handler(req, r);
-	if (cached)
+	if (req->cache != NULL)
 		mock_cache_offer(req->cache, req, r, r->delay_ms - faults_ms);
 }
 

@@ -795,8 +795,6 @@ class Options(unittest.TestCase):
                          "&endTime=2024-03-01", f"streams/{w}/end"):
                 first = s.ask(path)
                 self.assertEqual(s.ask(path)[2], first[2])
-            s.batch({"1": {"Method": "GET", "Resource":
-                           s.url + "/" + one + t.replace("T02", "T00")}})
             self.assertEqual(self.kept(s)["answers"], 0)
             early = s.get(one + t)["Items"]
             s.ask("/garner-mock/now?time=2024-03-01T03:00:00Z", "POST")
@@ -819,6 +817,23 @@ class Options(unittest.TestCase):
                                 "0.1"], check=False, stderr=subprocess.PIPE)
             self.assertEqual(r.returncode, 64)
             self.assertIn(b"--cache", r.stderr)
+
+    def test_cache_in_batches(self):
+        """Each of its requests has its own place; the batch has none."""
+        with Server() as s, Server("--cache", "1MiB", "--link-base",
+                                   s.url) as c:
+            ids = [p["WebId"] for p in s.points()[:4]]
+            t = "/recorded?startTime=2024-03-01T00:00:00Z&endTime="
+            body = {i: {"Method": "GET", "Resource": s.url + "/streams/"
+                        + w + t + "2024-03-01T00:10:00Z"}
+                    for i, w in zip("abcd", ids)}
+            body["e"] = {"Method": "GET", "Resource": s.url + "/streams/"
+                         + ids[0] + t + "*"}
+            want = s.batch(body)
+            for n in range(3):
+                self.assertEqual(c.batch(body), want)
+                k = self.kept(c)
+                self.assertEqual((k["answers"], k["found"]), (4, 4 * n))
 
     def test_cache_is_bounded(self):
         with Server() as s, Server("--cache", "100KiB") as c:
