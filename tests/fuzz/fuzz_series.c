@@ -24,6 +24,8 @@
 #define ITEM(s, v) "{\"Timestamp\":\"2024-03-01T00:" s "Z\",\"Value\":" v \
 	",\"UnitsAbbreviation\":\"m3/h\",\"Good\":true,\"Questionable\":false," \
 	"\"Substituted\":false,\"Annotated\":false}"
+#define BAD(s, v) "{\"Timestamp\":\"2024-03-01T00:" s "Z\",\"Value\":" v \
+	",\"UnitsAbbreviation\":\"\xc2\xb0" "C\",\"Good\":false}"
 #define STATE "{\"Name\":\"Bad\",\"Value\":307,\"IsSystem\":true}"
 
 static const struct source_stream S[N] = {
@@ -48,6 +50,12 @@ fuzz_seed(unsigned i, struct buf *b)
 		    "\"WebException\":null}",
 		"\1{\"Items\":[{\"WebId\":\"P1DPtag0\",\"Errors\":[\"no\"],"
 		    "\"Items\":[]}]}",
+		"\0{\"Items\":[" ITEM("00:00.1", "1.25") ","
+		    ITEM("00:01", "-12.5") "," ITEM("00:01", "7E+09") ","
+		    BAD("00:02.0000001", STATE) "," ITEM("00:03.5", STATE)
+		    "," ITEM("01:00.1234567", "\"t\xc3\xa9\"") ","
+		    BAD("01:59", "0.000001") "," ITEM("02:00", "1234567.5")
+		    "]}",
 		"\0{\"Items\":[{\"Timestamp\":\"2024-03-01T00:00:00Z\","
 		    "\"Value\":{\"Errors\":[\"a\"]},\"Errors\":[]}]}",
 	};
