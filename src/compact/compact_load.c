@@ -23,7 +23,7 @@
 #define CHUNK_ROWS (1u << 18)
 #define CHUNKS_MAX (1u << (32 - COMPACT_ROW_BITS))
 /* Block number, ordinal, and two entries of sort.  */
-#define ROW_EXTRA (4 + 4 + 2 * 16)
+#define ROW_EXTRA (4 + 4 + 2 * 24)
 
 static_assert(CHUNK_ROWS <= 1u << COMPACT_ROW_BITS, "a place fits");
 static_assert(LIMIT_BLOCK_ROWS <= 1u << COMPACT_ROW_BITS, "a block fits");

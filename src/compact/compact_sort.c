@@ -1,10 +1,10 @@
 /*
  * A load in order. An entry is a row's place and its leading key columns
- * packed into a word: day, rank of the stream's text. A radix sort by that
- * word (only digits that vary) makes groups, in the order of reading; a
- * group holds the rows of a few pages, each ascending in time, so a natural
- * merge sort by the rest of the key takes one or two passes more. Then the
- * newest row of each key stays.
+ * packed into two words: day and rank of the stream's text; time. A radix
+ * sort by the first word (only digits that vary) makes groups, in the order
+ * of reading; a group holds the rows of a few pages, each ascending in time,
+ * so a natural merge sort by the second word and the rest of the key takes
+ * one or two passes more. Then the newest row of each key stays.
  *
  * Equal keys: newer block (ingestion, group, position), then, as the rows
  * of one timestamp come whole from one answer, the higher ordinal, then the
@@ -27,14 +27,14 @@
 
 struct entry {
 	uint64_t hi;
+	uint64_t lo;
 	uint32_t place;
-	uint32_t pad;
 };
 
 struct sorter {
 	struct compact_load *load;
 	const struct compact_plan *plan;
-	uint32_t rest;		/* first key column that is not in `hi` */
+	uint32_t rest;		/* first key column that is in neither word */
 	struct entry *e;
 	struct entry *tmp;
 	size_t n;
@@ -59,7 +59,7 @@ is_text(enum rows_type type)
 	return (type == ROWS_STRING || type == ROWS_LIST);
 }
 
-/* Bits of a key column in `hi`, 0 when it is not packed. */
+/* Bits of a key column in a word, 0 when it is not packed. */
 static unsigned
 key_bits(enum rows_type type)
 {
@@ -131,30 +131,39 @@ key_word(const struct rows_vec *v, uint32_t i, enum rows_type type)
 	return ((uint64_t)v->i64[i] ^ 1ull << 63);
 }
 
+/* Behind what is in the first word, or as the second. */
+static inline void
+put_word(struct entry *e, bool second, unsigned bits, uint64_t word)
+{
+
+	if (second)
+		e->lo = word;
+	else
+		e->hi = bits == 64 ? word : e->hi << 32 | word;
+}
+
 static void
 pack_chunk(struct sorter *s, uint32_t chunk, struct entry *e, uint32_t col,
-    const struct ranks *ranks)
+    bool second, const struct ranks *ranks)
 {
 	enum rows_type type = s->plan->schema->cols[col].type;
 	const struct rows *r = s->load->chunks[chunk].rows;
 	const struct rows_vec *v = &r->v[col];
+	unsigned bits = key_bits(type);
 	uint32_t i;
 
 	if (is_text(type)) {
 		for (i = 0; i < r->n; i++)
-			e[i].hi = e[i].hi << 32 |
-			    ranks->code[chunk][v->code[i]];
-	} else if (key_bits(type) == 32) {
-		for (i = 0; i < r->n; i++)
-			e[i].hi = e[i].hi << 32 | key_word(v, i, type);
+			put_word(&e[i], second, bits,
+			    ranks->code[chunk][v->code[i]]);
 	} else {
 		for (i = 0; i < r->n; i++)
-			e[i].hi = key_word(v, i, type);
+			put_word(&e[i], second, bits, key_word(v, i, type));
 	}
 }
 
 static void
-pack_key(struct sorter *s, uint32_t col)
+pack_key(struct sorter *s, uint32_t col, bool second)
 {
 	struct ranks ranks = { NULL, 0 };
 	struct entry *e = s->e;
@@ -163,7 +172,7 @@ pack_key(struct sorter *s, uint32_t col)
 	if (is_text(s->plan->schema->cols[col].type))
 		ranks_init(&ranks, s->load, col);
 	for (i = 0; i < s->load->nchunks; i++) {
-		pack_chunk(s, i, e, col, &ranks);
+		pack_chunk(s, i, e, col, second, &ranks);
 		e += s->load->chunks[i].rows->n;
 	}
 	ranks_fini(&ranks);
@@ -182,14 +191,20 @@ pack_places(struct sorter *s)
 		r = s->load->chunks[c].rows;
 		for (i = 0; i < r->n; i++, e++) {
 			e->place = c << COMPACT_ROW_BITS | i;
-			e->pad = 0;
-			e->hi = 0;
+			e->hi = e->lo = 0;
 			if (p->partitioned)
 				e->hi = (uint32_t)ticks_day(
 				    r->v[p->cursor].i64[i]) ^ 1u << 31;
 		}
 	}
 	MUST(e == s->e + s->n);
+}
+
+static unsigned
+bits_of(const struct compact_plan *p, uint32_t k)
+{
+
+	return (k < p->nkey ? key_bits(p->schema->cols[p->key[k]].type) : 0);
 }
 
 static void
@@ -199,13 +214,12 @@ pack(struct sorter *s)
 	unsigned left = p->partitioned ? 32 : 64, bits;
 
 	pack_places(s);
-	for (s->rest = 0; s->rest < p->nkey; s->rest++) {
-		bits = key_bits(p->schema->cols[p->key[s->rest]].type);
-		if (bits == 0 || bits > left)
-			break;
-		pack_key(s, p->key[s->rest]);
+	for (; (bits = bits_of(p, s->rest)) != 0 && bits <= left; s->rest++) {
+		pack_key(s, p->key[s->rest], false);
 		left -= bits;
 	}
+	if (bits != 0)
+		pack_key(s, p->key[s->rest++], true);
 }
 
 /* --- sorting ------------------------------------------------------------- */
@@ -245,15 +259,17 @@ radix_sort(struct sorter *s)
 			radix_pass(s, shift);
 }
 
-/* By the key columns that are not in `hi`. */
-static int
-rest_cmp(const struct sorter *s, const struct entry *a, const struct entry *b)
+/* Of equal first words. */
+static inline int
+key_cmp(const struct sorter *s, const struct entry *a, const struct entry *b)
 {
-	const struct rows *r = chunk_of(s, a)->rows;
-	const struct rows *q = chunk_of(s, b)->rows;
 
-	return (compact_plan_cmp(s->plan, s->rest, r, a->place & ROW_MASK,
-	    q, b->place & ROW_MASK));
+	if (a->lo != b->lo)
+		return (a->lo > b->lo ? 1 : -1);
+	if (s->rest == s->plan->nkey)
+		return (0);
+	return (compact_plan_cmp(s->plan, s->rest, chunk_of(s, a)->rows,
+	    a->place & ROW_MASK, chunk_of(s, b)->rows, b->place & ROW_MASK));
 }
 
 /* > 0 when a is newer. */
@@ -277,7 +293,7 @@ static inline bool
 comes_after(const struct sorter *s, const struct entry *a,
     const struct entry *b)
 {
-	int d = rest_cmp(s, a, b);
+	int d = key_cmp(s, a, b);
 
 	return (d > 0 || (d == 0 && age_cmp(s, a, b) < 0));
 }
@@ -356,7 +372,7 @@ drop_older(struct sorter *s)
 
 	for (i = 1; i < s->n; i++)
 		if (s->e[i].hi != s->e[k].hi ||
-		    rest_cmp(s, &s->e[i], &s->e[k]) != 0)
+		    key_cmp(s, &s->e[i], &s->e[k]) != 0)
 			s->e[++k] = s->e[i];
 	i = s->n;
 	if (s->n > 0)
