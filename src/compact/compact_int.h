@@ -137,10 +137,21 @@ struct compact_block {
 	uint32_t age;		/* made by sort: higher is newer */
 };
 
+/* A row where it is sorted (compact_sort.c). */
+struct compact_entry {
+	uint64_t hi;
+	uint64_t lo;
+	uint32_t place;
+};
+
+/* A load that was cleared keeps its memory for the next one. */
 struct compact_load {
 	const struct compact_plan *plan;
 	struct compact_chunk *chunks;
 	uint32_t nchunks;
+	uint32_t made;		/* chunks that have memory */
+	struct compact_entry *sort[2];
+	size_t sort_cap;	/* of each */
 	struct compact_block *blocks;
 	uint32_t nblocks;
 	uint32_t blocks_cap;

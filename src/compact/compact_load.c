@@ -41,11 +41,8 @@ compact_load_clear(struct compact_load *l)
 {
 	uint32_t i;
 
-	for (i = 0; i < l->nchunks; i++) {
-		rows_free(l->chunks[i].rows);
-		free(l->chunks[i].block);
-		free(l->chunks[i].ordinal);
-	}
+	for (i = 0; i < l->nchunks; i++)
+		rows_clear(l->chunks[i].rows);
 	l->nchunks = 0;
 	l->nblocks = 0;
 	l->nrows = 0;
@@ -55,10 +52,17 @@ compact_load_clear(struct compact_load *l)
 void
 compact_load_fini(struct compact_load *l)
 {
+	uint32_t i;
 
-	compact_load_clear(l);
+	for (i = 0; i < l->made; i++) {
+		rows_free(l->chunks[i].rows);
+		free(l->chunks[i].block);
+		free(l->chunks[i].ordinal);
+	}
 	free(l->chunks);
 	free(l->blocks);
+	free(l->sort[0]);
+	free(l->sort[1]);
 	memset(l, 0, sizeof(*l));
 }
 
@@ -98,6 +102,36 @@ compact_load_fits(const struct compact_load *l, uint32_t n, size_t budget)
 	    l->bytes + n * row_bytes(l->plan) <= budget);
 }
 
+static void
+chunk_grow(struct compact_chunk *k, uint32_t cap)
+{
+
+	k->cap = cap;
+	k->block = must_realloc(k->block, cap, sizeof(*k->block));
+	k->ordinal = must_realloc(k->ordinal, cap, sizeof(*k->ordinal));
+}
+
+/* After the first one they are likely to become full. */
+static struct compact_chunk *
+chunk_next(struct compact_load *l)
+{
+	struct compact_chunk *k;
+
+	MUST(l->nchunks < CHUNKS_MAX);
+	if (l->nchunks == l->made) {
+		l->chunks = must_realloc(l->chunks, (size_t)l->made + 1,
+		    sizeof(*k));
+		k = &l->chunks[l->made++];
+		memset(k, 0, sizeof(*k));
+		k->rows = rows_new(l->plan->schema);
+		if (l->made > 1 && rows_reserve(k->rows, CHUNK_ROWS) == 0)
+			chunk_grow(k, CHUNK_ROWS);
+	}
+	k = &l->chunks[l->nchunks++];
+	l->bytes += text_bytes(k->rows);
+	return (k);
+}
+
 static struct compact_chunk *
 chunk_for(struct compact_load *l, uint32_t n)
 {
@@ -105,21 +139,10 @@ chunk_for(struct compact_load *l, uint32_t n)
 
 	if (l->nchunks > 0)
 		k = &l->chunks[l->nchunks - 1];
-	if (k == NULL || k->rows->n + n > CHUNK_ROWS) {
-		MUST(l->nchunks < CHUNKS_MAX);
-		l->chunks = must_realloc(l->chunks, (size_t)l->nchunks + 1,
-		    sizeof(*k));
-		k = &l->chunks[l->nchunks++];
-		memset(k, 0, sizeof(*k));
-		k->rows = rows_new(l->plan->schema);
-	}
-	if (k->rows->n + n > k->cap) {
-		k->cap = k->rows->n + n;
-		k->cap += k->cap / 2;
-		k->block = must_realloc(k->block, k->cap, sizeof(*k->block));
-		k->ordinal = must_realloc(k->ordinal, k->cap,
-		    sizeof(*k->ordinal));
-	}
+	if (k == NULL || k->rows->n + n > CHUNK_ROWS)
+		k = chunk_next(l);
+	if (k->rows->n + n > k->cap)
+		chunk_grow(k, k->rows->n + n + (k->rows->n + n) / 2);
 	return (k);
 }
 

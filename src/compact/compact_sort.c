@@ -25,18 +25,12 @@
 #define DIGITS (1u << DIGIT_BITS)
 #define ROW_MASK ((1u << COMPACT_ROW_BITS) - 1)
 
-struct entry {
-	uint64_t hi;
-	uint64_t lo;
-	uint32_t place;
-};
-
 struct sorter {
 	struct compact_load *load;
 	const struct compact_plan *plan;
 	uint32_t rest;		/* first key column that is in neither word */
-	struct entry *e;
-	struct entry *tmp;
+	struct compact_entry *e;
+	struct compact_entry *tmp;
 	size_t n;
 	/* as an input */
 	size_t next;
@@ -44,7 +38,7 @@ struct sorter {
 };
 
 static inline const struct compact_chunk *
-chunk_of(const struct sorter *s, const struct entry *e)
+chunk_of(const struct sorter *s, const struct compact_entry *e)
 {
 
 	return (&s->load->chunks[e->place >> COMPACT_ROW_BITS]);
@@ -133,7 +127,7 @@ key_word(const struct rows_vec *v, uint32_t i, enum rows_type type)
 
 /* Behind what is in the first word, or as the second. */
 static inline void
-put_word(struct entry *e, bool second, unsigned bits, uint64_t word)
+put_word(struct compact_entry *e, bool second, unsigned bits, uint64_t word)
 {
 
 	if (second)
@@ -143,8 +137,8 @@ put_word(struct entry *e, bool second, unsigned bits, uint64_t word)
 }
 
 static void
-pack_chunk(struct sorter *s, uint32_t chunk, struct entry *e, uint32_t col,
-    bool second, const struct ranks *ranks)
+pack_chunk(struct sorter *s, uint32_t chunk, struct compact_entry *e,
+    uint32_t col, bool second, const struct ranks *ranks)
 {
 	enum rows_type type = s->plan->schema->cols[col].type;
 	const struct rows *r = s->load->chunks[chunk].rows;
@@ -166,7 +160,7 @@ static void
 pack_key(struct sorter *s, uint32_t col, bool second)
 {
 	struct ranks ranks = { NULL, 0 };
-	struct entry *e = s->e;
+	struct compact_entry *e = s->e;
 	uint32_t i;
 
 	if (is_text(s->plan->schema->cols[col].type))
@@ -183,7 +177,7 @@ static void
 pack_places(struct sorter *s)
 {
 	const struct compact_plan *p = s->plan;
-	struct entry *e = s->e;
+	struct compact_entry *e = s->e;
 	const struct rows *r;
 	uint32_t c, i;
 
@@ -228,7 +222,7 @@ static void
 radix_pass(struct sorter *s, unsigned shift)
 {
 	size_t count[DIGITS], i, sum = 0, c;
-	struct entry *swap;
+	struct compact_entry *swap;
 
 	memset(count, 0, sizeof(count));
 	for (i = 0; i < s->n; i++)
@@ -261,7 +255,8 @@ radix_sort(struct sorter *s)
 
 /* Of equal first words. */
 static inline int
-key_cmp(const struct sorter *s, const struct entry *a, const struct entry *b)
+key_cmp(const struct sorter *s, const struct compact_entry *a,
+    const struct compact_entry *b)
 {
 
 	if (a->lo != b->lo)
@@ -274,7 +269,8 @@ key_cmp(const struct sorter *s, const struct entry *a, const struct entry *b)
 
 /* > 0 when a is newer. */
 static int
-age_cmp(const struct sorter *s, const struct entry *a, const struct entry *b)
+age_cmp(const struct sorter *s, const struct compact_entry *a,
+    const struct compact_entry *b)
 {
 	const struct compact_chunk *ca = chunk_of(s, a), *cb = chunk_of(s, b);
 	uint32_t i = a->place & ROW_MASK, j = b->place & ROW_MASK;
@@ -290,8 +286,8 @@ age_cmp(const struct sorter *s, const struct entry *a, const struct entry *b)
 
 /* Within a group of equal `hi`. */
 static inline bool
-comes_after(const struct sorter *s, const struct entry *a,
-    const struct entry *b)
+comes_after(const struct sorter *s, const struct compact_entry *a,
+    const struct compact_entry *b)
 {
 	int d = key_cmp(s, a, b);
 
@@ -300,7 +296,8 @@ comes_after(const struct sorter *s, const struct entry *a,
 
 /* End of the ascending part of [i, n). */
 static size_t
-part_end(const struct sorter *s, const struct entry *e, size_t i, size_t n)
+part_end(const struct sorter *s, const struct compact_entry *e, size_t i,
+    size_t n)
 {
 
 	if (i == n)
@@ -313,8 +310,8 @@ part_end(const struct sorter *s, const struct entry *e, size_t i, size_t n)
 
 /* Merge [a, m) and [m, b) of `from` into `to`. */
 static void
-merge_parts(const struct sorter *s, const struct entry *from,
-    struct entry *to, size_t a, size_t m, size_t b)
+merge_parts(const struct sorter *s, const struct compact_entry *from,
+    struct compact_entry *to, size_t a, size_t m, size_t b)
 {
 	size_t i = a, j = m, k = a;
 
@@ -328,10 +325,10 @@ merge_parts(const struct sorter *s, const struct entry *from,
 
 /* Natural merge sort of a group; tmp holds as many. */
 static void
-group_sort(const struct sorter *s, struct entry *e, struct entry *tmp,
-    size_t n)
+group_sort(const struct sorter *s, struct compact_entry *e,
+    struct compact_entry *tmp, size_t n)
 {
-	struct entry *from = e, *to = tmp, *swap;
+	struct compact_entry *from = e, *to = tmp, *swap;
 	size_t a, m, b, parts;
 
 	if (part_end(s, e, 0, n) == n)
@@ -414,7 +411,7 @@ age_blocks(struct compact_load *l)
 static uint32_t
 span(const struct sorter *s, uint64_t day, uint32_t max)
 {
-	const struct entry *e = &s->e[s->next];
+	const struct compact_entry *e = &s->e[s->next];
 	uint32_t n = 1;
 
 	while (n < max && s->next + n < s->n && e[n].place == e->place + n &&
@@ -428,7 +425,7 @@ static int
 fill(struct compact_input *in, struct err *e)
 {
 	struct sorter *s = in->state;
-	const struct entry *at;
+	const struct compact_entry *at;
 	uint32_t i, n;
 	uint64_t day;
 	int rc;
@@ -466,9 +463,22 @@ sorter_close(struct compact_input *in)
 	for (i = 0; s->copies != NULL && i < s->load->nchunks; i++)
 		compact_copy_fini(&s->copies[i]);
 	free(s->copies);
-	free(s->e);
-	free(s->tmp);
 	free(s);
+}
+
+/* Room for n entries, and as many again. */
+static bool
+entries(struct compact_load *l, size_t n)
+{
+
+	if (n <= l->sort_cap)
+		return (true);
+	for (unsigned i = 0; i < 2; i++) {
+		free(l->sort[i]);
+		l->sort[i] = malloc(n * sizeof(*l->sort[i]));
+	}
+	l->sort_cap = l->sort[0] == NULL || l->sort[1] == NULL ? 0 : n;
+	return (l->sort_cap > 0);
 }
 
 int
@@ -485,20 +495,18 @@ compact_sort_open(struct compact_load *l, unsigned order, uint64_t *dropped,
 	s->load = l;
 	s->plan = l->plan;
 	s->n = l->nrows;
-	s->e = malloc((s->n + 1) * sizeof(*s->e));
-	s->tmp = malloc((s->n + 1) * sizeof(*s->tmp));
-	if (s->e == NULL || s->tmp == NULL) {
+	if (!entries(l, s->n + 1)) {
 		compact_input_close(in);
 		return (err_set(e, ERR_NOMEM, "cannot sort %zu rows in "
 		    "memory", s->n));
 	}
+	s->e = l->sort[0];
+	s->tmp = l->sort[1];
 	age_blocks(l);
 	pack(s);
 	radix_sort(s);
 	sort_groups(s);
 	*dropped += drop_older(s);
-	free(s->tmp);
-	s->tmp = NULL;
 	s->copies = must_calloc((size_t)l->nchunks + 1, sizeof(*s->copies));
 	for (i = 0; i < l->nchunks; i++)
 		compact_copy_init(&s->copies[i], l->plan->schema->ncols);
