@@ -257,10 +257,13 @@ def python_with_requests():
 
 
 def harvest_once(mock, workers):
-    """Values a second of a whole run, from nothing covered to the end."""
+    """Values a second of a whole run, from nothing covered to the end. In
+    the form of the client beside it: which one garner would find cheapest
+    is decided by what the server has kept."""
     with Site(mock.url, size=TAGS // 5, **{
-            "from": HARVEST_FROM, "harvest": "  workers: %d\n"
-            "  window_max: %ds\n" % (workers, WINDOW)}) as s:
+            "from": HARVEST_FROM, "source": "  forms: [set]\n",
+            "harvest": "  workers: %d\n  window_max: %ds\n"
+            % (workers, WINDOW)}) as s:
         s.garner("discover")
         began = time.monotonic()
         r = subprocess.run(pinned(1, [
