@@ -41,7 +41,7 @@
 /* Journals are compressed for speed; silver is for size. What rows_encode()
  * leaves is noise or repeated: entropy coding takes most of the time and
  * makes it a tenth smaller. */
-#define JOURNAL_ZSTD_LEVEL (-5)
+#define JOURNAL_ZSTD_LEVEL (-7)
 
 enum block_kind {
 	BLOCK_SCHEMA = 1,

@@ -22,8 +22,6 @@
 #define SAMPLE 16
 #define SAMPLE_SLOPE 8
 #define HEAD_MAX (1u << 26)
-/* So many bits above whole bytes are a byte: as good, and faster. */
-#define BITS_MANY 6
 
 struct rows_coder *
 rows_coder_new(const struct rows_kernel *kernel, struct buf *planes)
@@ -189,15 +187,13 @@ put_head(struct rows_coder *c, const struct rows_part *p)
 static void
 put_bits(struct rows_coder *c, const struct rows_part *p, uint8_t *to)
 {
+	uint32_t bit, bytes = (p->n + 7) / 8;
 	uint8_t top[ROWS_PART_MAX];
-	uint32_t i, bit;
 
 	c->kernel->bytes(c->zigzag, p->n, p->width / 8u * 8, top);
-	memset(top + p->n, 0, (8 - p->n % 8) % 8);
-	for (bit = p->width % 8u; bit-- > 0;)
-		for (i = 0; i < p->n; i += 8)
-			*to++ = rows_pack8(rows_load8(top + i) >> bit &
-			    0x0101010101010101u);
+	memset(top + p->n, 0, 8 * bytes - p->n);
+	for (bit = p->width % 8u; bit-- > 0; to += bytes)
+		c->kernel->bits(top, 8 * bytes, bit, to);
 }
 
 static void
@@ -223,15 +219,6 @@ put_planes(struct rows_coder *c, const struct rows_part *p)
 	c->planes->len += bytes;
 }
 
-/* How many bits of a number are stored, all of them or'ed. */
-static uint8_t
-width_of(uint64_t all)
-{
-	unsigned n = all == 0 ? 0 : bits(all);
-
-	return ((uint8_t)(n % 8 >= BITS_MANY ? n / 8 * 8 + 8 : n));
-}
-
 void
 rows_coder_add(struct rows_coder *c, const int64_t *x, uint32_t n)
 {
@@ -249,7 +236,7 @@ rows_coder_add(struct rows_coder *c, const int64_t *x, uint32_t n)
 		all = c->kernel->steps(y, n, p.slope, c->zigzag);
 	else
 		all = c->kernel->bends(y, n, c->zigzag);
-	p.width = width_of(all);
+	p.width = all == 0 ? 0 : (uint8_t)bits(all);
 	if (c->nparts == 0)
 		c->first = x[0];
 	c->same = c->same && x[0] == c->first && p.width == 0 &&

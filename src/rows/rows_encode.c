@@ -35,20 +35,17 @@ struct encoder {
 /* --- nulls and bools ----------------------------------------------------- */
 
 static void
-put_bitmap(struct buf *b, const uint8_t *x, uint32_t n)
+put_bitmap(const uint8_t *x, uint32_t n, struct encoder *e)
 {
-	uint8_t tail[8] = { 0 }, *p = buf_reserve(b, (n + 7) / 8);
-	uint32_t i;
+	uint8_t tail[8] = { 0 }, *p = buf_reserve(e->b, (n + 7) / 8);
 
 	if (p == NULL)
 		return;
-	for (i = 0; i < n / 8; i++)
-		p[i] = rows_pack8(rows_load8(x + (size_t)i * 8));
-	if (n % 8 != 0) {
-		memcpy(tail, x + n / 8 * 8, n % 8);
-		p[i] = rows_pack8(rows_load8(tail));
-	}
-	b->len += (n + 7) / 8;
+	e->coder->kernel->bits(x, n / 8 * 8, 0, p);
+	memcpy(tail, x + n / 8 * 8, n % 8);
+	if (n % 8 != 0)
+		e->coder->kernel->bits(tail, 8, 0, p + n / 8);
+	e->b->len += (n + 7) / 8;
 }
 
 /* Eight rows at a time: mostly all or none of them are null; else there is no
@@ -104,15 +101,15 @@ pack_valid(const struct rows_vec *v, size_t width, uint32_t at, uint32_t n,
 }
 
 static void
-encode_bools(const uint8_t *x, uint32_t m, struct buf *b)
+encode_bools(const uint8_t *x, uint32_t m, struct encoder *e)
 {
 
 	if (memchr(x, x[0] ? 0 : 1, m) == NULL) {
-		buf_u8(b, x[0] ? BOOLS_TRUE : BOOLS_FALSE);
+		buf_u8(e->b, x[0] ? BOOLS_TRUE : BOOLS_FALSE);
 		return;
 	}
-	buf_u8(b, BOOLS_BITMAP);
-	put_bitmap(b, x, m);
+	buf_u8(e->b, BOOLS_BITMAP);
+	put_bitmap(x, m, e);
 }
 
 /* --- text ---------------------------------------------------------------- */
@@ -336,11 +333,11 @@ encode_column(const struct rows_vec *v, enum rows_type t, struct encoder *e)
 	w.nulls = memchr(v->valid, 0, n) != NULL;
 	buf_u8(e->b, w.nulls ? NULLS_BITMAP : NULLS_NONE);
 	if (w.nulls)
-		put_bitmap(e->b, v->valid, n);
+		put_bitmap(v->valid, n, e);
 	switch (t) {
 	case ROWS_BOOL:
 		x = all_cells(v, t, w.nulls, e, &m);
-		encode_bools(x, m, e->b);
+		encode_bools(x, m, e);
 		break;
 	case ROWS_INT32:
 	case ROWS_INT64:

@@ -144,7 +144,7 @@ void rows_part_decode(struct cur *, struct rows_planes *, int64_t *,
 
 /* A part is not longer, and if there is more of the stream not shorter. */
 #define ROWS_PART_MAX 1024u
-#define ROWS_PART_MIN 128u
+#define ROWS_PART_MIN 64u
 
 /*
  * Writing, with room for the numbers of a part: begin, add each part, end.

@@ -26,6 +26,9 @@ struct rows_kernel {
 	 * i[k] / power is not x[k] to the last bit, whose i[k] is anything. */
 	uint64_t (*decimals)(const double *x, uint32_t n, double power,
 	    int64_t *i);
+	/* Bit i % 8 of p[i / 8] is that bit of x[i], for n of them, a multiple
+	 * of eight. */
+	void (*bits)(const uint8_t *x, uint32_t n, unsigned bit, uint8_t *p);
 	/* How many at the beginning, of n > 0, are equal. */
 	uint32_t (*run)(const uint32_t *x, uint32_t n);
 };
