@@ -10,6 +10,7 @@
 
 #include "base/buf.h"
 #include "fetch/fetch_int.h"
+#include "sys/sys.h"
 
 /* Smaller ones are cheap. */
 #define KEPT_MIN 16384u
@@ -27,6 +28,23 @@ fetch_body_take(struct fetch *f, struct buf *b)
 		return;
 	*b = s->kept[--s->n];
 	s->bytes -= b->cap;
+}
+
+void
+fetch_body_room(struct buf *b, size_t n)
+{
+	size_t size = 0;
+	void *p = NULL;
+
+	if (b->len == 0 && n > b->cap && n < b->max)
+		p = sys_large(n + 1, &size);
+	if (p == NULL) {
+		buf_reserve(b, n);
+		return;
+	}
+	free(b->data);
+	b->data = p;
+	b->cap = size - 1 < b->max ? size - 1 : b->max;
 }
 
 void

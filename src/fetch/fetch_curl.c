@@ -59,7 +59,7 @@ on_body(char *p, size_t size, size_t n, void *cookie)
 	if (in->len == 0 && curl_easy_getinfo(w->easy,
 	    CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &told) == CURLE_OK &&
 	    told > 0)
-		buf_reserve(in, (told < (curl_off_t)AHEAD_MAX ?
+		fetch_body_room(in, (told < (curl_off_t)AHEAD_MAX ?
 		    (size_t)told : AHEAD_MAX) + LIMIT_PADDING);
 	buf_put(in, p, n);
 	return (in->error == 0 ? n : 0);

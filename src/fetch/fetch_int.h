@@ -120,6 +120,8 @@ struct fetch_bodies {
 
 /* A buffer for a body, empty, of memory that may have been another's. */
 void fetch_body_take(struct fetch *, struct buf *);
+/* Room for so much, before anything is in it. */
+void fetch_body_room(struct buf *, size_t);
 /* It is no longer wanted; what is left has no memory. */
 void fetch_body_give(struct fetch *, struct buf *);
 void fetch_bodies_fini(struct fetch *);

@@ -335,7 +335,7 @@ reserve_body(struct conn *n)
 	if (want > c->body_max)
 		want = c->body_max;
 	if (want > 0)
-		buf_reserve(&n->t->in, want + LIMIT_PADDING);
+		fetch_body_room(&n->t->in, want + LIMIT_PADDING);
 }
 
 static bool

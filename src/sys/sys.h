@@ -101,6 +101,14 @@ int sys_lock_file(const char *path, int *fd, struct err *);
 int sys_lock_part(int fd, const char *what, int64_t from, int64_t len,
     struct err *);
 
+/*
+ * Memory for n bytes that are written and read as a whole again and again,
+ * in large pages if possible; free() takes it back. *size: how much it is,
+ * at most a third more. NULL when there is none, or when n is so small, or
+ * so little more than some of those pages, that it is not worth it.
+ */
+void *sys_large(size_t n, size_t *size);
+
 /* 128 random bits as a UUID text, version 4; buf of 37 bytes. */
 const char *sys_uuid(const struct sys *, char *buf);
 

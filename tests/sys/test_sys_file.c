@@ -425,6 +425,27 @@ clocks_and_uuid(void **state)
 	}
 }
 
+static void
+large_memory(void **state)
+{
+	static const size_t fits[] = { 1600 << 10, 2 << 20, 7 << 20 };
+	static const size_t no[] = { 1, 1 << 20, (2 << 20) + 1,
+		SIZE_MAX - 1, SIZE_MAX };
+	size_t i, size;
+	uint8_t *p;
+
+	(void)state;
+	for (i = 0; i < sizeof(fits) / sizeof(fits[0]); i++) {
+		p = sys_large(fits[i], &size);
+		assert_non_null(p);
+		assert_in_range(size, fits[i], fits[i] + fits[i] / 3);
+		p[0] = p[size - 1] = 1;
+		free(p);
+	}
+	for (i = 0; i < sizeof(no) / sizeof(no[0]); i++)
+		assert_null(sys_large(no[i], &size));
+}
+
 int
 main(void)
 {
@@ -433,6 +454,7 @@ main(void)
 		TEST(write_and_read), TEST(write_fails), TEST(read_fails),
 		TEST(exact_reads), TEST(directories), TEST(mkdirs_fails),
 		cmocka_unit_test(clocks_and_uuid),
+		cmocka_unit_test(large_memory),
 	};
 
 	return (cmocka_run_group_tests(tests, NULL, NULL));
