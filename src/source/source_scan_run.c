@@ -47,6 +47,16 @@ other_value(struct source_scan *s, uint32_t row, const char *p)
 	return (s->p);
 }
 
+/* What is read next goes into this row: no value is had from there. */
+static void
+forget_row(struct source_scan *s, uint32_t row)
+{
+
+	for (unsigned i = 0; i < SOURCE_SAMES; i++)
+		if (s->same[i].row == row)
+			s->same[i].len = 0;
+}
+
 /* Into rows [from, to): what all items of the run have. */
 static void
 fill_run(struct source_scan *s, uint32_t from, uint32_t to)
@@ -122,6 +132,7 @@ source_scan_run(struct source_scan *s, struct source_run *u)
 	}
 	s->p = end;
 	fill_run(s, from, row);
+	forget_row(s, row);
 	s->page.n += row - u->row;
 	s->page.last = u->prev = prev;
 	u->ordinal = ordinal;

@@ -207,6 +207,8 @@ put_items(struct gen *g)
 {
 	uint64_t n = rng_below(&g->rng, 12);
 
+	if (rng_below(&g->rng, 500) == 0)	/* more than rows made ready */
+		n = 500 + rng_below(&g->rng, 700);
 	g->t = DAY + (int64_t)rng_below(&g->rng, 4) * TICKS_PER_S;
 	buf_u8(&g->b, '[');
 	put_space(g);
@@ -395,11 +397,43 @@ test_usual(void **state)
 	assert_false(is_scanned(t, "{'Items':[],'Errors':['x']}"));
 }
 
+/* An item that says something twice leaves no cells to those after it. */
+static void
+test_twice(void **state)
+{
+	static const char *const TWICE[] = {
+		",'Value':3", ",'Value':'other'", ",'Value':null",
+		",'Timestamp':'2024-02-01T00:00:04Z'",
+	};
+	static const char *const VALUES[] = {
+		"'text'", "{'Name':'Off','Value':7,'IsSystem':false}", "null",
+		"5",
+	};
+	const struct source_table *t = source_table_find(*state,
+	    "pi_timeseries");
+	struct buf b;
+
+	buf_init(&b, 1 << 20);
+	for (size_t i = 0; i < 16; i++) {
+		buf_clear(&b);
+		buf_puts(&b, "{'Items':[");
+		for (unsigned k = 0; k < 8; k++)
+			buf_printf(&b, "%s{'Timestamp':'2024-03-01T00:00:0%uZ',"
+			    "'Value':%s,'Good':true%s}", k > 0 ? "," : "", k,
+			    k % 3 == 2 ? VALUES[i % 4] : "1.5",
+			    k == 2 ? TWICE[i / 4] : "");
+		buf_puts(&b, "]}");
+		compare(t, 1, buf_str(&b), i);
+	}
+	buf_fini(&b);
+}
+
 int
 main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_usual),
+		cmocka_unit_test(test_twice),
 		cmocka_unit_test(test_equal),
 	};
 
