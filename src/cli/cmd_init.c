@@ -25,10 +25,10 @@ static int
 run(struct cli *cli)
 {
 	const char *connector = cli_get(cli, "connector");
-	const char *path = cli->config != NULL ? cli->config : "garner.yaml";
 	const char *url = cli->argv[0];
 	struct err e = ERR_INIT;
 	struct buf b;
+	char *path;
 	int rc;
 
 	if (connector == NULL)
@@ -38,6 +38,7 @@ run(struct cli *cli)
 		e.code = ERR_USAGE;
 		return (cli_fail(cli, &e));
 	}
+	path = conf_path(cli->config != NULL ? cli->config : "garner.yaml");
 	buf_init(&b, 1 << 20);
 	conf_sample(connector, url, &b);
 	rc = sys_write_file(sys_posix(), path, b.data, b.len, false, &e);
@@ -45,8 +46,10 @@ run(struct cli *cli)
 	if (rc == ERR_EXISTS)
 		(void)err_set(&e, ERR_EXISTS, "%s is there already; it is "
 		    "left as it is", path);
-	if (rc != 0)
+	if (rc != 0) {
+		free(path);
 		return (cli_fail(cli, &e));
+	}
 	if (cli->json) {
 		buf_init(&b, 1 << 16);
 		buf_puts(&b, "{\"file\":");
@@ -58,6 +61,7 @@ run(struct cli *cli)
 		printf("wrote %s\nnext: set source.auth in it, then garner "
 		    "check, garner harvest, garner compact\n", path);
 	}
+	free(path);
 	return (0);
 }
 

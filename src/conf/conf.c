@@ -35,6 +35,20 @@ user_file(void)
 	return (NULL);
 }
 
+char *
+conf_path(const char *path)
+{
+	char *file = must_sprintf("%s/garner.yaml", path);
+	char *folder = must_sprintf("%s/.", path);	/* of no file */
+	bool is = sys_exists(sys_posix(), folder);
+
+	free(folder);
+	if (is)
+		return (file);
+	free(file);
+	return (must_strdup(path));
+}
+
 int
 conf_find(const char *explicit_path, char **path, struct err *e)
 {
@@ -48,7 +62,7 @@ conf_find(const char *explicit_path, char **path, struct err *e)
 	if (explicit_path == NULL && env != NULL && env[0] != '\0')
 		explicit_path = env;
 	if (explicit_path != NULL)
-		*path = must_strdup(explicit_path);
+		*path = conf_path(explicit_path);
 	for (i = 0; *path == NULL && i < 4; i++)
 		if (places[i] != NULL && sys_exists(sys_posix(), places[i]))
 			*path = must_strdup(places[i]);

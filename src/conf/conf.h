@@ -79,6 +79,10 @@ struct conf;
 
 const struct conf_option *conf_options(size_t *n);
 
+/* The file that is meant: of a folder that is there, its garner.yaml. Free
+ * it. */
+char *conf_path(const char *);
+
 /* Which file: explicit (may be NULL) or the search above. ERR_CONFIG naming
  * the places looked at when there is none. Free *path. */
 int conf_find(const char *explicit_path, char **path, struct err *);

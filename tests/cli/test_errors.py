@@ -269,6 +269,25 @@ def test_no_configuration():
         one_line(r, "garner.yaml", "garner init")
 
 
+def test_a_folder_means_its_garner_yaml():
+    with tempfile.TemporaryDirectory() as d:
+        r = subprocess.run([GARNER, "-c", d, "status"], capture_output=True,
+                           text=True)
+        assert r.returncode == 78, r
+        one_line(r, d + "/garner.yaml", "garner init")
+        r = subprocess.run([GARNER, "-c", d, "init", "http://x/piwebapi"],
+                           capture_output=True, text=True)
+        assert r.returncode == 0, r
+        env = dict(os.environ, GARNER_SOURCE_CONNECTOR_FILE=os.path.join(
+            SRC, "conf/connectors/pi.yaml"))
+        for path in d, d + "/":
+            r = subprocess.run([GARNER, "config", "--path"],
+                               capture_output=True, text=True,
+                               env=dict(env, GARNER_CONFIG=path))
+            assert os.path.samefile(r.stdout.rstrip("\n"),
+                                    d + "/garner.yaml"), r
+
+
 def test_init_keeps_a_file():
     with tempfile.TemporaryDirectory() as d:
         for status in (0, 73):
