@@ -310,9 +310,11 @@ cat_journal(struct job *j, uint32_t group, const struct journal_pos *to,
 }
 
 struct group_list {
-	uint32_t n;
-	uint32_t number[4096];
-	struct journal_pos to[4096];
+	size_t n, cap;
+	struct {
+		uint32_t number;
+		struct journal_pos to;
+	} *g;
 };
 
 static int
@@ -322,29 +324,30 @@ list_group(const char *table, uint32_t group, const struct ledger_group *g,
 	struct group_list *l = cookie;
 
 	(void)table;
-	if (l->n < sizeof(l->number) / sizeof(l->number[0])) {
-		l->number[l->n] = group;
-		l->to[l->n++] = g->pos;
+	if (l->n == l->cap) {
+		l->cap = l->cap > 0 ? 2 * l->cap : 64;
+		l->g = must_realloc(l->g, l->cap, sizeof(l->g[0]));
 	}
+	l->g[l->n].number = group;
+	l->g[l->n++].to = g->pos;
 	return (0);
 }
 
 static int
 cat_bronze(struct job *j, struct err *e)
 {
-	struct group_list *l;
+	struct group_list l = { .n = 0 };
 	struct ledger_txn *txn;
-	uint32_t i;
+	size_t i;
 	int rc;
 
-	l = must_calloc(1, sizeof(*l));
 	if ((rc = ledger_read_begin(j->app->ledger, &txn, e)) == 0) {
-		rc = ledger_group_each(txn, j->table->name, list_group, l, e);
+		rc = ledger_group_each(txn, j->table->name, list_group, &l, e);
 		ledger_read_end(txn);
 	}
-	for (i = 0; i < l->n && rc == 0 && j->limit > 0; i++)
-		rc = cat_journal(j, l->number[i], &l->to[i], e);
-	free(l);
+	for (i = 0; i < l.n && rc == 0 && j->limit > 0; i++)
+		rc = cat_journal(j, l.g[i].number, &l.g[i].to, e);
+	free(l.g);
 	return (rc);
 }
 
