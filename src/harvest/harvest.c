@@ -16,6 +16,7 @@
 
 #include "base/buf.h"
 #include "base/must.h"
+#include "base/text.h"
 #include "base/ticks.h"
 #include "harvest/harvest_int.h"
 #include "loop/loop.h"
@@ -25,6 +26,8 @@
 #define TICK_US 100000
 /* One request in so many is of event frames, while there are series to ask. */
 #define WALK_SHARE 4u
+/* Of a target in a message, as fetch has it. */
+#define TARGET_SHOWN 120
 
 int
 harvest_new(const struct sys *sys, struct loop *loop,
@@ -103,6 +106,17 @@ harvest_good(struct harvest *h)
 {
 
 	h->fails = 0;
+}
+
+void
+harvest_blame(struct err *e, const char *method, const char *target)
+{
+	struct buf b;
+
+	buf_init(&b, 4096);
+	text_escape(&b, target, strlen(target), TARGET_SHOWN);
+	(void)err_wrap(e, "%s %s", method, buf_str(&b));
+	buf_fini(&b);
 }
 
 void
@@ -315,6 +329,7 @@ struct call {
 	struct harvest *h;
 	size_t probe;
 	struct buf *text;
+	const char *target;
 	int64_t now;
 	struct fetch_job *job;		/* until it is answered */
 	struct err err;
@@ -327,10 +342,12 @@ clock_answer(void *cookie, struct fetch_answer *a)
 
 	c->job = NULL;
 	c->err = a->err;
-	if (c->err.code == 0)
+	if (c->err.code == 0) {
 		a->unusable = source_clock_decode(c->h->source, a->body,
 		    a->len, &c->now, &c->err) != 0;
-	else
+		if (a->unusable)
+			harvest_blame(&c->err, "GET", c->target);
+	} else
 		url_hint(&c->err, a->status);
 	loop_stop(c->h->loop);
 }
@@ -342,9 +359,9 @@ probe_answer(void *cookie, struct fetch_answer *a)
 
 	c->job = NULL;
 	c->err = a->err;
-	if (c->err.code == 0)
-		(void)source_probe_decode(c->h->source, c->probe, a->body,
-		    a->len, c->text, &c->err);
+	if (c->err.code == 0 && source_probe_decode(c->h->source, c->probe,
+	    a->body, a->len, c->text, &c->err) != 0)
+		harvest_blame(&c->err, "GET", c->target);
 	loop_stop(c->h->loop);
 }
 
@@ -354,6 +371,7 @@ ask(struct call *c, struct buf *target, fetch_done_fn *fn, struct err *e)
 	struct fetch_request q = { .method = "GET",
 	    .class = HARVEST_ASKS_SINGLE, .target = buf_str(target) };
 
+	c->target = q.target;
 	c->job = fetch_start(c->h->fetch, &q, fn, c);
 	while (c->job != NULL && !c->h->stopping && c->h->fatal.code == 0)
 		loop_run(c->h->loop);

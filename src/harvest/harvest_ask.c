@@ -150,7 +150,14 @@ bad(struct ask *k, const struct err *why)
 {
 	struct harvest_series *s = k->group->series;
 	struct err e = *why;
+	struct buf target;
 
+	if (k->answered) {
+		buf_init(&target, 1 << 20);
+		harvest_ask_target(k, &target);
+		harvest_blame(&e, "GET", buf_str(&target));
+		buf_fini(&target);
+	}
 	if (k->answered && k->q.n > 1)
 		err_wrap(&e, "%s: %s and %u more", s->table->name,
 		    s->streams[k->q.ids[0]].s.name, k->q.n - 1);

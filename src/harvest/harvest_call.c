@@ -225,6 +225,17 @@ batch_failed(struct call *c, const struct fetch_answer *a)
 }
 
 static void
+blame(const struct harvest_series *s, struct err *e)
+{
+	struct buf target;
+
+	buf_init(&target, 4096);
+	source_batch_target(s->table, s->h->opt.base, &target);
+	harvest_blame(e, "POST", buf_str(&target));
+	buf_fini(&target);
+}
+
+static void
 batch_answer(struct call *c, struct fetch_answer *a)
 {
 	struct harvest_series *s = c->series;
@@ -233,8 +244,10 @@ batch_answer(struct call *c, struct fetch_answer *a)
 
 	parts = must_calloc(c->n, sizeof(parts[0]));
 	if (a->err.code == 0 && source_batch_split(s->table, a->body, a->len,
-	    parts, c->n, &a->err) != 0)
+	    parts, c->n, &a->err) != 0) {
 		a->unusable = !json_whole(a->body, a->len);
+		blame(s, &a->err);
+	}
 	if (a->err.code != 0)
 		batch_failed(c, a);
 	else {

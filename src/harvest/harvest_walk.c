@@ -231,6 +231,18 @@ quarantine(struct unit *u, const struct fetch_answer *a,
 }
 
 static void
+blame(const struct unit *u, struct fetch_answer *a)
+{
+	struct buf target;
+
+	buf_init(&target, 1 << 16);
+	source_walk_target(u->walk->table, u->walk->h->opt.base, &u->at,
+	    &target);
+	harvest_blame(&a->err, "GET", buf_str(&target));
+	buf_fini(&target);
+}
+
+static void
 on_page(void *cookie, struct fetch_answer *a)
 {
 	struct harvest_copy copy = { NULL, 0, 0 };
@@ -250,6 +262,7 @@ on_page(void *cookie, struct fetch_answer *a)
 	} else if (unit_decode(u, a, &items) != 0) {
 		if (++u->tries >= h->opt.tries) {
 			quarantine(u, a, &copy);
+			blame(u, a);
 			err_wrap(&a->err, "%s%s%s", u->walk->table->name,
 			    u->name != NULL ? ": " : "",
 			    u->name != NULL ? u->name : "");

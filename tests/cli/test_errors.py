@@ -119,9 +119,18 @@ def test_403_for_all_lists():
 
 
 def test_html_instead_of_json():
+    """What was asked is named: it can be opened in a browser."""
+    hasty = FEW.replace("}", ", breaker_open: 10ms, give_up: 300ms}")
     with Mock("--tags", 5, "--fault", "*:html:count=1000") as m:
-        with Site(m.url, fetch=FEW) as s:
-            expect(s, 69, ["HTML"])
+        with Site(m.url, fetch=hasty) as s:
+            expect(s, 69, ["HTML", "GET /piwebapi/system/status: "])
+            m.faults()
+            s.garner("discover")
+            m.faults("points:html")
+            expect(s, 69, ["HTML", "pi_points: ", "GET /piwebapi/datas"],
+                   "discover")
+            m.faults("recorded:html:count=1000")
+            expect(s, 69, ["HTML", "pi_timeseries: ", "GET /piwebapi/str"])
 
 
 def test_short_urls():
