@@ -221,6 +221,18 @@ text_count_human(uint64_t n, char *out, size_t size)
 	return (out);
 }
 
+const char *
+text_counted(uint64_t n, const char *one, const char *many, char *out,
+    size_t size)
+{
+	char text[32];
+
+	snprintf(out, size, "%s %s%s", text_count_human(n, text,
+	    sizeof(text)), n == 1 || many == NULL ? one : many,
+	    n == 1 || many != NULL ? "" : "s");
+	return (out);
+}
+
 static size_t
 least(size_t a, size_t b)
 {

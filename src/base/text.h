@@ -26,6 +26,9 @@ int text_bool(const char *, bool *out);
 /* "1.2 GB" style figures for people; buffer of 32 is enough. */
 const char *text_bytes_human(uint64_t, char *, size_t);
 const char *text_count_human(uint64_t, char *, size_t); /* 1,234,567 */
+/* "1 retry", "1,234 retries"; many: NULL is one and an "s". */
+const char *text_counted(uint64_t, const char *one, const char *many, char *,
+    size_t);
 
 /* Text from outside for a message: control characters, quotes and invalid
  * UTF-8 become \xNN, a backslash stays. At most max bytes are appended,

@@ -153,11 +153,12 @@ app_progress_harvest(void *cookie, const struct harvest_stats *s)
 	double seconds = (double)s->elapsed_us / 1e6;
 	uint64_t rows = s->values + s->rows;
 
-	(void)snprintf(text, sizeof(text), "%s rows, %s/s, %s requests, %s",
-	    text_count_human(rows, values, sizeof(values)),
+	(void)snprintf(text, sizeof(text), "%s, %s/s, %s, %s",
+	    text_counted(rows, "row", NULL, values, sizeof(values)),
 	    text_count_human(seconds > 0 ?
 	    (uint64_t)((double)rows / seconds) : 0, rate, sizeof(rate)),
-	    text_count_human(s->requests, requests, sizeof(requests)),
+	    text_counted(s->requests, "request", NULL, requests,
+	    sizeof(requests)),
 	    text_bytes_human(s->wire_bytes, bytes, sizeof(bytes)));
 	show(p, s->wanted > 0 ? 1 - s->missing / s->wanted : -1, text);
 }
@@ -184,8 +185,8 @@ app_progress_rows(void *cookie, uint64_t done, uint64_t all)
 
 	if (p == NULL)
 		return;
-	(void)snprintf(text, sizeof(text), "%s of %s rows",
+	(void)snprintf(text, sizeof(text), "%s of %s",
 	    text_count_human(done, a, sizeof(a)),
-	    text_count_human(all, b, sizeof(b)));
+	    text_counted(all, "row", NULL, b, sizeof(b)));
 	show(p, all > 0 ? (double)done / (double)all : -1, text);
 }

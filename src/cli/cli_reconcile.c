@@ -137,14 +137,16 @@ print_summary(const struct app *app, const struct harvest_reconcile *o)
 		    (unsigned long long)o->failed);
 		return;
 	}
-	printf("%s: %s windows of the server compared, %s events; "
-	    "%s objects, %s event frames: %llu differ, %llu could not be read",
+	printf("%s: %s of the server compared, %s; %s, %s: %llu %s, %llu "
+	    "could not be read",
 	    o->differing + o->failed == 0 ? "equal" : "DIFFERENT",
-	    text_count_human(o->windows, w, sizeof(w)),
-	    text_count_human(o->events, v, sizeof(v)),
-	    text_count_human(o->objects, n, sizeof(n)),
-	    text_count_human(o->frames, f, sizeof(f)),
-	    (unsigned long long)o->differing, (unsigned long long)o->failed);
+	    text_counted(o->windows, "window", NULL, w, sizeof(w)),
+	    text_counted(o->events, "event", NULL, v, sizeof(v)),
+	    text_counted(o->objects, "object", NULL, n, sizeof(n)),
+	    text_counted(o->frames, "event frame", NULL, f, sizeof(f)),
+	    (unsigned long long)o->differing,
+	    o->differing == 1 ? "differs" : "differ",
+	    (unsigned long long)o->failed);
 	if (o->news > 0)
 		printf(", %llu %s newer than the last walk",
 		    (unsigned long long)o->news, o->news == 1 ? "is" : "are");

@@ -142,13 +142,13 @@ print_where(struct explain *j)
 {
 	const struct found *f = &j->one;
 	struct buf *out = &j->out;
-	char *dir, c[32], d[32];
+	char *dir, c[40], d[32];
 	size_t i;
 
 	dir = harvest_journal_dir(j->app->data, j->app->name, f->table->name,
 	    f->group);
-	buf_printf(out, "%-14s %s: %s commits, %s of its group\n", "journal",
-	    dir, text_count_human(f->g.batches, c, sizeof(c)),
+	buf_printf(out, "%-14s %s: %s, %s of its group\n", "journal",
+	    dir, text_counted(f->g.batches, "commit", NULL, c, sizeof(c)),
 	    text_bytes_human(f->g.bytes, d, sizeof(d)));
 	free(dir);
 	for (i = 0; i < j->nparts && i < LINES_MAX; i++)
@@ -171,7 +171,7 @@ static void
 print_same(struct explain *j)
 {
 	const struct namesake *n;
-	char c[32], t[TICKS_TEXT_MAX];
+	char c[40], t[TICKS_TEXT_MAX];
 	struct buf *out = &j->out;
 	size_t i;
 
@@ -179,10 +179,10 @@ print_same(struct explain *j)
 		n = &j->same[i];
 		buf_printf(out, "%-14s ", i == 0 ? "same name" : "");
 		put_plain(out, n->key, 400);
-		buf_printf(out, ": object %u, %s, %s values", n->id,
+		buf_printf(out, ": object %u, %s, %s", n->id,
 		    n->gone ? "no longer in the catalogue" :
 		    "in the catalogue",
-		    text_count_human(n->values, c, sizeof(c)));
+		    text_counted(n->values, "value", NULL, c, sizeof(c)));
 		if (n->last_event != TICKS_NONE)
 			buf_printf(out, " up to %s",
 			    ticks_text(n->last_event, t));

@@ -147,13 +147,14 @@ static void
 sum_text(struct job *j)
 {
 	const struct sum *s = &j->sum;
-	char a[32], b[32], d[32];
+	char a[32], b[40], d[32];
 	size_t i;
 
-	buf_printf(&j->out, "%s group %u: %s of %s streams lack ",
+	buf_printf(&j->out, "%s group %u: %s of %s %s ",
 	    j->table->name, j->group,
 	    text_count_human(s->lacking, a, sizeof(a)),
-	    text_count_human(s->streams, b, sizeof(b)));
+	    text_counted(s->streams, "stream", NULL, b, sizeof(b)),
+	    s->lacking == 1 ? "lacks" : "lack");
 	if (s->seconds < 100 * 365.0 * 86400)
 		buf_puts(&j->out, app_duration((int64_t)(s->seconds *
 		    TICKS_PER_S), d, sizeof(d)));

@@ -64,7 +64,7 @@ need_discover(const struct app *app, const struct source_table **t,
 static void
 print_stats(const struct cli *cli, const struct harvest_stats *s)
 {
-	char a[32], b[32], c[32], d[32];
+	char a[80], b[40], c[32], d[32];
 	double seconds = (double)s->elapsed_us / 1e6;
 
 	if (cli->json) {
@@ -87,27 +87,29 @@ print_stats(const struct cli *cli, const struct harvest_stats *s)
 		    (unsigned long long)s->commits, seconds);
 		return;
 	}
-	printf("%s values of %s streams in %.1f s (%s/s)\n",
-	    text_count_human(s->values, a, sizeof(a)),
-	    text_count_human(s->streams, b, sizeof(b)), seconds,
+	printf("%s of %s in %.1f s (%s/s)\n",
+	    text_counted(s->values, "value", NULL, a, sizeof(a)),
+	    text_counted(s->streams, "stream", NULL, b, sizeof(b)), seconds,
 	    text_count_human(seconds > 0 ?
 	    (uint64_t)((double)s->values / seconds) : 0, c, sizeof(c)));
 	if (s->unchanged > 0)
-		printf("%s values were read again and are as they were\n",
-		    text_count_human(s->unchanged, a, sizeof(a)));
+		printf("%s\n", text_counted(s->unchanged, "value was read "
+		    "again and is as it was", "values were read again and are "
+		    "as they were", a, sizeof(a)));
 	if (s->rows > 0)
-		printf("%s rows of other tables\n",
-		    text_count_human(s->rows, a, sizeof(a)));
-	printf("%s requests, %s retries, %s received, %s in the journal\n",
-	    text_count_human(s->requests, a, sizeof(a)),
-	    text_count_human(s->retries, b, sizeof(b)),
+		printf("%s of other tables\n",
+		    text_counted(s->rows, "row", NULL, a, sizeof(a)));
+	printf("%s, %s, %s received, %s in the journal\n",
+	    text_counted(s->requests, "request", NULL, a, sizeof(a)),
+	    text_counted(s->retries, "retry", "retries", b, sizeof(b)),
 	    text_bytes_human(s->wire_bytes, c, sizeof(c)),
 	    text_bytes_human(s->journal_bytes, d, sizeof(d)));
 	if (s->streams_failed > 0)
-		printf("%s streams are set aside: what failed is asked again "
+		printf("%s set aside: what failed is asked again "
 		    "by the next run, what\nwas refused after garner "
 		    "discover, or with --retry-failed\n",
-		    text_count_human(s->streams_failed, a, sizeof(a)));
+		    text_counted(s->streams_failed, "stream is",
+		    "streams are", a, sizeof(a)));
 }
 
 /* Nothing was read, and nothing was to be: a word about that. */
@@ -171,6 +173,7 @@ run(struct cli *cli)
 	struct harvest_stats stats;
 	struct err e = ERR_INIT;
 	struct app app;
+	char rows[40], commits[40];
 	int status = 0, failed;
 
 	if (app_open(&app, cli, APP_HARVEST, &e) != 0 ||
@@ -195,9 +198,11 @@ run(struct cli *cli)
 			}
 		} else if (stats.commits > 0) {
 			msg_info("harvest", "what was answered before is "
-			    "kept: %llu rows in %llu commits; run it again "
-			    "to go on", (unsigned long long)(stats.values +
-			    stats.rows), (unsigned long long)stats.commits);
+			    "kept: %s in %s; run it again to go on",
+			    text_counted(stats.values + stats.rows, "row",
+			    NULL, rows, sizeof(rows)),
+			    text_counted(stats.commits, "commit", NULL,
+			    commits, sizeof(commits)));
 		}
 	}
 	app_close(&app);

@@ -264,9 +264,10 @@ print_text(const struct collect *c)
 	    st->covered > 0 ? ticks_text_s(st->complete_to, t) :
 	    st->committed > 0 ? ticks_text_s(st->committed, t) : "never");
 	if (st->lacking > 0)
-		printf("    %s of %s streams lack something: garner gaps "
-		    "--summary\n", text_count_human(st->lacking, a,
-		    sizeof(a)), text_count_human(st->streams, b, sizeof(b)));
+		printf("    %s of %s %s something: garner gaps --summary\n",
+		    text_count_human(st->lacking, a, sizeof(a)),
+		    text_counted(st->streams, "stream", NULL, b, sizeof(b)),
+		    st->lacking == 1 ? "lacks" : "lack");
 	for (i = 0; i < c->nfailed && i < 10; i++)
 		printf("    %s: %s: %s\n", failed_word(&c->failed[i]),
 		    c->failed[i].name, err_text(c->failed[i].code));
@@ -299,7 +300,7 @@ number(yyjson_val *v, const char *key)
 static void
 print_note(const char *note)
 {
-	char a[32], b[32], c[32];
+	char a[40], b[40], c[32];
 	yyjson_doc *doc = NULL;
 	yyjson_val *root, *total;
 	const char *at;
@@ -309,10 +310,11 @@ print_note(const char *note)
 	root = yyjson_doc_get_root(doc);
 	total = yyjson_obj_get(root, "total_ms");
 	at = yyjson_get_str(yyjson_obj_get(root, "at"));
-	printf("\nserver, as of %.19sZ\n  requests  %s, %s retries, %s "
+	printf("\nserver, as of %.19sZ\n  requests  %s, %s, %s "
 	    "failed\n", at != NULL ? at : "",
 	    text_count_human(number(root, "requests"), a, sizeof(a)),
-	    text_count_human(number(root, "retries"), b, sizeof(b)),
+	    text_counted(number(root, "retries"), "retry", "retries", b,
+	    sizeof(b)),
 	    text_count_human(number(root, "failed"), c, sizeof(c)));
 	printf("  answers   half within %.3g ms, 99 of 100 within %.3g ms\n",
 	    yyjson_get_num(yyjson_obj_get(total, "p50")),

@@ -117,7 +117,7 @@ on_progress(void *cookie, uint64_t done, uint64_t all)
 static void
 print_summary(const struct job *j, const struct verify_result *r)
 {
-	char a[32], b[32], c[32];
+	char a[32], b[40], c[40], d[40], e[40], f[40];
 	size_t i;
 
 	if (j->app->cli->json) {
@@ -140,13 +140,14 @@ print_summary(const struct job *j, const struct verify_result *r)
 			    (j->kinds[i].n - PRINT_MAX));
 	if (j->app->cli->quiet && r->errors == 0)
 		return;
-	printf("%s: %s in %s blocks, %llu files, %s streams: %llu errors, "
-	    "%llu notes%s\n", r->errors == 0 ? "good" : "DAMAGED",
+	printf("%s: %s in %s, %s, %s: %s, %s%s\n",
+	    r->errors == 0 ? "good" : "DAMAGED",
 	    text_bytes_human(r->bytes, a, sizeof(a)),
-	    text_count_human(r->blocks, b, sizeof(b)),
-	    (unsigned long long)r->files,
-	    text_count_human(r->streams, c, sizeof(c)),
-	    (unsigned long long)r->errors, (unsigned long long)r->notes,
+	    text_counted(r->blocks, "block", NULL, b, sizeof(b)),
+	    text_counted(r->files, "file", NULL, d, sizeof(d)),
+	    text_counted(r->streams, "stream", NULL, c, sizeof(c)),
+	    text_counted(r->errors, "error", NULL, e, sizeof(e)),
+	    text_counted(r->notes, "note", NULL, f, sizeof(f)),
 	    r->errors > 0 ? "; garner repair tells what can be done" : "");
 }
 

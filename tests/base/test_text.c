@@ -183,6 +183,12 @@ for_people(void **state)
 	assert_string_equal(text_bytes_human(999999, b, 32), "1.0 MB");
 	assert_string_equal(text_bytes_human(1234567890, b, 32), "1.2 GB");
 	assert_string_equal(text_bytes_human(UINT64_MAX, b, 32), "18.4 EB");
+	assert_string_equal(text_counted(1, "row", NULL, b, 32), "1 row");
+	assert_string_equal(text_counted(0, "row", NULL, b, 32), "0 rows");
+	assert_string_equal(text_counted(1, "retry", "retries", b, 32),
+	    "1 retry");
+	assert_string_equal(text_counted(1234, "retry", "retries", b, 32),
+	    "1,234 retries");
 	assert_string_equal(text_count_human(0, b, 32), "0");
 	assert_string_equal(text_count_human(999, b, 32), "999");
 	assert_string_equal(text_count_human(1234567, b, 32), "1,234,567");

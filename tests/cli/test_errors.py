@@ -133,6 +133,19 @@ def test_html_instead_of_json():
             expect(s, 69, ["HTML", "pi_timeseries: ", "GET /piwebapi/str"])
 
 
+def test_one_of_a_kind():
+    """One of a thing is not many of it."""
+    with Mock("--tags", 1, "--fault", "recorded:503:count=1") as m, \
+            Site(m.url, fetch=FEW) as s:
+        said = "".join(s.garner(*c, status=None).stdout for c in (
+            ("discover",), ("harvest",), ("compact",), ("verify",),
+            ("verify", "--source"), ("status",), ("gaps", "--summary"),
+            ("gaps", "--to", "2026-04-01", "--summary")))
+        assert "of 1 stream in" in said and "1 retry" in said, said
+        wrong = re.findall(r"(?m)(?<![,.\d])1 [a-z]+s\b(?! lacks)", said)
+        assert not [x for x in wrong if x != "1 is"], said
+
+
 def test_short_urls():
     """A server that takes short URLs only, however it says so: what it takes
     is learnt once, by all groups, and nothing is missing at the end."""
