@@ -185,6 +185,9 @@ collect(const struct app *app, struct collect *c)
 
 /* --- printing ------------------------------------------------------------ */
 
+/* 80 columns, up to 999,999,999 rows. */
+#define LINE "%-17s %11s %8s %11s %8s %s\n"
+
 static void
 json_time(struct buf *b, const char *key, int64_t t, bool known)
 {
@@ -254,8 +257,8 @@ print_text(const struct collect *c)
 	char a[32], b[32], d[32], e[32], t[TICKS_TEXT_MAX];
 	size_t i;
 
-	printf("%-18s %6u %12s %10s %12s %10s  %s\n", c->table->name,
-	    st->groups, text_count_human(st->rows, a, sizeof(a)),
+	printf(LINE, c->table->name,
+	    text_count_human(st->rows, a, sizeof(a)),
 	    text_bytes_human(st->bytes, b, sizeof(b)),
 	    st->version < 0 ? "-" :
 	    text_count_human(st->silver_rows, d, sizeof(d)),
@@ -344,9 +347,8 @@ print_all(struct app *app, const struct source_table **t, struct err *e)
 	if (app->cli->json)
 		buf_puts(&out, "{\"tables\":[");
 	else
-		printf("%-18s %6s %12s %10s %12s %10s  %s\n", "table",
-		    "groups", "journal rows", "bytes", "silver rows", "bytes",
-		    "read up to");
+		printf(LINE, "table", "bronze rows", "bytes", "silver rows",
+		    "bytes", "read up to");
 	for (; *t != NULL && rc == 0; t++) {
 		memset(&st, 0, sizeof(st));
 		memset(&c, 0, sizeof(c));

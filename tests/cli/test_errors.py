@@ -142,6 +142,10 @@ def test_one_of_a_kind():
             ("verify", "--source"), ("status",), ("gaps", "--summary"),
             ("gaps", "--to", "2026-04-01", "--summary")))
         assert "of 1 stream in" in said and "1 retry" in said, said
+        assert "read up to" in said
+        wide = [x for x in s.garner("status").stdout.splitlines()
+                if len(x) > 80]
+        assert not wide, wide
         wrong = re.findall(r"(?m)(?<![,.\d])1 [a-z]+s\b(?! lacks)", said)
         assert not [x for x in wrong if x != "1 is"], said
 
