@@ -223,6 +223,7 @@ app_access_hint(const struct app *app, struct err *e)
 		    "and does the server take its tokens?",
 	};
 	struct err was = *e;
+	struct buf who;
 	size_t i;
 
 	if (e->code != ERR_AUTH || app->conf == NULL)
@@ -232,6 +233,14 @@ app_access_hint(const struct app *app, struct err *e)
 	    strstr(was.text, ": 401 ") == NULL)
 		return;		/* a proxy, or told already */
 	(void)err_set(e, was.code, "%s; %s", was.text, hints[kinds[i].kind]);
+	if (strcmp(app->cli->command, "check") == 0)
+		return;		/* says so itself */
+	was = *e;
+	buf_init(&who, 4096);
+	app_access_text(app, &who);
+	(void)err_set(e, was.code, "%s (sent: %s; to try: garner check)",
+	    was.text, buf_str(&who));
+	buf_fini(&who);
 }
 
 void

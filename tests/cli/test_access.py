@@ -51,7 +51,9 @@ def test_basic_and_bearer():
             assert 401 not in statuses(m)
             r = s.garner("harvest", status=77,
                          env=dict(env, PLANT_PASSWORD="other"))
-            one_line(r, "401")
+            one_line(r, "401", "(sent: %s; to try: garner check)" % (
+                "basic as DOMAIN\\me, password by env" if "basic" in source
+                else "bearer, token by env"))
             # one question, and the same password is not sent twice
             assert statuses(m)[401] == 1
             r = s.garner("harvest", status=78,
