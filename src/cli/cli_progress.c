@@ -6,6 +6,7 @@
 
 #include "config.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -58,6 +59,27 @@ wipe(void *cookie)
 		p->drawn = false;
 }
 
+/* Who ends a command that has nothing to save finds a clean line. */
+static void
+on_interrupt(int signo)
+{
+
+	if (write(STDERR_FILENO, "\r\033[K", 4) != 4)
+		_exit(128 + signo);
+	(void)signal(signo, SIG_DFL);
+	(void)raise(signo);		/* takes effect when we return */
+}
+
+/* From one to the other, unless somebody else handles it. */
+static void
+change_handler(void (*from)(int), void (*to)(int))
+{
+	struct sigaction act;
+
+	if (sigaction(SIGINT, NULL, &act) == 0 && act.sa_handler == from)
+		(void)signal(SIGINT, to);
+}
+
 struct app_progress *
 app_progress_new(const struct cli *cli, const char *what)
 {
@@ -71,6 +93,8 @@ app_progress_new(const struct cli *cli, const char *what)
 	p->live = isatty(STDERR_FILENO) && term != NULL &&
 	    strcmp(term, "dumb") != 0;
 	p->plain_at = now_s();
+	if (p->live)
+		change_handler(SIG_DFL, on_interrupt);
 	msg_hook(wipe, p);
 	return (p);
 }
@@ -90,6 +114,7 @@ app_progress_free(struct app_progress *p)
 	if (p == NULL)
 		return;
 	wipe(p);
+	change_handler(on_interrupt, SIG_DFL);
 	msg_hook(NULL, NULL);
 	free(p);
 }

@@ -6,7 +6,9 @@ the server's truth says.
 GARNER_TEST_STOPS: how many random moments (default 6; make check-long 200).
 """
 
+import contextlib
 import os
+import pty
 import random
 import shlex
 import shutil
@@ -357,6 +359,31 @@ def test_second_instance():
                                              for t in times))
         assert min(times) < 0.1, times
         first.p.communicate()
+
+
+def test_interrupted_verify_leaves_a_clean_line():
+    if not shutil.which("strace"):
+        print("no strace: it would be over too soon")
+        return
+    with Mock("--tags", 5) as m, Site(m.url) as s:
+        s.garner("harvest")
+        pid, tty = pty.fork()
+        if pid == 0:
+            os.environ.update(TERM="xterm", ASAN_OPTIONS="detect_leaks=0")
+            os.execvp("strace", [
+                "strace", "-f", "-o", "/dev/null", "-e", "trace=pread64",
+                "-e", "inject=pread64:delay_enter=100000", GARNER, "-c",
+                s.conf, "verify"])
+        shown = b""
+        while b"verify " not in shown:
+            shown += os.read(tty, 1000)
+        os.write(tty, b"\x03")
+        with contextlib.suppress(OSError):
+            while more := os.read(tty, 1000):
+                shown += more
+        _, status = os.waitpid(pid, 0)
+        assert os.WTERMSIG(status) == signal.SIGINT, (status, shown)
+        assert shown.endswith(b"\r\x1b[K"), shown
 
 
 main(globals())
