@@ -37,6 +37,9 @@
 #define BLOCK_ROWS 8192u
 /* Of a batch; who reads it may hold all of them. */
 #define BLOCKS_MAX (LIMIT_BATCH_BLOCKS / 2)
+/* While a sync takes long, rows for so many blocks may come: then they are
+ * more than one. */
+#define BLOCKS_LATE 64u
 
 struct commit_task {
 	struct harvest_writer *w;
@@ -415,21 +418,47 @@ commit_ledger(struct ledger_txn *txn, void *cookie, struct err *e)
 	return (ledger_group_put(txn, w->table->name, w->group, &g, e));
 }
 
+static uint32_t
+block_rows(const struct harvest *h)
+{
+	uint32_t n = h->opt.block_rows > 0 ? h->opt.block_rows : BLOCK_ROWS;
+
+	return (n < h->opt.commit_rows ? n : h->opt.commit_rows);
+}
+
+/* Rows of each block that these become. */
+static uint32_t
+part_rows(const struct harvest_writer *w, uint32_t n)
+{
+	uint32_t most = BLOCKS_LATE * block_rows(w->h);
+
+	if (w->snapshot || n <= most)
+		return (n);
+	return (most > n / BLOCKS_MAX ? most : n / BLOCKS_MAX + 1);
+}
+
+/* What can be tried again fails at the first block. */
 static int
 append_rows(struct commit_task *task, struct journal_block *block)
 {
 	struct harvest_writer *w = task->w;
 	struct harvest_batch *b = task->batch;
+	uint32_t i, n, each = part_rows(w, b->rows->n);
+	struct rows_vec v[LIMIT_COLUMNS];
+	struct rows part;
 	int rc;
 
-	if (task->appended || b->rows->n == 0)
-		return (0);
-	harvest_cover_hull(b->rows, w->table->cursor, block);
-	rc = journal_writer_append(w->journal, b->rows, block, &task->err);
-	if (rc != 0)
-		return (rc);
-	b->blocks++;
-	b->nrows += b->rows->n;
+	for (i = 0; !task->appended && i < b->rows->n; i += n) {
+		n = b->rows->n - i < each ? b->rows->n - i : each;
+		rows_part(b->rows, i, n, &part, v);
+		harvest_cover_hull(&part, w->table->cursor, block);
+		rc = journal_writer_append(w->journal, &part, block,
+		    &task->err);
+		if (rc != 0)
+			return (rc);
+		b->blocks++;
+		b->nrows += n;
+	}
 	task->appended = true;
 	return (0);
 }
@@ -607,14 +636,6 @@ commit_start(struct harvest_writer *w, bool seal)
 	task->batch = b;
 	task->seal = seal || batch_full(w, b);
 	loop_work(h->loop, w->lane, commit_work, commit_done, task);
-}
-
-static uint32_t
-block_rows(const struct harvest *h)
-{
-	uint32_t n = h->opt.block_rows > 0 ? h->opt.block_rows : BLOCK_ROWS;
-
-	return (n < h->opt.commit_rows ? n : h->opt.commit_rows);
 }
 
 static void

@@ -115,6 +115,22 @@ rows_truncate(struct rows *r, uint32_t n)
 }
 
 void
+rows_part(const struct rows *r, uint32_t from, uint32_t n, struct rows *part,
+    struct rows_vec *v)
+{
+	uint32_t c;
+
+	MUST(from <= r->n && n <= r->n - from);
+	for (c = 0; c < r->schema->ncols; c++) {
+		v[c] = r->v[c];
+		v[c].b += from * rows_width(r->schema->cols[c].type);
+		v[c].valid += from;
+	}
+	*part = (struct rows){ .schema = r->schema, .n = n, .cap = n,
+	    .v = v };
+}
+
+void
 rows_drop(struct rows *r, uint32_t from, uint32_t n)
 {
 	uint32_t c, behind;

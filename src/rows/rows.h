@@ -133,6 +133,10 @@ int rows_reserve(struct rows *, uint32_t n);
 uint32_t rows_add(struct rows *);
 /* Forget all rows from index n on (dictionaries stay). */
 void rows_truncate(struct rows *, uint32_t n);
+/* Rows [from, from + n) as a batch of their own, to be read only: it borrows
+ * all that it has, and `v`, [ncols], until `r` changes. */
+void rows_part(const struct rows *r, uint32_t from, uint32_t n,
+    struct rows *part, struct rows_vec *v);
 /* Take out rows [from, from + n), the ones behind move up. */
 void rows_drop(struct rows *, uint32_t from, uint32_t n);
 

@@ -233,6 +233,30 @@ check_same(const struct rows *a, const struct rows *b, uint64_t seed)
 				    (unsigned long long)seed, c, i);
 }
 
+/* A part of a batch encodes as a batch of the same rows does. */
+static void
+check_part(struct rng *g, const struct rows *r, struct buf *b,
+    struct buf *again)
+{
+	uint32_t from = (uint32_t)rng_below(g, r->n + 1u), i;
+	uint32_t n = (uint32_t)rng_below(g, r->n - from + 1u);
+	struct rows *copy = rows_new(r->schema), part;
+	struct rows_copier *y = rows_copier_new(copy, r, NULL);
+	struct rows_vec v[LIMIT_COLUMNS];
+
+	for (i = 0; i < n; i++)
+		rows_copier_row(y, from + i);
+	rows_part(r, from, n, &part, v);
+	buf_clear(b);
+	encode(copy, b);
+	buf_clear(again);
+	encode(&part, again);
+	assert_int_equal(again->len, b->len);
+	assert_memory_equal(again->data, b->data, b->len);
+	rows_copier_free(y);
+	rows_free(copy);
+}
+
 static void
 test_rows_encode_random(void **state)
 {
@@ -265,6 +289,7 @@ test_rows_encode_random(void **state)
 		encode(back, &again);
 		assert_int_equal(again.len, b.len);
 		assert_memory_equal(again.data, b.data, b.len);
+		check_part(&g, r, &b, &again);
 		rows_free(r);
 		rows_free(back);
 		rows_schema_free(s);
