@@ -48,7 +48,8 @@ enum fetch_auth_kind {
 /*
  * Where the secret is: the password, the token, or the client's. Called on
  * a worker, may block; again after a 401, and after the rest that may follow
- * (struct fetch_authorizer), so that a secret may be changed while we run. *value is taken over, and wiped after use.
+ * (struct fetch_authorizer), so that a secret may be changed while we run.
+ * *value is taken over, and wiped after use.
  */
 struct fetch_secrets {
 	void *cookie;
