@@ -169,8 +169,9 @@ struct fetch_answer {
 				 * were 429. The pace takes it as one, */
 	int64_t slow_down_ms;	/* with this Retry-After; -1: none */
 	bool unusable;		/* set by the user, with err: it makes no
-				 * sense (a sign-in page, half a document).
-				 * The breaker counts it as a failure. */
+				 * sense (a sign-in page, half a document),
+					 * without what was asked. The breaker
+					 * counts it as a failure. */
 };
 
 /*
@@ -258,6 +259,10 @@ void fetch_conceal(const struct fetch *, char *text, size_t len);
 /* How many jobs more are worth starting now: what can be sent at once, and
  * a few that wait for those in flight to end. */
 unsigned fetch_room(const struct fetch *);
+
+/* Put in front of what is wrong with an answer what was asked, as all of our
+ * messages have it: method, and target (cut). */
+void fetch_blame(struct err *, const char *method, const char *target);
 
 /* What the server said, from an error body in any of PI Web API's shapes
  * ({"Errors":[..]}, {"Message":..}, a JSON string) or HTML's title, escaped,

@@ -431,6 +431,7 @@ step_done(struct fetch_job *j)
 	if (a.unusable) {
 		j->code = ERR_ANSWER;
 		j->f->last[j->class] = a.err;
+		fetch_blame(&j->f->last[j->class], j->method, j->target);
 		j->f->last_class = j->class;
 	}
 	job_count_end(j);
@@ -514,8 +515,8 @@ step_failed(struct fetch_job *j)
 		a.err = f->last[j->class];
 	a.held = j->given_up;
 	if (j->given_up)
-		(void)err_wrap(&a.err, "given up after %lld s without a good "
-		    "answer", (long long)(f->give_up_us / 1000000));
+		(void)err_wrap(&a.err, "given up after %g s without a good "
+		    "answer", (double)f->give_up_us / 1e6);
 	job_tell(j, &a);
 	return (STEP_DONE);
 }

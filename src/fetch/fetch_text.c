@@ -518,6 +518,17 @@ put_status(struct buf *out, const struct fetch_transfer *t)
 }
 
 void
+fetch_blame(struct err *e, const char *method, const char *target)
+{
+	struct buf b;
+
+	buf_init(&b, 1024);
+	text_escape(&b, target, strlen(target), FETCH_TARGET_SHOWN);
+	(void)err_wrap(e, "%s %s", method, buf_str(&b));
+	buf_fini(&b);
+}
+
+void
 fetch_explain(struct err *e, int code, const struct fetch_transfer *t,
     const char *target, unsigned tries)
 {

@@ -16,7 +16,6 @@
 
 #include "base/buf.h"
 #include "base/must.h"
-#include "base/text.h"
 #include "base/ticks.h"
 #include "harvest/harvest_int.h"
 #include "loop/loop.h"
@@ -26,8 +25,6 @@
 #define TICK_US 100000
 /* One request in so many is of event frames, while there are series to ask. */
 #define WALK_SHARE 4u
-/* Of a target in a message, as fetch has it. */
-#define TARGET_SHOWN 120
 
 int
 harvest_new(const struct sys *sys, struct loop *loop,
@@ -106,17 +103,6 @@ harvest_good(struct harvest *h)
 {
 
 	h->fails = 0;
-}
-
-void
-harvest_blame(struct err *e, const char *method, const char *target)
-{
-	struct buf b;
-
-	buf_init(&b, 4096);
-	text_escape(&b, target, strlen(target), TARGET_SHOWN);
-	(void)err_wrap(e, "%s %s", method, buf_str(&b));
-	buf_fini(&b);
 }
 
 void
@@ -345,8 +331,10 @@ clock_answer(void *cookie, struct fetch_answer *a)
 	if (c->err.code == 0) {
 		a->unusable = source_clock_decode(c->h->source, a->body,
 		    a->len, &c->now, &c->err) != 0;
-		if (a->unusable)
-			harvest_blame(&c->err, "GET", c->target);
+		if (a->unusable) {
+			a->err = c->err;
+			fetch_blame(&c->err, "GET", c->target);
+		}
 	} else
 		url_hint(&c->err, a->status);
 	loop_stop(c->h->loop);
@@ -361,7 +349,7 @@ probe_answer(void *cookie, struct fetch_answer *a)
 	c->err = a->err;
 	if (c->err.code == 0 && source_probe_decode(c->h->source, c->probe,
 	    a->body, a->len, c->text, &c->err) != 0)
-		harvest_blame(&c->err, "GET", c->target);
+		fetch_blame(&c->err, "GET", c->target);
 	loop_stop(c->h->loop);
 }
 

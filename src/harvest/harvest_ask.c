@@ -155,7 +155,7 @@ bad(struct ask *k, const struct err *why)
 	if (k->answered) {
 		buf_init(&target, 1 << 20);
 		harvest_ask_target(k, &target);
-		harvest_blame(&e, "GET", buf_str(&target));
+		fetch_blame(&e, "GET", buf_str(&target));
 		buf_fini(&target);
 	}
 	if (k->answered && k->q.n > 1)

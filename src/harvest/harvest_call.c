@@ -189,7 +189,8 @@ shrink(struct call *c)
 
 /* Nothing of it can be used: its windows go back. */
 static void
-batch_failed(struct call *c, const struct fetch_answer *a)
+batch_failed(struct call *c, const struct fetch_answer *a,
+    const struct err *e)
 {
 	struct harvest *h = c->series->h;
 
@@ -198,11 +199,11 @@ batch_failed(struct call *c, const struct fetch_answer *a)
 	switch (a->held ? ERR_CONNECT : a->err.code) {
 	case ERR_TLS:
 	case ERR_CONFIG:
-		harvest_fail(h, &a->err);
+		harvest_fail(h, e);
 		break;
 	case ERR_AUTH:
 		if (!c->series->answered) {
-			harvest_fail(h, &a->err);
+			harvest_fail(h, e);
 			break;
 		}
 		/* FALLTHROUGH */
@@ -211,7 +212,7 @@ batch_failed(struct call *c, const struct fetch_answer *a)
 	case ERR_GONE:
 	case ERR_UNSUPPORTED:
 	case ERR_REQUEST:
-		close_form(c, &a->err);
+		close_form(c, e);
 		break;
 	case ERR_TIMEOUT:
 	case ERR_LIMIT:
@@ -220,7 +221,7 @@ batch_failed(struct call *c, const struct fetch_answer *a)
 		shrink(c);
 		/* FALLTHROUGH */
 	default:
-		harvest_bad(h, &a->err);
+		harvest_bad(h, e);
 	}
 }
 
@@ -231,7 +232,7 @@ blame(const struct harvest_series *s, struct err *e)
 
 	buf_init(&target, 4096);
 	source_batch_target(s->table, s->h->opt.base, &target);
-	harvest_blame(e, "POST", buf_str(&target));
+	fetch_blame(e, "POST", buf_str(&target));
 	buf_fini(&target);
 }
 
@@ -240,16 +241,18 @@ batch_answer(struct call *c, struct fetch_answer *a)
 {
 	struct harvest_series *s = c->series;
 	struct source_part *parts;
+	struct err told = a->err;
 	uint32_t i, good = 0;
 
 	parts = must_calloc(c->n, sizeof(parts[0]));
 	if (a->err.code == 0 && source_batch_split(s->table, a->body, a->len,
 	    parts, c->n, &a->err) != 0) {
 		a->unusable = !json_whole(a->body, a->len);
-		blame(s, &a->err);
+		told = a->err;
+		blame(s, &told);
 	}
 	if (a->err.code != 0)
-		batch_failed(c, a);
+		batch_failed(c, a, &told);
 	else {
 		for (i = 0; i < c->n; i++)
 			good += harvest_ask_part(c->asks[i], &parts[i], a);

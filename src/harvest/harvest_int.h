@@ -277,8 +277,6 @@ void harvest_poke(struct harvest *);
  * were too many in a row. Reset by harvest_good(). */
 void harvest_bad(struct harvest *, const struct err *);
 void harvest_good(struct harvest *);
-/* Put in front of what is wrong with an answer what was asked; cut. */
-void harvest_blame(struct err *, const char *method, const char *target);
 /* Drive the loop until `done` says so, the run failed or was stopped, and
  * everything answered is durable. */
 int harvest_drive(struct harvest *, struct err *);

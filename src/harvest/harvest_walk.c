@@ -231,15 +231,17 @@ quarantine(struct unit *u, const struct fetch_answer *a,
 }
 
 static void
-blame(const struct unit *u, struct fetch_answer *a)
+blame(const struct unit *u, struct err *e)
 {
 	struct buf target;
 
 	buf_init(&target, 1 << 16);
 	source_walk_target(u->walk->table, u->walk->h->opt.base, &u->at,
 	    &target);
-	harvest_blame(&a->err, "GET", buf_str(&target));
+	fetch_blame(e, "GET", buf_str(&target));
 	buf_fini(&target);
+	(void)err_wrap(e, "%s%s%s", u->walk->table->name,
+	    u->name != NULL ? ": " : "", u->name != NULL ? u->name : "");
 }
 
 static void
@@ -249,6 +251,7 @@ on_page(void *cookie, struct fetch_answer *a)
 	struct unit *u = cookie;
 	struct harvest *h;
 	uint32_t items = 0;
+	struct err e;
 
 	MAGIC_CHECK(u, UNIT_MAGIC);
 	h = u->walk->h;
@@ -262,11 +265,9 @@ on_page(void *cookie, struct fetch_answer *a)
 	} else if (unit_decode(u, a, &items) != 0) {
 		if (++u->tries >= h->opt.tries) {
 			quarantine(u, a, &copy);
-			blame(u, a);
-			err_wrap(&a->err, "%s%s%s", u->walk->table->name,
-			    u->name != NULL ? ": " : "",
-			    u->name != NULL ? u->name : "");
-			harvest_fail(h, &a->err);
+			e = a->err;
+			blame(u, &e);
+			harvest_fail(h, &e);
 		}
 	} else {
 		harvest_good(h);
