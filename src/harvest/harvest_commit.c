@@ -13,6 +13,10 @@
  * rows enough, or is old enough, to be sealed: with its last block comes all
  * the rest.
  *
+ * Groups are often sealed at the same time. Those whose journals are synced
+ * wait until no other is being synced, then one transaction of the ledger
+ * books them all.
+ *
  * A snapshot's batch is its whole walk, in one block and one ledger
  * transaction; `run` marks where it begins.
  */
@@ -40,8 +44,12 @@
 /* While a sync takes long, rows for so many blocks may come: then they are
  * more than one. */
 #define BLOCKS_LATE 64u
+/* So many batches that are synced wait for no other one. */
+#define BOOK_MAX 16u
+#define BOOK_LANE (HARVEST_NOTE_LANE - 1)
 
 struct commit_task {
+	struct commit_task *next;	/* of those to be booked together */
 	struct harvest_writer *w;
 	struct harvest_batch *batch;
 	struct journal_pos before;
@@ -293,6 +301,7 @@ harvest_writers_close(struct harvest *h)
 	struct harvest_writer *w;
 	struct harvest_batch *b;
 
+	MUST(h->synced == NULL && !h->booking);
 	while ((w = h->writers) != NULL) {
 		h->writers = w->next;
 		MUST(!w->busy);
@@ -484,7 +493,6 @@ commit_journal(struct commit_task *task)
 	b->bytes += journal_writer_bytes(w->journal) - bytes;
 	if (rc != 0 || !task->seal || task->synced)
 		return (rc);
-	task->before = w->pos;
 	rc = journal_writer_sync(w->journal, &task->after, &task->err);
 	task->synced = rc == 0;
 	return (rc);
@@ -499,11 +507,34 @@ commit_work(void *cookie)
 	if (task->again &&
 	    journal_writer_revive(w->journal, &task->err) != 0)
 		return;
-	if (commit_journal(task) != 0)
-		return;
-	if (task->seal)
-		(void)ledger_write(w->h->ledger, commit_ledger, task,
-		    &task->err);
+	(void)commit_journal(task);
+}
+
+/* What one transaction books; on a worker. */
+struct harvest_book {
+	struct harvest *h;
+	struct commit_task *tasks;
+	struct err err;
+};
+
+static int
+book_ledger(struct ledger_txn *txn, void *cookie, struct err *e)
+{
+	struct harvest_book *k = cookie;
+	struct commit_task *task;
+	int rc = 0;
+
+	for (task = k->tasks; task != NULL && rc == 0; task = task->next)
+		rc = commit_ledger(txn, task, e);
+	return (rc);
+}
+
+static void
+book_work(void *cookie)
+{
+	struct harvest_book *k = cookie;
+
+	(void)ledger_write(k->h->ledger, book_ledger, k, &k->err);
 }
 
 /* --- on the loop --------------------------------------------------------- */
@@ -529,9 +560,8 @@ commit_counted(const struct commit_task *task)
 }
 
 static void
-commit_done(void *cookie)
+commit_ended(struct commit_task *task)
 {
-	struct commit_task *task = cookie;
 	struct harvest_writer *w = task->w;
 	struct harvest *h = w->h;
 
@@ -556,6 +586,74 @@ commit_done(void *cookie)
 	harvest_poke(h);
 }
 
+static void book_start(struct harvest *);
+
+static void
+book_done(void *cookie)
+{
+	struct harvest_book *k = cookie;
+	struct commit_task *task;
+
+	k->h->booking = false;
+	book_start(k->h);
+	while ((task = k->tasks) != NULL) {
+		k->tasks = task->next;
+		task->err = k->err;
+		commit_ended(task);
+	}
+	free(k);
+}
+
+/* Each that waits here keeps its writer from starting another one, so the
+ * wait for the others ends. */
+static void
+book_start(struct harvest *h)
+{
+	struct harvest_book *k;
+
+	if (h->booking || h->synced == NULL ||
+	    (h->sealing > 0 && h->nsynced < BOOK_MAX))
+		return;
+	k = must_calloc(1, sizeof(*k));
+	k->h = h;
+	k->tasks = h->synced;
+	h->synced = NULL;
+	h->nsynced = 0;
+	h->booking = true;
+	loop_work(h->loop, BOOK_LANE, book_work, book_done, k);
+}
+
+/* The journal's part is done. */
+static void
+commit_done(void *cookie)
+{
+	struct commit_task *task = cookie;
+	struct harvest *h = task->w->h;
+	bool ended = true;
+
+	if (task->seal)
+		h->sealing--;
+	if (task->seal && task->err.code == 0) {
+		task->next = h->synced;
+		h->synced = task;
+		h->nsynced++;
+		ended = false;
+	}
+	book_start(h);
+	if (ended)
+		commit_ended(task);
+}
+
+static void
+commit_go(struct commit_task *task)
+{
+	struct harvest_writer *w = task->w;
+
+	if (task->seal)
+		w->h->sealing++;
+	loop_work(w->h->loop, w->lane, commit_work, commit_done, task);
+}
+
 void
 harvest_commit_again(struct harvest *h)
 {
@@ -568,7 +666,7 @@ harvest_commit_again(struct harvest *h)
 		w->stuck = NULL;
 		task->again = true;
 		memset(&task->err, 0, sizeof(task->err));
-		loop_work(h->loop, w->lane, commit_work, commit_done, task);
+		commit_go(task);
 	}
 }
 
@@ -583,7 +681,7 @@ harvest_commit_give_up(struct harvest *h)
 			continue;
 		w->stuck = NULL;
 		harvest_fail(h, &task->err);
-		commit_done(task);
+		commit_ended(task);
 	}
 }
 
@@ -634,8 +732,9 @@ commit_start(struct harvest_writer *w, bool seal)
 	task = must_calloc(1, sizeof(*task));
 	task->w = w;
 	task->batch = b;
+	task->before = task->after = w->pos;
 	task->seal = seal || batch_full(w, b);
-	loop_work(h->loop, w->lane, commit_work, commit_done, task);
+	commit_go(task);
 }
 
 static void

@@ -218,6 +218,10 @@ struct harvest {
 	int64_t now;			/* the server's, or TICKS_NONE */
 	struct harvest_writer *writers;
 	struct harvest_batch *pool;
+	unsigned sealing;		/* writers whose journals are synced */
+	unsigned nsynced;		/* whose are, to be booked */
+	struct commit_task *synced;
+	bool booking;			/* others are being booked */
 	struct loop_timer *tick;
 	struct harvest_walk *walk;	/* while discovering or in frames */
 	struct harvest_series *series;	/* while covering a series table */

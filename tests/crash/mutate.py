@@ -121,8 +121,8 @@ MUTATIONS = [
      "st.ms_psize > info.me_last_pgno)", "st.ms_psize > 0)", [LEDGER]),
     # --- order
     ("order-journal-first", C,
-     "\tif (commit_journal(task) != 0)\n\t\treturn;\n",
-     "\t(void)commit_journal(task);\n", [INJECT]),
+     "if (task->seal && task->err.code == 0) {", "if (task->seal) {",
+     [INJECT]),
     ("order-position", C, "g.pos = task->after;", "g.pos = task->before;",
      [JOB]),
     ("order-walk", C, "g.run = task->before;", "g.run = task->after;",
