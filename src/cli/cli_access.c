@@ -224,7 +224,7 @@ app_access_hint(const struct app *app, struct err *e)
 	};
 	struct err was = *e;
 	struct buf who;
-	size_t i;
+	size_t i, len;
 
 	if (e->code != ERR_AUTH || app->conf == NULL)
 		return;
@@ -232,7 +232,10 @@ app_access_hint(const struct app *app, struct err *e)
 	if (kinds[i].kind != FETCH_AUTH_NEGOTIATE &&
 	    strstr(was.text, ": 401 ") == NULL)
 		return;		/* a proxy, or told already */
-	(void)err_set(e, was.code, "%s; %s", was.text, hints[kinds[i].kind]);
+	len = strlen(was.text);		/* a server's words may end in a stop */
+	(void)err_set(e, was.code, "%.*s; %s",
+	    (int)(len > 0 && was.text[len - 1] == '.' ? len - 1 : len),
+	    was.text, hints[kinds[i].kind]);
 	if (strcmp(app->cli->command, "check") == 0)
 		return;		/* says so itself */
 	was = *e;

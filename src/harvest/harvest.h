@@ -187,8 +187,8 @@ struct harvest_difference {
 					 * both its beginning; of an object
 					 * TICKS_NONE */
 	uint64_t ours, theirs;		/* events; of `one` 1 or 0 */
-	bool news;			/* an object that came since the walk, or
-					 * a frame that the server has no
+	bool news;			/* an object that came since the walk,
+					 * or a frame that the server has no
 					 * more: no mistake */
 	int code;			/* could not be read: ERR_*; or 0 */
 	const char *text;		/* why, or NULL */

@@ -153,7 +153,7 @@ unit_refused(struct unit *u, struct fetch_answer *a)
 		/* IIS refuses long URLs so; what is there is not told. */
 		if (harvest_is_html(a))
 			break;
-		if (u->id == 0) {	/* a site without such, e.g. without AF */
+		if (u->id == 0) {	/* a site without such, as AF */
 			msg_info("discover", "%s: %s; taken as empty",
 			    w->table->name, a->err.text);
 			unit_deliver(u);

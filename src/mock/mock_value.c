@@ -3,8 +3,9 @@
  *
  * Each part of an object begins with a comma; the first of them is turned
  * into the brace. Copies have a fixed size, though what counts of them may
- * be less: room for a whole value is asked for at first. Numbers have at most seven digits, or are integers: no
- * floating point is printed here, so the text is the truth.
+ * be less: room for a whole value is asked for at first. Numbers have at most
+ * seven digits, or are integers: no floating point is printed here, so the
+ * text is the truth.
  */
 
 #include "config.h"

@@ -18,7 +18,8 @@ struct mock_values {
 	char units[64];
 	size_t units_len;
 	int64_t minute;
-	char head[32];		/* of `minute`: ,"Timestamp":"2024-03-01T07:05: */
+	char head[32];		/* of `minute`:
+				 * ,"Timestamp":"2024-03-01T07:05: */
 };
 
 void mock_values_init(struct mock_values *, const struct mock_sel *);

@@ -258,7 +258,7 @@ struct parquet_column {
 	const struct rows_col *col;
 	uint32_t index;
 	uint8_t max_def;
-	struct rows *dicts;		/* borrowed: dictionaries of the group */
+	struct rows *dicts;		/* borrowed: of the group */
 	bool dict;			/* text is coded in this page */
 	bool dict_over;			/* ... and is not in the next one */
 	size_t dict_bytes;		/* of the dictionary page */

@@ -261,8 +261,8 @@ void rows_check(const struct rows *);
  * The encoded form (journal blocks, spilled runs), before compression; the
  * layout is told in garner-journal(5). Encoding drops dictionary entries
  * that no row names, and leaves anything in `scratch`, a buffer lent to it,
- * which takes about as many bytes. Decoding appends to an empty batch; every length and
- * code is checked: ERR_CORRUPT.
+ * which takes about as many bytes. Decoding appends to an empty batch; every
+ * length and code is checked: ERR_CORRUPT.
  */
 void rows_encode(const struct rows *, struct buf *scratch, struct buf *);
 int rows_decode(struct rows *, struct cur *, struct err *);

@@ -1,8 +1,8 @@
 /*
  * What a row of a journal costs to encode and to compress: the blocks of a
  * journal that is given are read, then both is done again to each, round
- * after round, in the order in which they stand there, so that they come from the
- * last cache, as after decoding. CPU time, not the clock's.
+ * after round, in the order in which they stand there, so that they come
+ * from the last cache, as after decoding. CPU time, not the clock's.
  *
  *	bench_encode DIR [rounds]
  *

@@ -178,7 +178,8 @@ world_init(struct world *w, enum fetch_auth_kind kind)
 		.client_id = "my id", .client_in_body =
 		    w->o.client_in_body, .scope = w->o.scope,
 	};
-	assert_int_equal(fetch_auth_new(w->loop, &w->o, endpoint_new, &w->auth, &e), 0);
+	assert_int_equal(fetch_auth_new(w->loop, &w->o, endpoint_new,
+	    &w->auth, &e), 0);
 	w->auth.listen(w->auth.cookie, on_wake, w);
 }
 
@@ -259,7 +260,8 @@ test_none(void **state)
 	struct fetch_options o = { .origin = "https://pi.example" };
 
 	(void)state;
-	assert_int_equal(fetch_auth_new(NULL, &o, endpoint_new, &auth, NULL), 0);
+	assert_int_equal(fetch_auth_new(NULL, &o, endpoint_new, &auth,
+	    NULL), 0);
 	assert_null(auth.get);
 }
 

@@ -130,7 +130,8 @@ main(int argc, char **argv)
 		memcpy(body, text.data, text.len);
 		rows_clear(rows);
 		from = now();
-		MUST(source_series_decode(t, p, n, 0, INT64_MAX, body, text.len, rows, pages, &e) == 0);
+		MUST(source_series_decode(t, p, n, 0, INT64_MAX, body,
+		    text.len, rows, pages, &e) == 0);
 		whole += now() - from;
 		values += rows->n;
 	}
