@@ -22,6 +22,8 @@
 
 /* Rows made ready at once. */
 #define CHUNK 512
+/* The minute that tick 0 is in: not even NULs match a minute unread. */
+#define EPOCH "1970-01-01T00:00"
 
 /* An object without its lists. */
 struct source_frame {
@@ -214,7 +216,7 @@ source_scan(struct source_answer *w, const char *body, size_t len, bool set)
 	    &w->plan->values;
 	struct source_frame frame = { .copied = body };
 	struct source_scan s = { .w = w, .p = source_space(body),
-		.end = body + len, .frame = &frame };
+		.end = body + len, .minute = EPOCH, .frame = &frame };
 	uint32_t before = w->rows->n;
 	yyjson_doc *doc = NULL;
 	bool ok;

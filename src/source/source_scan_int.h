@@ -69,8 +69,8 @@ struct source_scan {
 	const char *end;
 	struct source_frame *frame;	/* of the object we are in */
 	struct source_page page;	/* of the items read last */
-	/* The last time was in this minute; none at first. */
-	char minute[SOURCE_MINUTE];
+	/* The last time was in this minute; that of tick 0 at first. */
+	char minute[SOURCE_MINUTE + 1];
 	int64_t minute_ticks;
 	struct source_tail tail[SOURCE_TAILS];
 	unsigned now;			/* the one of the last item */

@@ -132,7 +132,7 @@ put_time(struct gen *g)
 		"'2024-03-01T00:00:00'", "'2024-03-01T00:00:0Z'",
 		"'2024-13-01T00:00:00Z'", "'2024-03-01T00:00:61Z'",
 		"'2024-03-01T00:00:00.1234567890123Z'", "'2024-03-01T00:00:00Zx'",
-		"'\\u0032024-03-01T00:00:00Z'",
+		"'\\u0032024-03-01T00:00:00Z'", "'1970-01-01T00:00:01Z'",
 	};
 	char text[TICKS_TEXT_MAX];
 
@@ -428,12 +428,34 @@ test_twice(void **state)
 	buf_fini(&b);
 }
 
+/* Of a time only digits are a minute, before the first one was read too. */
+static void
+test_no_minute(void **state)
+{
+	static const char BODY[] = "{\"Items\":[{\"Timestamp\":\""
+	    "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0:00.1Z\",\"Value\":1.5}]}";
+	const struct source_table *t = source_table_find(*state,
+	    "pi_timeseries");
+	struct rows *rows = rows_new(t->schema);
+	char body[sizeof(BODY) + LIMIT_PADDING];
+	struct source_page page;
+	struct err e = ERR_INIT;
+
+	memcpy(body, BODY, sizeof(BODY));
+	assert_int_equal(source_series_decode(t, STREAMS, 1, DAY,
+	    DAY + TICKS_PER_DAY, body, sizeof(BODY) - 1, rows, &page, &e),
+	    ERR_ANSWER);
+	assert_non_null(strstr(e.text, "control character"));
+	rows_free(rows);
+}
+
 int
 main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_usual),
 		cmocka_unit_test(test_twice),
+		cmocka_unit_test(test_no_minute),
 		cmocka_unit_test(test_equal),
 	};
 
