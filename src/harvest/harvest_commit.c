@@ -46,7 +46,8 @@
 #define BLOCKS_LATE 64u
 /* So many batches that are synced wait for no other one. */
 #define BOOK_MAX 16u
-#define BOOK_LANE (HARVEST_NOTE_LANE - 1)
+/* The one between is of fetch: secrets, which may take their time. */
+#define BOOK_LANE (HARVEST_NOTE_LANE - 2)
 
 struct commit_task {
 	struct commit_task *next;	/* of those to be booked together */
