@@ -30,13 +30,10 @@
 #include "base/must.h"
 #include "base/msg.h"
 #include "base/ticks.h"
-#include "harvest/harvest_int.h"
+#include "harvest/harvest_commit_int.h"
 #include "loop/loop.h"
 #include "sys/sys.h"
 
-/* Batches kept for reuse, while they and the open ones have memory enough:
- * one that is made anew is moved again and again until it has grown. */
-#define POOL_MAX 16
 /* Rows of a block: more is hardly packed better, and costs memory. */
 #define BLOCK_ROWS 8192u
 /* Of a batch; who reads it may hold all of them. */
@@ -56,312 +53,12 @@ struct commit_task {
 	struct journal_pos before;
 	struct journal_pos after;
 	bool seal;			/* what comes after the rows is done */
-	bool again;			/* there was no room: from where it was */
+	bool again;			/* there was no room: go on */
 	bool appended;			/* how far it is */
 	bool covered;
 	bool synced;
 	struct err err;
 };
-
-/* --- batches ------------------------------------------------------------- */
-
-static struct harvest_batch *
-batch_new(const struct source_table *t)
-{
-	struct harvest_batch *b;
-
-	b = must_calloc(1, sizeof(*b));
-	b->rows = rows_new(t->schema);
-	return (b);
-}
-
-static void
-batch_free(struct harvest_batch *b)
-{
-
-	if (b == NULL)
-		return;
-	rows_free(b->rows);
-	harvest_covers_clear(b);
-	free(b->covers);
-	free(b);
-}
-
-/* What the first blocks of a batch prove is held without rows. */
-static struct harvest_batch *
-batch_hold(struct harvest_batch *b)
-{
-	struct harvest_batch *held = must_calloc(1, sizeof(*held));
-
-	*held = *b;
-	held->rows = NULL;
-	b->covers = NULL;
-	b->ncovers = b->covers_cap = 0;
-	return (held);
-}
-
-/* The batch goes on with these rows: one more of its blocks. */
-static void
-batch_join(struct harvest_batch *b, struct harvest_batch *held)
-{
-	struct harvest_batch all = *held;
-
-	if (b->ncovers > 0) {
-		if (all.covers_cap < all.ncovers + b->ncovers) {
-			all.covers_cap = 2 * (all.ncovers + b->ncovers);
-			all.covers = must_realloc(all.covers, all.covers_cap,
-			    sizeof(all.covers[0]));
-		}
-		memcpy(all.covers + all.ncovers, b->covers,
-		    b->ncovers * sizeof(all.covers[0]));
-		all.ncovers += b->ncovers;
-	}
-	free(b->covers);
-	all.rows = b->rows;
-	all.requests += b->requests;
-	all.again = all.again || b->again;
-	*b = all;
-	free(held);
-}
-
-/* From the pool, when it has one for this table. */
-static struct harvest_batch *
-batch_take(struct harvest *h, const struct source_table *t)
-{
-	struct harvest_batch **p, *b;
-
-	for (p = &h->pool; (b = *p) != NULL; p = &b->next) {
-		if (b->rows->schema != t->schema)
-			continue;
-		*p = b->next;
-		b->next = NULL;
-		return (b);
-	}
-	return (batch_new(t));
-}
-
-static size_t
-batch_bytes(const struct harvest_batch *b)
-{
-
-	if (b == NULL)
-		return (0);
-	return ((b->rows == NULL ? 0 : rows_bytes(b->rows)) +
-	    b->covers_cap * sizeof(b->covers[0]));
-}
-
-static bool
-batch_empty(const struct harvest_batch *b)
-{
-
-	return (b == NULL || (b->rows->n == 0 && b->ncovers == 0 &&
-	    b->requests == 0));
-}
-
-static size_t
-open_bytes(const struct harvest *h)
-{
-	const struct harvest_writer *w;
-	size_t n = 0;
-
-	for (w = h->writers; w != NULL; w = w->next)
-		n += batch_bytes(w->open);
-	return (n);
-}
-
-static void
-batch_give_back(struct harvest *h, struct harvest_batch *b)
-{
-	size_t bytes = open_bytes(h) + batch_bytes(b);
-	const struct harvest_batch *p;
-	unsigned n = 0;
-
-	for (p = h->pool; p != NULL; p = p->next) {
-		bytes += batch_bytes(p);
-		n++;
-	}
-	if (n >= POOL_MAX || bytes > h->opt.memory / 2) {
-		batch_free(b);
-		return;
-	}
-	rows_clear(b->rows);
-	harvest_covers_clear(b);
-	*b = (struct harvest_batch){ .next = h->pool, .rows = b->rows,
-	    .covers = b->covers, .covers_cap = b->covers_cap };
-	h->pool = b;
-}
-
-/* --- writers ------------------------------------------------------------- */
-
-char *
-harvest_journal_dir(const char *data, const char *source, const char *table,
-    uint32_t group)
-{
-
-	return (must_sprintf("%s/bronze/%s/%s/group-%u", data, source, table,
-	    group));
-}
-
-static int
-newest(const char *table, uint32_t group, const struct ledger_group *g,
-    void *cookie)
-{
-	int64_t *at = cookie;
-
-	(void)table;
-	(void)group;
-	if (g->committed > *at)
-		*at = g->committed;
-	return (0);
-}
-
-/* And when the newest commit of any group of the table was: streams may have
- * been in another one, and what is read from now on is to be newer. */
-static int
-read_position(const struct harvest_writer *w, struct ledger_group *g,
-    int64_t *committed, struct err *e)
-{
-	struct ledger_txn *txn;
-	int rc;
-
-	if ((rc = ledger_read_begin(w->h->ledger, &txn, e)) != 0)
-		return (rc);
-	rc = ledger_group_get(txn, w->table->name, w->group, g, e);
-	*committed = g->committed;
-	if (rc == 0)
-		rc = ledger_group_each(txn, w->table->name, newest, committed,
-		    e);
-	ledger_read_end(txn);
-	return (rc);
-}
-
-/* The position is read under the journal's lock: another process may have
- * committed just now. It is at most one commit behind what was written. */
-static int
-writer_open(struct harvest_writer *w, struct err *e)
-{
-	struct harvest *h = w->h;
-	struct ledger_group g;
-	int64_t committed = 0;
-	uint64_t cut = 0;
-	char *dir;
-	int rc;
-
-	dir = harvest_journal_dir(h->opt.data_dir, h->opt.source_name,
-	    w->table->name, w->group);
-	rc = journal_writer_lock(h->sys, dir, &w->journal, e);
-	if (rc == 0 && (rc = read_position(w, &g, &committed, e)) == 0)
-		rc = journal_writer_start(w->journal, &g.pos, 1, &cut, e);
-	if (rc == 0 && cut > 0)
-		msg_info("journal", "%s: cut %llu bytes that were never "
-		    "committed; they are read again", dir,
-		    (unsigned long long)cut);
-	free(dir);
-	if (rc != 0) {
-		journal_writer_close(w->journal);
-		return (rc);
-	}
-	w->pos = g.pos;
-	w->last_ingested = committed;
-	return (0);
-}
-
-int
-harvest_writer_get(struct harvest *h, const struct source_table *t,
-    uint32_t group, struct harvest_writer **out, struct err *e)
-{
-	struct harvest_writer *w;
-	unsigned n = 0;
-	int rc;
-
-	for (w = h->writers; w != NULL; w = w->next, n++) {
-		if (w->table == t && w->group == group) {
-			*out = w;
-			return (0);
-		}
-	}
-	w = must_calloc(1, sizeof(*w));
-	w->h = h;
-	w->table = t;
-	w->group = group;
-	w->lane = n % 64;
-	w->snapshot = t->kind == SOURCE_WALK;
-	if ((rc = writer_open(w, e)) != 0) {
-		free(w);
-		return (rc);
-	}
-	w->next = h->writers;
-	h->writers = w;
-	*out = w;
-	return (0);
-}
-
-void
-harvest_writers_close(struct harvest *h)
-{
-	struct harvest_writer *w;
-	struct harvest_batch *b;
-
-	MUST(h->synced == NULL && !h->booking);
-	while ((w = h->writers) != NULL) {
-		h->writers = w->next;
-		MUST(!w->busy);
-		journal_writer_close(w->journal);
-		batch_free(w->open);
-		batch_free(w->held);
-		free(w);
-	}
-	while ((b = h->pool) != NULL) {
-		h->pool = b->next;
-		batch_free(b);
-	}
-}
-
-/* And what their journals hold of them. */
-static size_t
-held_bytes(const struct harvest_writer *w)
-{
-
-	return (w->held == NULL ? 0 : batch_bytes(w->held) +
-	    (size_t)w->held->bytes);
-}
-
-size_t
-harvest_batch_bytes(const struct harvest *h)
-{
-	const struct harvest_writer *w;
-	const struct harvest_batch *b;
-	size_t n = open_bytes(h);
-
-	for (w = h->writers; w != NULL; w = w->next) {
-		n += batch_bytes(w->flight) + held_bytes(w);
-		if (w->flight != NULL)
-			n += (size_t)w->flight->bytes;
-	}
-	for (b = h->pool; b != NULL; b = b->next)
-		n += batch_bytes(b);
-	return (n);
-}
-
-/* A walk is committed whole or not at all. */
-static bool
-writer_ready(const struct harvest_writer *w)
-{
-
-	return (!w->snapshot || w->complete);
-}
-
-bool
-harvest_batches_idle(const struct harvest *h)
-{
-	const struct harvest_writer *w;
-
-	for (w = h->writers; w != NULL; w = w->next)
-		if (w->busy || w->held != NULL ||
-		    (!batch_empty(w->open) && writer_ready(w)))
-			return (false);
-	return (true);
-}
 
 /* --- the commit, on a worker --------------------------------------------- */
 
@@ -579,8 +276,8 @@ commit_ended(struct commit_task *task)
 	else if (task->seal)
 		commit_counted(task);
 	else
-		w->held = batch_hold(task->batch);
-	batch_give_back(h, task->batch);
+		w->held = harvest_batch_hold(task->batch);
+	harvest_batch_give_back(h, task->batch);
 	free(task);
 	w->complete = false;
 	commit_due(w);
@@ -686,18 +383,6 @@ harvest_commit_give_up(struct harvest *h)
 	}
 }
 
-static void
-new_id(const struct harvest *h, struct harvest_batch *b)
-{
-	uint64_t r;
-	size_t i;
-
-	for (i = 0; i < sizeof(b->id); i += sizeof(r)) {
-		r = h->sys->random(h->sys->cookie);
-		memcpy(b->id + i, &r, sizeof(r));
-	}
-}
-
 static bool
 batch_full(const struct harvest_writer *w, const struct harvest_batch *b)
 {
@@ -717,14 +402,14 @@ commit_start(struct harvest_writer *w, bool seal)
 	struct harvest_batch *b;
 
 	if (w->busy || h->fatal.code != 0 ||
-	    (w->held == NULL && batch_empty(w->open)))
+	    (w->held == NULL && harvest_batch_empty(w->open)))
 		return;
-	b = w->open != NULL ? w->open : batch_take(h, w->table);
+	b = w->open != NULL ? w->open : harvest_batch_take(h, w->table);
 	w->open = NULL;
 	if (w->held != NULL)
-		batch_join(b, w->held);
+		harvest_batch_join(b, w->held);
 	else
-		new_id(h, b);
+		harvest_batch_name(h, b);
 	w->held = NULL;
 	w->flight = b;
 	w->last_ingested = b->ingested;
@@ -750,47 +435,11 @@ commit_due(struct harvest_writer *w)
 		commit_start(w, false);
 }
 
-static struct harvest_batch *
-batch_open(struct harvest_writer *w)
-{
-
-	if (w->open == NULL)
-		w->open = batch_take(w->h, w->table);
-	return (w->open);
-}
-
-struct rows *
-harvest_open_rows(struct harvest_writer *w)
-{
-
-	return (batch_open(w)->rows);
-}
-
-void
-harvest_cover_again(struct harvest_writer *w)
-{
-
-	batch_open(w)->again = true;
-}
-
-void
-harvest_cover_add(struct harvest_writer *w, const struct harvest_cover *c)
-{
-	struct harvest_batch *b = batch_open(w);
-
-	if (b->ncovers == b->covers_cap) {
-		b->covers_cap = b->covers_cap == 0 ? 64 : b->covers_cap * 2;
-		b->covers = must_realloc(b->covers, b->covers_cap,
-		    sizeof(b->covers[0]));
-	}
-	b->covers[b->ncovers++] = *c;
-}
-
 void
 harvest_batch_touch(struct harvest_writer *w)
 {
 	struct harvest *h = w->h;
-	struct harvest_batch *b = batch_open(w);
+	struct harvest_batch *b = harvest_batch_open(w);
 	int64_t now_us = loop_now_us(h->loop);
 	int64_t ingested = h->sys->now_ticks(h->sys->cookie);
 
@@ -815,7 +464,8 @@ harvest_flush(struct harvest *h, int64_t older_us)
 
 	for (w = h->writers; w != NULL; w = w->next) {
 		b = w->held != NULL ? w->held : w->open;
-		if (writer_ready(w) && b != NULL && b->opened_us <= before)
+		if (harvest_writer_ready(w) && b != NULL &&
+		    b->opened_us <= before)
 			commit_start(w, true);
 	}
 }
@@ -827,7 +477,8 @@ fullest(const struct harvest *h)
 	struct harvest_writer *w, *most = NULL;
 
 	for (w = h->writers; w != NULL; w = w->next)
-		if (!w->busy && writer_ready(w) && !batch_empty(w->open) &&
+		if (!w->busy && harvest_writer_ready(w) &&
+		    !harvest_batch_empty(w->open) &&
 		    (most == NULL || w->open->rows->n > most->open->rows->n))
 			most = w;
 	return (most);
@@ -841,7 +492,7 @@ all_held(const struct harvest *h, struct harvest_writer **most)
 
 	*most = NULL;
 	for (w = h->writers; w != NULL; w = w->next) {
-		sum += n = held_bytes(w);
+		sum += n = harvest_held_bytes(w);
 		if (n > top && !w->busy) {
 			top = n;
 			*most = w;
@@ -859,6 +510,7 @@ harvest_relieve(struct harvest *h)
 		return;
 	while (all_held(h, &w) > h->opt.memory / 8 && w != NULL)
 		commit_start(w, true);
-	while (open_bytes(h) > h->opt.memory / 2 && (w = fullest(h)) != NULL)
+	while (harvest_open_bytes(h) > h->opt.memory / 2 &&
+	    (w = fullest(h)) != NULL)
 		commit_start(w, false);
 }

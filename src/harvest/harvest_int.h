@@ -9,7 +9,8 @@
  *	harvest_cap.c		the most items a call gives
  *	harvest_choice.c	the form of asking for streams
  *	harvest_form.c		and how it is chosen
- *	harvest_commit.c	batches, back-pressure, journal + ledger
+ *	harvest_batch.c		batches of rows; with harvest_writer.c
+ *	harvest_commit.c	from them to journal and ledger, back-pressure
  *	harvest_cover.c		what a batch proves, for the journal
  *	harvest_learn.c		what a batch teaches about streams, for the
  *				ledger
@@ -55,7 +56,7 @@ struct commit_task;
 struct loop;
 struct loop_timer;
 
-/* --- batches (harvest_commit.c) ------------------------------------------ */
+/* --- batches (harvest_batch.c, harvest_writer.c, harvest_commit.c) -------- */
 
 /*
  * A stream's range proven complete by rows of a batch; or, with a >= b, that
