@@ -212,8 +212,8 @@ def test_refused():
         for kind, refuse, status, words in (
                 (False, 403, 77, "403 Forbidden"),
                 (False, 503, 69, "503 Service Unavailable (3 tries)"),
-                (True, 2, 77, "Can't complete SOCKS5 connection"),
-                (True, 5, 69, "Can't complete SOCKS5 connection")):
+                (True, 2, 77, "complete SOCKS5 connection"),
+                (True, 5, 69, "complete SOCKS5 connection")):
             with Proxy(m.url, socks=kind, refuse=refuse) as p, \
                     site(m.url, p.url, tls) as s:
                 got = error(s, status)

@@ -367,7 +367,11 @@ def test_interrupted_verify_leaves_a_clean_line():
         return
     with Mock("--tags", 5) as m, Site(m.url) as s:
         s.garner("harvest")
-        pid, tty = pty.fork()
+        try:
+            pid, tty = pty.fork()
+        except OSError as e:
+            print("no terminals here:", e)
+            return
         if pid == 0:
             os.environ.update(TERM="xterm", ASAN_OPTIONS="detect_leaks=0")
             os.execvp("strace", [
