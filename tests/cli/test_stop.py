@@ -373,6 +373,8 @@ def test_interrupted_verify_leaves_a_clean_line():
             print("no terminals here:", e)
             return
         if pid == 0:
+            # who was started in the background has it ignored
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
             os.environ.update(TERM="xterm", ASAN_OPTIONS="detect_leaks=0")
             os.execvp("strace", [
                 "strace", "-f", "-o", "/dev/null", "-e", "trace=pread64",
