@@ -127,6 +127,7 @@ chunk_next(struct compact_load *l)
 		if (l->made > 1 && rows_reserve(k->rows, CHUNK_ROWS) == 0)
 			chunk_grow(k, CHUNK_ROWS);
 	}
+	MUST(l->chunks != NULL);
 	k = &l->chunks[l->nchunks++];
 	l->bytes += text_bytes(k->rows);
 	return (k);
